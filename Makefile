@@ -52,7 +52,7 @@ os.execvp(sys.argv[1], sys.argv[1:])
 endef
 export LOCKED
 
-.PHONY: help setup wheel demo new-slice verify-aws verify test test-deep security fuzz lint audit format pr bench lock clean model faults
+.PHONY: help setup wheel demo new-slice verify-aws verify test test-deep test-slice golden coverage security fuzz lint audit format pr bench lock clean model faults
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +82,16 @@ test: setup ## Run the quick suite: every kind of test; says at its end what it 
 
 test-deep: setup ## Run the deep suite: what `make test` leaves out, or does with fewer examples
 	@ATOLL_SUITE=deep $(BIN)/pytest -n auto --dist loadgroup
+
+test-slice: setup ## Run all tests of one slice: SLICE=collect/postgres
+	@ATOLL_SUITE=all $(BIN)/pytest -n auto --dist loadgroup slices/$(SLICE)
+
+golden: setup ## Write what the language's cases and plans expect; read the difference before you keep it
+	@ATOLL_UPDATE_GOLDEN=1 $(BIN)/pytest tests/language/test_cases.py tests/language/test_typed.py tests/update_set/test_plans.py
+
+coverage: setup ## Tell which lines tests run, and which not: TESTS=tests/update_set OF=shared_metadata (all, if it does not say)
+	@$(BIN)/coverage run --source=$(or $(OF),$(shell tr ' ' , <<< '$(PACKAGES)')) -m pytest -q -n 0 $(TESTS)
+	@$(BIN)/coverage report --skip-covered --skip-empty --show-missing
 
 security: setup ## Run the tests of what SECURITY.md promises
 	@ATOLL_SUITE=all $(BIN)/pytest -n auto --dist loadgroup -m security

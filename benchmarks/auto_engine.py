@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Self
 
 import duckdb
 
@@ -35,7 +36,7 @@ class Peak:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection, self.bytes, self._stop = connection.cursor(), 0, threading.Event()
 
-    def __enter__(self) -> Peak:
+    def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._look, daemon=True)
         self._thread.start()
         return self

@@ -95,12 +95,12 @@ class MicroBatches:
 
     def _maintain(self, number: int) -> None:
         """The clock is ahead, so that what was replaced counts as old: a thousand batches take minutes here."""
-        from shared_metadata.contract.maintenance.request import Upkeep
+        from shared_metadata.contract.maintenance.request import MaintenanceRequest
         from shared_metadata.contract.runtime.deadline import Deadline
 
         through, now = START + (number + 1) * LENGTH, datetime.now(UTC) + timedelta(days=9)
         sweep = (number + 1) % SWEEP_EVERY == 0
-        upkeep = Upkeep(self.flow, self.table.dataset, tuple(self.pointers[-KEPT:]), through, now, sweep)
+        upkeep = MaintenanceRequest(self.flow, self.table.dataset, tuple(self.pointers[-KEPT:]), through, now, sweep)
         started = time.perf_counter()
         assert self.driver.maintain(upkeep, Deadline(time.monotonic() + 900)).finished
         self.maintenance.append(time.perf_counter() - started)

@@ -22,7 +22,7 @@ from shared_metadata.program.intervals import covered, next_interval, to_text
 from shared_metadata.state.timeline import Programs
 
 if TYPE_CHECKING:
-    from shared_metadata.contract.batch_input import Wanted
+    from shared_metadata.contract.batch_input import BatchRequest
 
 POLL_SECONDS = 1.0
 
@@ -74,7 +74,7 @@ def run(flow: str, start: str | None, end: str | None, wait: bool, profile: str 
     _show(result, flow, as_json)
 
 
-def batches_of(target: Target, programs: Programs, body: dict[str, Any]) -> list[Wanted]:
+def batches_of(target: Target, programs: Programs, body: dict[str, Any]) -> list[BatchRequest]:
     """The batches that the state machine will make of this input. Raises InputError for an input that it would refuse."""
     from shared_metadata.contract.batch_input import resolve
 

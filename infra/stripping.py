@@ -6,7 +6,6 @@ https://refspecs.linuxfoundation.org/elf/gabi4+/ch5.pheader.html
 
 from __future__ import annotations
 
-import os
 import struct
 from pathlib import Path
 
@@ -29,7 +28,7 @@ def strip(library: Path) -> None:
     written = library.with_name(f"{library.name}.stripped")  # a new file: the old one may be linked from elsewhere
     written.write_bytes(content[:end])
     written.chmod(library.stat().st_mode)
-    os.replace(written, library)
+    written.replace(library)
 
 
 def _end_of_segments(content: bytearray) -> int:

@@ -17,7 +17,7 @@ from language.resolve.masks import check_mask_keys
 from language.resolve.names import declare
 from language.resolve.resolve import resolve
 from language.text.diagnostics import ProgramErrors, source_text
-from language.text.garbage import without_garbage_collection
+from language.text.no_gc import without_garbage_collection
 from language.typed.program import TypedProgram, type_program
 from language.typed.untyped import check_untyped
 from shared_metadata.contract.declaration import Slice
@@ -62,7 +62,7 @@ def compile_sources(
         except ProgramErrors:
             if memo is None or crew.count == 1:
                 raise
-    memo.begin_again()  # what is wrong is told by one process, in its order
+    memo.begin_again()  # errors are collected by one process, in the files' order
     return _compile(sources, slices, schemas, memo, ALONE)
 
 

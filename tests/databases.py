@@ -16,8 +16,10 @@ _OUTSIDE_SCHEMAS = (
     "SELECT nspname, nspacl::text FROM pg_namespace WHERE nspname !~ '^pg_(temp|toast)'",
     "SELECT r.* FROM pg_authid r WHERE starts_with(rolname, %(name)s)",
     "SELECT roleid, member FROM pg_auth_members JOIN pg_authid r ON r.oid IN (roleid, member) WHERE starts_with(rolname, %(name)s)",
-    "SELECT setdatabase, setrole, setconfig FROM pg_db_role_setting LEFT JOIN pg_authid r ON r.oid = setrole LEFT JOIN pg_database d"
-    " ON d.oid = setdatabase WHERE starts_with(coalesce(rolname, datname, %(name)s), %(name)s)",
+    (
+        "SELECT setdatabase, setrole, setconfig FROM pg_db_role_setting LEFT JOIN pg_authid r ON r.oid = setrole"
+        " LEFT JOIN pg_database d ON d.oid = setdatabase WHERE starts_with(coalesce(rolname, datname, %(name)s), %(name)s)"
+    ),
     "SELECT datacl::text, datdba, datconnlimit, datallowconn, encoding FROM pg_database WHERE datname = %(name)s",
     "SELECT defaclrole, defaclnamespace, defaclobjtype, defaclacl::text FROM pg_default_acl",
     "SELECT oid, relacl::text FROM pg_class WHERE relnamespace = 'pg_catalog'::regnamespace",

@@ -29,7 +29,7 @@ def test_what_a_fixture_started_is_ended_when_its_process_crashes(tmp_path: Path
         with ended_by(["touch", "ended"], pathlib.Path({str(tmp_path)!r})):
             {end}
     """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], cwd=ROOT, stderr=subprocess.DEVNULL, timeout=60)
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], cwd=ROOT, stderr=subprocess.DEVNULL, timeout=60, check=False)
     wait_for(tmp_path / "ended")
 
 
@@ -69,6 +69,6 @@ def test_test_that_ends_its_worker_fails_alone_and_once(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", "--timeout", "3", "--timeout-method", "thread"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment |= {"PYTHONPATH": str(ROOT), "ATOLL_SUITE": "all"}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert "2 failed, 5 passed" in done.stdout, done.stdout
     assert [path.read_text() for path in sorted(tmp_path.glob("ran-*"))] == ["x"] * 6

@@ -13,7 +13,7 @@ AGGREGATES = table(
     """
     count() bigint :: count(*){f}
     count(T) bigint :: count({d}{0}){f}
-    count_if(boolean) bigint :: CAST(count_if({0}){f} AS BIGINT)
+    count_if(boolean) bigint :: coalesce(CAST(count_if({0}){f} AS BIGINT), 0)
     sum(bigint) bigint :: CAST(sum({d}{0}){f} AS BIGINT)
     sum(decimal) decimal38 :: CAST(sum({d}{0}){f} AS {kind})
     sum(real) real :: CAST(sum({d}{0}){f} AS FLOAT)
@@ -40,7 +40,8 @@ AGGREGATES = table(
     var_samp(double) double :: var_samp({0}){f}
     var_pop(double) double :: var_pop({0}){f}
     geometric_mean(double) double :: geomean({0}){f}
-    map_agg(T, U) map(T, U) :: map(list({0}){f}, list({1}){f})
+    map_agg(T, U) map(T, U) :: list_transform([list(struct_pack(k := {0}, v := {1})){f}], lambda o: map_from_entries(
+        :: list_filter(o, lambda e, n: e.k IS NOT NULL AND list_position(list_transform(o, lambda w: w.k), e.k) = n)))[1]
     histogram(T) map(T, bigint) :: CAST(histogram({0}){f} AS {kind})
     corr(double, double) double :: corr({0}, {1}){f}
     covar_pop(double, double) double :: covar_pop({0}, {1}){f}

@@ -25,7 +25,9 @@ from doubles.athena.kinds import (
     duck,
     literal,
     mismatch,
+    plain,
     said,
+    zone_of,
 )
 from doubles.athena.scope import Value
 from shared_metadata.program.type_names import TypeName as Kind
@@ -110,8 +112,11 @@ def _moved(sign: str, one: Value, other: Value) -> Value:
     """A moment and an interval."""
     if sign == "+" and one.kind in (DAYS, MONTHS):
         one, other = other, one
-    if sign not in "+-" or other.kind not in (DAYS, MONTHS) or one.kind.word not in MOMENTS:
+    if sign not in "+-" or other.kind not in (DAYS, MONTHS) or plain(one.kind).word not in MOMENTS:
         raise unknown(f"{said(one.kind)} {sign} {said(other.kind)}")
+    zone = literal(zone_of(one.kind))
+    if other.kind == MONTHS and zone_of(one.kind):  # by what clocks show there
+        return Value(f"timezone({zone}, timezone({zone}, {one.sql}) {sign} {other.sql})", one.kind)
     return Value(f"CAST({one.sql} {sign} {other.sql} AS {duck(one.kind)})", one.kind)
 
 
@@ -122,7 +127,7 @@ def negated(value: Value) -> Value:
 
 
 def compared(sign: str, one: Value, other: Value) -> Value:
-    kind = common(one.kind, other.kind)
+    kind = common(plain(one.kind), plain(other.kind))
     if kind is None:
         raise mismatch(f"line 1:1: Cannot apply operator: {said(one.kind)} {sign} {said(other.kind)}")
     if kind.word not in _ORDERED:
@@ -141,7 +146,7 @@ def _of_inexact(sign: str, one: str, other: str) -> str:
 
 def same(one: Value, other: Value, *, negated: bool) -> Value:
     """IS [NOT] DISTINCT FROM, to which NaN is NaN."""
-    kind = common(one.kind, other.kind)
+    kind = common(plain(one.kind), plain(other.kind))
     if kind is None:
         raise mismatch(f"line 1:1: Cannot compare {said(one.kind)} with {said(other.kind)}")
     word = "IS DISTINCT FROM" if negated else "IS NOT DISTINCT FROM"

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from doubles.athena import windows
+from doubles.athena import windows, zones
 from doubles.athena.aggregates import AGGREGATES, WINDOWS, average
 from doubles.athena.errors import QueryFailed, unknown
-from doubles.athena.kinds import INTEGER, said
+from doubles.athena.kinds import INTEGER, said, zone_of
 from doubles.athena.nested import LAMBDAS
 from doubles.athena.scalars import SAME_AS, SCALARS
 from doubles.athena.scope import Value
@@ -59,7 +59,8 @@ class Calls:
         if isinstance(node, (exp.IgnoreNulls, exp.RespectNulls)):
             return self.of(node.this, replace(around, ignores=" IGNORE NULLS" if isinstance(node, exp.IgnoreNulls) else ""))
         if isinstance(node, exp.Extract):
-            return self._scalar(node.this.name.lower(), [self._of(node.expression)])
+            name = SAME_AS.get(node.this.name.lower(), node.this.name.lower())
+            return self._scalar(name, zones.given(name, [self._of(node.expression)], []))
         name, nodes = self._parts(node)
         if name == "count" and len(nodes) == 1 and isinstance(nodes[0], exp.Star):
             nodes = []
@@ -74,7 +75,13 @@ class Calls:
     def special(self, name: str, nodes: Sequence[exp.Expr]) -> Value:
         if (name, len(nodes)) in LAMBDAS:
             return LAMBDAS[name, len(nodes)](self._expressions, nodes)
-        given = [self._of(node) for node in nodes]
+        values = [self._of(node) for node in nodes]
+        given = zones.given(name, values, nodes)
+        back = name in zones.BROUGHT_BACK and zone_of(values[-1].kind)
+        found = self._special(name, given, nodes)
+        return zones.brought_back(found, values[-1].kind) if back else found
+
+    def _special(self, name: str, given: Sequence[Value], nodes: Sequence[exp.Expr]) -> Value:
         several = len(given) >= (1 if name == "coalesce" else 2)
         found = SPECIAL.get((name, len(given))) or (SPECIAL.get((name, None)) if several else None)
         return found(given, nodes) if found is not None else self._scalar(name, given)
@@ -110,7 +117,7 @@ class Calls:
             raise unknown(f"ORDER BY within {name}")
         if (distinct or order or " FILTER " in around.suffix) and around.window:
             raise QueryFailed("NOT_SUPPORTED", "line 1:1: DISTINCT, ORDER BY and FILTER are not yet supported for window functions")
-        given = [self._of(part) for part in parts]
+        given = zones.given(name, [self._of(part) for part in parts], parts)
         if name == "avg" and given[0].kind.word == "decimal":
             return average(given[0], distinct, around.suffix)
         if (name in WINDOWS and not around.window) or (distinct and not any("{d}" in one.sql for one in known)):

@@ -19,7 +19,9 @@ from doubles.athena.kinds import (
     field_names,
     literal,
     mismatch,
+    of_zone,
     said,
+    zone_of,
 )
 from doubles.athena.scope import Value
 from shared_metadata.program.type_names import TypeName as Kind
@@ -94,6 +96,8 @@ def _by_fields(had: Kind, kind: Kind, sql: str) -> str:
 
 def cast(value: Value, kind: Kind, *, soft: bool = False) -> Value:
     """soft: NULL where there is no such value, as TRY_CAST does."""
+    if zone := zone_of(value.kind):
+        return _in_zone(value, kind, zone, soft)
     source = value.kind
     if source == kind or (source.word == kind.word == "varchar" and not kind.sizes):
         return Value(value.sql, kind)
@@ -112,6 +116,15 @@ def cast(value: Value, kind: Kind, *, soft: bool = False) -> Value:
             raise unknown(f"a CAST of {said(source)} to {said(kind)}")
         return Value(coerced(value, kind), kind)
     return Value(_plain(value, kind, soft), kind)
+
+
+def _in_zone(value: Value, kind: Kind, zone: str, soft: bool) -> Value:
+    """A moment that is shown in another zone: a day, a time and a text are what clocks show there."""
+    if kind.word == ZONED:
+        return Value(_plain(Value(value.sql, Kind(ZONED, sizes=value.kind.sizes)), kind, soft), of_zone(kind, zone))
+    shown = Value(f"timezone({literal(zone)}, {value.sql})", Kind("timestamp", sizes=value.kind.sizes))
+    found = cast(shown, kind, soft=soft)
+    return Value(f"({found.sql} || {literal(' ' + zone)})", kind) if kind.word == "varchar" else found
 
 
 def _of_json(kind: Kind, soft: bool, sql: str) -> str:

@@ -161,6 +161,6 @@ def _write(execution: Execution, caller: Caller, outcome: Outcome) -> None:
             s3.put_object(Bucket=bucket, Key=f"{key}-manifest.csv", Body="".join(f"{file}\n" for file in outcome.files).encode())
             execution["Statistics"]["DataManifestLocation"] = f"s3://{bucket}/{key}-manifest.csv"
         except ClientError as error:
-            if error.response["Error"]["Code"] in ("NoSuchBucket",):
+            if error.response["Error"]["Code"] == "NoSuchBucket":
                 raise QueryFailed("", f"The specified bucket does not exist: {bucket}", category=USER) from None
             raise

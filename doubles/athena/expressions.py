@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from sqlglot import exp
 
-from doubles.athena import arithmetic, kinds
+from doubles.athena import arithmetic, kinds, zones
 from doubles.athena.calls import Calls
 from doubles.athena.casts import cast, coerced
 from doubles.athena.errors import unknown
@@ -195,9 +195,13 @@ class Expressions:
 
     def _at_zone(self, node: exp.AtTimeZone) -> Value:
         value, zone = self.of(node.this), node.args["zone"]
-        if not (isinstance(zone, exp.Literal) and zone.name.upper() == "UTC") or value.kind.word not in kinds.MOMENTS[1:]:
-            raise unknown("AT TIME ZONE of another than UTC")
-        return Value(coerced(value, kind := kinds.moment(kinds.ZONED, value.kind.sizes[0])), kind)
+        if not (isinstance(zone, exp.Literal) and zone.is_string):
+            raise unknown("AT TIME ZONE of a zone that is not written out")
+        kind = kinds.plain(value.kind)
+        if kind.word not in kinds.MOMENTS[1:]:
+            raise mismatch("line 1:1: Type of value must be a time or timestamp with or without time zone")
+        moment = kinds.moment(kinds.ZONED, kind.sizes[0])
+        return zones.at(Value(coerced(Value(value.sql, kind), moment), moment), zone.name)
 
     def _query(self, node: exp.Expr) -> Value:
         inner = node.this if isinstance(node, (exp.Subquery, exp.Exists)) else node

@@ -41,6 +41,23 @@ def decimal(precision: int, scale: int) -> Kind:
     return Kind("decimal", sizes=(min(MOST_DIGITS, precision), scale))
 
 
+_IN = f"{ZONED} in "
+
+
+def zone_of(kind: Kind) -> str:
+    """The zone of a moment that is shown in another than UTC; '' of any other value."""
+    return kind.word.removeprefix(_IN) if kind.word.startswith(_IN) else ""
+
+
+def of_zone(kind: Kind, zone: str) -> Kind:
+    return Kind(_IN + zone, sizes=kind.sizes)
+
+
+def plain(kind: Kind) -> Kind:
+    """The type without a zone of its own."""
+    return Kind(ZONED, sizes=kind.sizes) if zone_of(kind) else kind
+
+
 def moment(word: str, digits: int) -> Kind:
     """digits: of a second, of which Iceberg has six."""
     return Kind(word, sizes=(digits,))
@@ -93,7 +110,7 @@ def said(kind: Kind) -> str:
     """As Trino writes it."""
     if kind.fields:
         return f"row({', '.join(f'{name} {said(part)}'.strip() for name, part in kind.named())})"
-    if kind.word == ZONED:
+    if plain(kind).word == ZONED:
         return f"timestamp({kind.sizes[0]}) with time zone"
     if kind.parts or kind.sizes:
         return f"{kind.word}({', '.join(map(said, kind.parts)) or ','.join(map(str, kind.sizes))})"
@@ -111,9 +128,10 @@ def duck(kind: Kind) -> str:
     if kind.word == "row":
         fields = zip(field_names(kind), kind.parts, strict=True)
         return "STRUCT({})".format(", ".join(f"{quoted(name)} {duck(part)}" for name, part in fields))
-    if kind.word not in _DUCK:
+    word = plain(kind).word
+    if word not in _DUCK:
         raise unknown(f"a value of the type {said(kind)} here")
-    return _DUCK[kind.word]
+    return _DUCK[word]
 
 
 def field_names(kind: Kind) -> tuple[str, ...]:
@@ -135,6 +153,8 @@ def common(one: Kind, other: Kind) -> Kind | None:
         return one
     if one == UNKNOWN:
         return other
+    if zone_of(one) != zone_of(other):
+        raise unknown("moments of several zones together")
     if one.word in NUMBERS and other.word in NUMBERS:
         return _wider(one, other)
     if one.word in MOMENTS and other.word in MOMENTS:
@@ -150,7 +170,7 @@ def common(one: Kind, other: Kind) -> Kind | None:
 
 
 def becomes(kind: Kind, wanted: Kind) -> bool:
-    return common(kind, wanted) == wanted
+    return common(plain(kind), plain(wanted)) == plain(wanted)
 
 
 def as_decimal(kind: Kind) -> tuple[int, int]:

@@ -6,7 +6,6 @@ https://trino.io/docs/current/functions/lambda.html, https://trino.io/docs/curre
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import count
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -21,7 +20,6 @@ from shared_metadata.program.type_names import TypeName as Kind
 if TYPE_CHECKING:
     from doubles.athena.expressions import Expressions
 
-_NUMBERS = count(1)
 _START = error("INVALID_FUNCTION_ARGUMENT", literal("SQL array indices start at 1"))
 _NEGATIVE = error("INVALID_FUNCTION_ARGUMENT", literal("Array subscript is negative"))
 _BEYOND = error("INVALID_FUNCTION_ARGUMENT", literal("Array subscript must be less than or equal to array length"))
@@ -89,9 +87,9 @@ def _body(of: Expressions, node: exp.Expr) -> Body:
     return body
 
 
-def _name() -> str:
-    """A parameter's that no other one has."""
-    return f"p{next(_NUMBERS)}"
+def _names(of: Expressions, number: int) -> list[str]:
+    """Parameters' that none around has; the same for the same text, so that two columns of it are one to GROUP BY."""
+    return [f"p{len(of.variables)}_{each}" for each in range(number)]
 
 
 def _is(value: Value, word: str, name: str) -> Value:
@@ -107,13 +105,13 @@ def _condition(value: Value) -> str:
 
 
 def _transform(of: Expressions, nodes: Sequence[exp.Expr]) -> Value:
-    values, each = _is(of.of(nodes[0]), "array", "transform"), _name()
+    values, (each,) = _is(of.of(nodes[0]), "array", "transform"), _names(of, 1)
     given = _body(of, nodes[1])(Value(each, values.kind.parts[0]))
     return Value(f"list_transform({values.sql}, lambda {each}: {given.sql})", Kind("array", (given.kind,)))
 
 
 def _filter(of: Expressions, nodes: Sequence[exp.Expr]) -> Value:
-    values, each = _is(of.of(nodes[0]), "array", "filter"), _name()
+    values, (each,) = _is(of.of(nodes[0]), "array", "filter"), _names(of, 1)
     kept = _condition(_body(of, nodes[1])(Value(each, values.kind.parts[0])))
     return Value(f"list_filter({values.sql}, lambda {each}: {kept})", values.kind)
 
@@ -122,7 +120,7 @@ def _match(found: str, otherwise: str) -> Callable[[Expressions, Sequence[exp.Ex
     """found: what is given where an element is so, of whether it is: TRUE of one that matches, FALSE of one that does not."""
 
     def of_elements(of: Expressions, nodes: Sequence[exp.Expr]) -> Value:
-        values, each = _is(of.of(nodes[0]), "array", "any_match"), _name()
+        values, (each,) = _is(of.of(nodes[0]), "array", "any_match"), _names(of, 1)
         told = f"list_transform({values.sql}, lambda {each}: {_condition(_body(of, nodes[1])(Value(each, values.kind.parts[0])))})"
 
         def sql(one: str) -> str:
@@ -140,7 +138,7 @@ def _reduce(of: Expressions, nodes: Sequence[exp.Expr]) -> Value:
     """Through a list of structs, since DuckDB's own reduces to a value of the elements' type alone."""
     values, first = _is(of.of(nodes[0]), "array", "reduce"), of.of(nodes[1])
     step, last, kind, item = _body(of, nodes[2]), _body(of, nodes[3]), first.kind, values.kind.parts[0]
-    state, each, one, other = (_name() for _ in range(4))
+    state, each, one, other = _names(of, 4)
     for _ in range(3):  # until it gives what it is given
         given = step(Value(f"{one}.s", kind), Value(f"{other}.x", item))
         wider = common(kind, given.kind)
@@ -160,7 +158,7 @@ def _reduce(of: Expressions, nodes: Sequence[exp.Expr]) -> Value:
 
 def _zip_with(of: Expressions, nodes: Sequence[exp.Expr]) -> Value:
     left, right = (_is(of.of(node), "array", "zip_with") for node in nodes[:2])
-    body, at, kinds = _body(of, nodes[2]), _name(), (left.kind.parts[0], right.kind.parts[0])
+    body, (at,), kinds = _body(of, nodes[2]), _names(of, 1), (left.kind.parts[0], right.kind.parts[0])
     given: list[Kind] = []
 
     def sql(one: str, other: str) -> str:
@@ -178,7 +176,7 @@ def _of_map(name: str, kept: bool, keys: bool) -> Callable[[Expressions, Sequenc
     """kept: whether the lambda says which entries stay; otherwise it gives their keys or their values."""
 
     def of_entries(of: Expressions, nodes: Sequence[exp.Expr]) -> Value:
-        values, each = _is(of.of(nodes[0]), "map", name), _name()
+        values, (each,) = _is(of.of(nodes[0]), "map", name), _names(of, 1)
         key, value = (Value(f"{each}.{part}", kind) for part, kind in zip(("key", "value"), values.kind.parts, strict=True))
         given = _body(of, nodes[1])(key, value)
         if kept:

@@ -131,6 +131,8 @@ class Queries:
         return " GROUP BY " + ", ".join(self._group(part, node, expressions) for part in group.expressions)
 
     def _group(self, part: exp.Expr, node: exp.Select, expressions: Expressions) -> str:
+        if isinstance(part, exp.Tuple):
+            return f"({', '.join(expressions.of(one).sql for one in part.expressions)})"
         if type(part) not in _SETS:
             number = ordinal(part, len(node.expressions))
             return str(number) if number else expressions.of(part).sql
@@ -165,6 +167,8 @@ def _cut(clause: exp.Expr, name: str) -> str:
         return ""
     if options is not None and (options.args.get("percent") or options.args.get("with_ties")):
         raise unknown("such a FETCH FIRST")
+    if number is None and isinstance(clause, exp.Fetch):
+        return " LIMIT 1"
     if not (isinstance(number, exp.Literal) and number.is_int):
         raise unknown(f"this {name.upper()}")
     return f" {name.upper()} {number.name}"

@@ -12,10 +12,11 @@ import struct
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from doubles.athena.kinds import ZONED
+from doubles.athena.kinds import ZONED, plain, zone_of
 from doubles.athena.limits import MOST_ROWS_A_PAGE
 from doubles.athena.scope import Column
 from shared_metadata.program.type_names import TypeName as Kind
@@ -61,10 +62,12 @@ def _text(value: Any, kind: Kind) -> str | None:
         return None
     if kind.word in ("real", "double"):
         return java_number(value, single=kind.word == "real")
-    if kind.word in ("timestamp", ZONED):
+    zone = zone_of(kind)
+    if zone or kind.word in ("timestamp", ZONED):
+        value = value.astimezone(ZoneInfo(zone)) if zone else value
         digits = kind.sizes[0]
         fraction = f".{value.microsecond:06d}"[: digits + 1] if digits else ""
-        return f"{value:%Y-%m-%d %H:%M:%S}{fraction}" + (" UTC" if kind.word == ZONED else "")
+        return f"{value:%Y-%m-%d %H:%M:%S}{fraction}" + (f" {zone}" if zone else " UTC" if kind.word == ZONED else "")
     if isinstance(value, dt.time):
         return f"{value:%H:%M:%S}.{value.microsecond:06d}"
     if isinstance(value, bool):
@@ -115,7 +118,7 @@ def metadata_of(columns: Sequence[Column]) -> list[dict[str, Any]]:
 
 
 def _column_info(name: str, kind: Kind) -> dict[str, Any]:
-    word = "float" if kind.word == "real" else kind.word
+    word = "float" if kind.word == "real" else plain(kind).word
     precision, scale = _DIGITS.get(word, 0), 0
     if word == "decimal":
         precision, scale = kind.sizes

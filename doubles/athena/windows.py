@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from doubles.athena.casts import coerced
 from doubles.athena.errors import QueryFailed, unknown
-from doubles.athena.kinds import DAYS, MOMENTS, MONTHS, NUMBERS, becomes, mismatch, said
+from doubles.athena.kinds import DAYS, MOMENTS, MONTHS, NUMBERS, becomes, mismatch, plain, said
 from doubles.athena.scope import Value
 
 Of = Callable[[exp.Expr], Value]
@@ -78,7 +78,7 @@ def _distance(step: Value, order: Sequence[exp.Expr], of: Of) -> str:
     if len(order) != 1:
         raise QueryFailed("INVALID_ORDER_BY", "line 1:1: Window frame of type RANGE PRECEDING or FOLLOWING requires one sort item")
     key = of(order[0].this)
-    if step.kind in (DAYS, MONTHS) and key.kind.word in MOMENTS:
+    if step.kind in (DAYS, MONTHS) and plain(key.kind).word in MOMENTS:
         return step.sql
     if key.kind.word in NUMBERS and becomes(step.kind, key.kind):
         return coerced(step, key.kind)

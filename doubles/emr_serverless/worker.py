@@ -28,7 +28,7 @@ def opened(jars: str, java_options: str) -> SparkSession:
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
         "spark.sql.shuffle.partitions": "2",
-        "spark.sql.warehouse.dir": os.path.join(os.environ["TMPDIR"], "warehouse"),
+        "spark.sql.warehouse.dir": f"{os.environ['TMPDIR']}/warehouse",
     }
     builder = SparkSession.builder.master("local[2]").appName("emr-serverless")
     for name, value in settings.items():

@@ -183,7 +183,8 @@ def _know_owners() -> None:
         if key.lower() != "redshift-data:statement-owner-iam-userid":
             return value_of(key, *context)
         found, mine = _state["statements"].get(_asked.get()), value_of("aws:userid", *context)
-        return mine if found is None or found["_owner"] == mine else "another"
+        # The emulator compares with the policy's text, in which it fills in no variable.
+        return "${aws:userid}" if found is None or found["_owner"] == mine else "another"
 
     iam_evaluator._resolve_condition_key = value_with_owners
 
@@ -215,4 +216,4 @@ def _workgroup(properties: Any) -> tuple[str, dict[str, Any]]:
     arn = former.get("arn") or f"arn:aws:redshift-serverless:{get_region()}:{get_account_id()}:workgroup/{uuid.uuid4()}"
     of = _state["namespaces"][properties["NamespaceName"]]
     _state["warehouses"][name] = {"kind": "workgroup", "state": "AVAILABLE", "arn": arn, **of}
-    return name, {"Workgroup.WorkgroupArn": arn, "Workgroup.WorkgroupName": name}
+    return name, {"Workgroup.WorkgroupArn": arn, "Workgroup.WorkgroupId": arn.rpartition("/")[2], "Workgroup.WorkgroupName": name}

@@ -105,7 +105,8 @@ class Transaction:
 
     def _blind(self) -> set[str]:
         """The tables to which rows were only added, by statements that do not ask for them: such writers come in any order."""
-        asked = {name for one in self._said for name in one.names if not (one.kind in ("INSERT", "COPY") and name == one.writes)}
+        said = [one for one in self._said if one.kind != "CREATE"]
+        asked = {name for one in said for name in one.names if not (one.kind in ("INSERT", "COPY") and name == one.writes)}
         changed = {one.writes for one in self._said if one.kind not in ("INSERT", "COPY", "CREATE")}
         return {one.writes for one in self._said} - asked - changed
 

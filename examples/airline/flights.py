@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.csv as csv
+from pyarrow import csv
 
 
 def table(name: str) -> pa.Table:

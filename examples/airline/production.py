@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import psycopg
-import pyarrow.csv as csv
+from pyarrow import csv
 
 from examples.airline import flights
 

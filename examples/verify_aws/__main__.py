@@ -156,7 +156,7 @@ def on_engine(program: str, engine: str) -> str:
 def engine_of(slice_id: str) -> str:
     """The engine with which the program uses a slice: 'organize/athena' or 'organize.athena'. Raises InputError where none does."""
     known = {name: found.engine for name, found in registry.installed().items() if found.warehouse == "iceberg"}
-    own = {name: "" for name in ("collect.postgres", "organize.iceberg", "harness.postgres")}
+    own = dict.fromkeys(("collect.postgres", "organize.iceberg", "harness.postgres"), "")
     wanted = slice_id.strip("/").removeprefix("slices/").replace("/", ".")
     if wanted not in {**known, **own}:
         remedy = f"SLICE is one of {', '.join(sorted({**known, **own}))}"

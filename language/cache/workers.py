@@ -1,4 +1,4 @@
-"""Compiles a large program in several processes: each does a share, and all know of the others' what a memo can keep.
+"""Compiles a large program in several processes, which share their cache entries.
 
 So the result is that of one process. What cannot be kept, a statement with a mistake, each process does by itself.
 """

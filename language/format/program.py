@@ -7,7 +7,7 @@ from language.forms.syntax import Statement
 from language.parse.parser import parse
 from language.text.comments import Comment, find_comments
 from language.text.diagnostics import ProgramErrors, SourceText, source_text
-from language.text.garbage import without_garbage_collection
+from language.text.no_gc import without_garbage_collection
 from language.text.tokens import Chunk, split_statements, tokenize
 
 WIDTH = 120

@@ -28,7 +28,9 @@ _FIRST = {
     "ALTER": "change the statement that makes it; `atoll plan` tells what that changes",
     "REFRESH": f"say with the view how often it runs: {CLAUSES['EVERY']}",
     **dict.fromkeys(("COPY", "LOAD", "IMPORT"), f"collect it: {_COLLECT}"),
-    **dict.fromkeys(("UNLOAD", "EXPORT"), "publish it: INSERT INTO connection.schema.table EVERY '1 hour' AS SELECT …"),
+    **dict.fromkeys(
+        ("UNLOAD", "EXPORT"), "publish it: INSERT INTO connection.schema.table EVERY '1 hour' MERGE ON (key) AS SELECT …"
+    ),
     **dict.fromkeys(("USE", "SET", "BEGIN", "COMMIT", "ROLLBACK", "DECLARE", "START", "CALL", "EXEC", "EXECUTE"), _NO_SESSION),
     **dict.fromkeys(("SHOW", "DESCRIBE", "DESC", "EXPLAIN", "LIST"), _ASKED),
     **dict.fromkeys(("GRANT", "REVOKE"), "say in AWS who may read the tables"),
@@ -44,7 +46,7 @@ _KINDS = {
     **dict.fromkeys(("SCHEMA", "DATABASE", "CATALOG"), "leave it out: a schema is there as soon as a statement names it"),
     **dict.fromkeys(("SOURCE", "SERVER", "STAGE", "INTEGRATION"), "write CREATE CONNECTION name TO system WITH (secret = 'name')"),
     "SECRET": "store it with `atoll secret name file.json`, and name it: CREATE CONNECTION … WITH (secret = 'name')",
-    **dict.fromkeys(("SINK", "PUBLICATION"), "write INSERT INTO connection.schema.table EVERY '1 hour' AS SELECT …"),
+    **dict.fromkeys(("SINK", "PUBLICATION"), "write INSERT INTO connection.schema.table EVERY '1 hour' MERGE ON (key) AS SELECT …"),
     **dict.fromkeys(
         ("TASK", "JOB", "PIPE", "STREAM", "SCHEDULE", "PIPELINE"), f"say with each statement how often it runs: {CLAUSES['EVERY']}"
     ),

@@ -114,7 +114,7 @@ def _refuse_nothing_left(masks: Sequence[MaskedPath], casts: Mapping[str, str]) 
     """Raises Problem for a struct of which every field is dropped."""
     dropped = {masked.path: masked for masked in masks if masked.how is Mask.DROP and masked.is_field}
     with Gathering() as gathering:
-        for path in _emptied(by_name({path: Mask.DROP for path in dropped}), casts):
+        for path in _emptied(by_name(dict.fromkeys(dropped, Mask.DROP)), casts):
             first = next(masked for each, masked in dropped.items() if each[: len(path)] == path)
             gathering(_refuse_empty, first, path)
 

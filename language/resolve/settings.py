@@ -1,4 +1,4 @@
-"""How a flow's rows arrive: its mode, key and cursor, from its clauses or else its slice's declared defaults."""
+"""How a flow's rows arrive: mode, key and cursor, from its clauses or else, when collecting, its slice's declared defaults."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ _CLAUSES = {
     "fresh_within": "FRESH WITHIN",
     "masks": "MASK",
     "engine": "USING",
+}
+_MODES = {  # what a publication does in each to the table's other rows
+    Mode.REPLACE: "REPLACE (the table is the result, and other rows are deleted)",
+    Mode.APPEND: "APPEND (rows are added)",
+    Mode.MERGE: "MERGE ON (key) (rows are updated by their key or added, and others' stay)",
 }
 _ELSEWHERE = {
     "engine": "what is collected is loaded by the lake itself",
@@ -47,7 +52,11 @@ def view_settings(clauses: Clauses, organizer: Slice) -> Settings:
 
 
 def publish_settings(clauses: Clauses, harness: Slice) -> Settings:
-    """The settings of INSERT into a connection; the harness's default mode applies where the program says none."""
+    """The settings of INSERT into a connection, which says its mode: a default would decide what becomes of others' rows there."""
+    if clauses.mode is None:
+        able = [_MODES[mode] for mode in Mode if mode in harness.capabilities.modes]
+        remedy = f"add {', '.join(able[:-1])} or {able[-1]}" if len(able) > 1 else f"add {able[0]}"
+        raise Problem(_every(clauses), "this publication does not say how its rows reach the table", remedy)
     mode, key = _mode(clauses, harness)
     return Settings(_seconds(clauses), mode, key)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Self, TypeVar
 
 from language.text.characters import INVISIBLE, QUOTED, likeness
 from shared_metadata.program import Position
@@ -210,7 +210,7 @@ class Gathering:
         except Problem as problem:
             self._beside += problem.diagnostics
 
-    def __enter__(self) -> Gathering:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:

@@ -28,8 +28,8 @@ def comparable(expressions: Expressions, node: exp.Expr, *kinds: TypeName | None
 
 def groups(expressions: Expressions, node: exp.Expr, kind: TypeName | None) -> bool:
     """Whether rows are put together by such values alike; tells where they are not."""
-    if kind is not None and kind.word not in ORDERED and kind != UNKNOWN:
-        remedy = "CAST it to a type that is exact, as DECIMAL or a text"
+    if kind is not None and kind.word not in (*ORDERED, "double") and kind != UNKNOWN:
+        remedy = "put them together by what it is made from"
         expressions.tell(node, f"rows are not known to be put together alike by {kind}", remedy)
         return False
     return kind is not None

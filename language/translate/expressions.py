@@ -40,7 +40,10 @@ class Expressions:
         self._done: dict[int, Piece] = {}
 
     def written(self, node: exp.Expr, *, over: bool = False) -> Piece:
-        """An expression in the other dialect.  over: whether it is computed over a window, or some rows alone: a call stays one."""
+        """An expression in the other dialect.
+
+        over: whether the call is computed over a window, or some rows alone: it must stay one call.
+        """
         if id(node) not in self._done:
             self._done[id(node)] = self._written(node, over)
         return self._done[id(node)]

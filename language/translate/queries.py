@@ -45,7 +45,7 @@ class Queries:
             made: exp.Expr = node.copy()
             made.set("this", inner)
         elif isinstance(node, exp.SetOperation):
-            made, columns = self._together(node, known, outer)
+            made, columns = self._together(node, known, outer, named)
         elif isinstance(node, exp.Select):
             made, columns = self._select(node, known, outer, named)
         else:
@@ -66,9 +66,9 @@ class Queries:
             known = {**known, cte.alias.lower(): dict(zip(names, columns.values(), strict=False)) if names else columns}
         return known, made
 
-    def _together(self, node: exp.SetOperation, known: Common, outer: Scope | None) -> tuple[exp.Expr, dict[str, Typed]]:
-        left, columns = self.written(node.this, known, outer)
-        right, others = self.written(node.expression, known, outer)
+    def _together(self, node: exp.SetOperation, known: Common, outer: Scope | None, named: bool) -> tuple[exp.Expr, dict[str, Typed]]:
+        left, columns = self.written(node.this, known, outer, named=named)
+        right, others = self.written(node.expression, known, outer, named=False)
         made, found = node.copy(), {}
         made.set("this", left)
         made.set("expression", right)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,8 @@ from language.translate.texts import kept
 from shared_metadata.program.schema import SchemaColumn
 
 _BEFORE_TEXTS = frozenset(("DATE", "TIMESTAMP", "TIMESTAMP_NTZ"))
-_BEFORE, _BEHIND = "SELECT ", f" AS x FROM {TABLE}"
+_BEFORE, _BEHIND = "SELECT ", f"\nAS x FROM {TABLE}"  # a condition may end in a comment
+_BEHIND_WRITTEN = re.compile(rf"\s+AS x FROM {re.escape(TABLE)}\Z")
 REMEDY = "write it by what both engines have (docs/warehouses.md), or name the engine that it is written for"
 
 
@@ -61,7 +63,7 @@ def translated_condition(span: Span, source: str, target: str, columns: Sequence
     problems = tuple(
         QueryProblem(max(0, one.start - before), min(one.end - before, length), one.cause, one.remedy) for one in found.problems
     )
-    return Translated(found.text.removeprefix(_BEFORE).removesuffix(_BEHIND), problems)
+    return Translated(_BEHIND_WRITTEN.sub("", found.text.removeprefix(_BEFORE)), problems)
 
 
 def _differences(query: CalledQuery, text: str, dialects: tuple[str, str], tables: Tables, title: str) -> list[QueryProblem]:

@@ -94,7 +94,11 @@ def among(of: Expressions, node: exp.In) -> Piece:
         sound = len(kinds) == 1 and kinds[0] is not None and comparable(of, node, value.kind, *kinds)
         return Piece(exp.In(this=this, query=made), BOOLEAN if sound else None)
     pieces = [of.written(part) for part in node.expressions]
-    if any(piece.kind is None for piece in pieces) or not comparable(of, node, value.kind, *(piece.kind for piece in pieces)):
+    if any(piece.kind is None for piece in pieces):
+        return Piece(node, None)
+    constant_numbers = all(piece.text and piece.kind is not None and piece.kind.word in EXACT for piece in pieces)
+    of_floats = value.kind.word in FLOATS and constant_numbers  # of which none is NaN
+    if not of_floats and not comparable(of, node, value.kind, *(piece.kind for piece in pieces)):
         return Piece(node, None)
     return Piece(exp.In(this=this, expressions=[piece.node for piece in pieces]), BOOLEAN)
 

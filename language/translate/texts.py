@@ -8,12 +8,15 @@ from difflib import SequenceMatcher
 
 _WORD = re.compile(r"""--[^\n]*|/\*(?s:.*?)\*/|"(?:[^"]|"")*"|'(?:[^']|'')*'|\w+(?:\.\d+)?|<>|!=|[<>]=|\|\||//|::|\S""")
 _COMMENT = re.compile(r"--[^\n]*|/\*(?s:.*?)\*/")
+MOST_WORDS = 3000  # of a text whose own is kept: comparing takes the square of these
 Word = re.Match[str]
 
 
 def kept(text: str, before: str, after: str) -> str:
     """The text with those words changed in which `after` differs from `before`, which is the text as sqlglot lays it out."""
     own, first, last = words(text), words(before), words(after)
+    if max(map(len, (own, first, last))) > MOST_WORDS:
+        return after
     place = _places(own, first)
     pieces, done = list[str](), 0
     for kind, start, end, begin, stop in _opcodes(first, last):

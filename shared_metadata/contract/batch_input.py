@@ -26,7 +26,7 @@ MAX_BATCHES = 1000
 
 
 @dataclass(frozen=True)
-class Wanted:
+class BatchRequest:
     """One batch to run: the tables of it, at most those of a part of its flow, and whether they are run again though committed.
 
     named: how an input of the state machine names the tables: not at all where they are every table of the flow.
@@ -57,7 +57,7 @@ class Wanted:
         }
 
 
-def resolve(event: Mapping[str, Any], programs: Programs, reader: MetadataReader, slice_id: str, now: datetime) -> list[Wanted]:
+def resolve(event: Mapping[str, Any], programs: Programs, reader: MetadataReader, slice_id: str, now: datetime) -> list[BatchRequest]:
     """The batches that `event` asks for, oldest first, each with the program of its start. Raises InputError, which says what is
     accepted."""
     if not isinstance(event, Mapping):
@@ -86,18 +86,18 @@ def _flow_id(name: Any, programs: Programs, slice_id: str) -> str:
     raise _refused(f"the active program has no flow {_shown(name)} for {slice_id}; it has {', '.join(sorted(mine)) or 'none'}")
 
 
-def _one(event: Mapping[str, Any], name: str, programs: Programs, reader: MetadataReader, slice_id: str) -> list[Wanted]:
+def _one(event: Mapping[str, Any], name: str, programs: Programs, reader: MetadataReader, slice_id: str) -> list[BatchRequest]:
     interval = Interval(_moment(event, "start"), _moment(event, "end"))
     if interval.start >= interval.end:
         raise _refused("start is not before end")
     flow, program, entry = _defined(name, programs, interval.start)
     if flow.slice_id != slice_id:
         raise _refused(f"at {to_text(interval.start)} {name} belongs to {flow.slice_id}")
-    rerun, again, found = _flag(event, "rerun"), _flag(event, "again"), list[Wanted]()
+    rerun, again, found = _flag(event, "rerun"), _flag(event, "again"), list[BatchRequest]()
     for named, datasets in _named(event, flow):
         again_until = _again_until(reader, name, datasets) if again else None
         restated = 0 if rerun else programs.restated(flow.id, interval.start)
-        found.append(Wanted(flow, interval, datasets, named, rerun, program, entry, again_until, restated=restated))
+        found.append(BatchRequest(flow, interval, datasets, named, rerun, program, entry, again_until, restated=restated))
     return found
 
 
@@ -140,12 +140,12 @@ def _again_until(reader: MetadataReader, name: str, datasets: tuple[str, ...]) -
     return max((moment for table in tables.values() if (moment := table.again_until)), default=None)
 
 
-def _backfill(event: Mapping[str, Any], name: str, programs: Programs, reader: MetadataReader, now: datetime) -> list[Wanted]:
+def _backfill(event: Mapping[str, Any], name: str, programs: Programs, reader: MetadataReader, now: datetime) -> list[BatchRequest]:
     """Each batch by the program of its time, so that it reads and makes what fits the batches around it."""
     start, end = _moment(event, "from"), _moment(event, "to")
     if end > now:
         raise _refused(f"to lies in the future; now is {to_text(now)}")
-    found: list[Wanted] = []
+    found: list[BatchRequest] = []
     recorded = _recorded(reader, name, start, end)
     while start < end and len(found) <= MAX_BATCHES:
         seconds = _defined(name, programs, start)[0].interval_seconds
@@ -155,7 +155,7 @@ def _backfill(event: Mapping[str, Any], name: str, programs: Programs, reader: M
             break
         flow, program, entry = _defined(name, programs, interval.start)
         some = enumerate(parts(flow))
-        found += (Wanted(flow, interval, names, input_of(flow, number), True, program, entry) for number, names in some)
+        found += (BatchRequest(flow, interval, names, input_of(flow, number), True, program, entry) for number, names in some)
         start = interval.end
     if not found:
         seconds = _defined(name, programs, start)[0].interval_seconds
@@ -184,14 +184,14 @@ def _as_made(interval: Interval, seconds: int, recorded: Mapping[datetime, Inter
     return made
 
 
-def _due(programs: Programs, reader: MetadataReader, now: datetime) -> list[Wanted]:
+def _due(programs: Programs, reader: MetadataReader, now: datetime) -> list[BatchRequest]:
     due = due_batches(programs, reader.flow_states(programs.flow_ids, programs), now, ignore_failures=True)
     return [_wanted(batch, programs) for batch in due]
 
 
-def _wanted(batch: DueBatch, programs: Programs) -> Wanted:
+def _wanted(batch: DueBatch, programs: Programs) -> BatchRequest:
     flow, program, entry = _defined(batch.flow, programs, batch.interval.start)
-    wanted = Wanted(flow, batch.interval, batch.datasets, batch.named, False, program, entry, batch.again_until)
+    wanted = BatchRequest(flow, batch.interval, batch.datasets, batch.named, False, program, entry, batch.again_until)
     return replace(wanted, moved=batch.advanced, restated=batch.restated)
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from shared_metadata.contract.batch_input import Wanted
+from shared_metadata.contract.batch_input import BatchRequest
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.contract.maintenance.request import Maintained, Upkeep
+from shared_metadata.contract.maintenance.request import MaintenanceRequest, MaintenanceResult
 from shared_metadata.contract.parquet.rejected_rows import RejectedRow
 from shared_metadata.contract.runtime.deadline import Context, Deadline
 from shared_metadata.contract.runtime.services import Services
@@ -103,7 +103,7 @@ class Driver(Protocol):
         """The time for which the versions of a flow's tables can be read, and its batches be run again from what was staged."""
         ...
 
-    def maintain(self, upkeep: Upkeep, deadline: Deadline) -> Maintained:
+    def maintain(self, upkeep: MaintenanceRequest, deadline: Deadline) -> MaintenanceResult:
         """Makes the table cheap to read without changing what anybody reads, and forgets versions that are not to be kept.
 
         Only where `Capabilities.maintains`. A batch that commits meanwhile wins; stopped anywhere, it is done again.
@@ -148,7 +148,7 @@ class OrganizeSteps(Steps):
         super().__init__(declaration, services)
         self._open = open_driver
 
-    def fitted(self, wanted: Wanted) -> Interval:
+    def fitted(self, wanted: BatchRequest) -> Interval:
         """A load takes one staged batch at a time, the same for all its tables, unless each of them is the whole table."""
         flow, interval, reader = wanted.flow, wanted.interval, self.services.reader
         if flow.kind != Kind.LOAD or flow.mode == Mode.REPLACE or covered(interval, flow.interval_seconds) == 1:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from shared_metadata.aws import later
-from shared_metadata.contract.batch_input import Wanted, resolve
+from shared_metadata.contract.batch_input import BatchRequest, resolve
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.runtime.deadline import LEASE_SECONDS, Context, Deadline
 from shared_metadata.contract.runtime.services import Services
@@ -56,7 +56,7 @@ class Steps:
             return _planned()
         return self._plan_one(wanted[0], programs, str(event.get("owner") or context.aws_request_id))
 
-    def _plan_one(self, wanted: Wanted, programs: Programs, owner: str) -> dict[str, Any]:
+    def _plan_one(self, wanted: BatchRequest, programs: Programs, owner: str) -> dict[str, Any]:
         program = wanted.program
         if wanted.moved and not wanted.rerun:
             self.services.writer.settle(programs, wanted.flow.id)
@@ -83,7 +83,7 @@ class Steps:
         works = [Work(wanted.flow, tables[dataset], claim, program) for dataset in claim.datasets]
         states, empty, failed = self.plan_tables(works)
         if empty:
-            self.services.writer.commit(claim, empty, completes=passes(program))
+            self.services.writer.commit(claim, empty, completes=completed_when_empty(program))
         for dataset, error in failed.items():
             self.services.writer.fail(claim, dataset, error)
         used = share(together(self.services.meter.used(), A_BATCH), len(works))
@@ -92,7 +92,7 @@ class Steps:
             states = waits.with_room(states, [self.pieces(state) for state in states])
         return _planned(states, [{"dataset": d, "error": e} for d, e in failed.items()], [c.dataset for c in empty])
 
-    def fitted(self, wanted: Wanted) -> Interval:
+    def fitted(self, wanted: BatchRequest) -> Interval:
         """How far the batch goes, where the stage knows better than who asked for it; never further."""
         return wanted.interval
 
@@ -190,7 +190,7 @@ class Steps:
         mine = self.used(event, transitions=1 + 2 * ("commit" in self.declaration.waits))  # the choice after it, and the end
         used = together(commit.used, elsewhere, mine, A_COMMIT)
         commit = replace(commit, signature=work.table.signature, used=used)
-        self.services.writer.commit(work.claim, [commit], completes=passes(work.program))
+        self.services.writer.commit(work.claim, [commit], completes=completed_when_empty(work.program))
         return {"dataset": work.table.dataset, "status": "COMMITTED", "rows": commit.rows}
 
     def used(self, state: Mapping[str, Any], *, transitions: int) -> dict[str, float]:
@@ -221,7 +221,7 @@ class Steps:
         return self._state.tables.get(work.table.dataset) if self._state else None
 
 
-def passes(program: Program) -> dict[str, str]:
+def completed_when_empty(program: Program) -> dict[str, str]:
     """Dataset ▸ the load flow that makes it; an empty collect batch completes those too."""
     return {t.dataset: f.id for f in program.flows.values() if f.kind == "load" for t in f.tables}
 

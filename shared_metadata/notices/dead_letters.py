@@ -31,8 +31,10 @@ def dead_message(batches: Sequence[DeadBatch]) -> str:
     waiting = sorted({name for dead in batches for name in dead.waiting} - set(names))
     letter = first.letter
     lines = [
-        f"The batch {first.interval} of {first.flow}{covering(first.covers, ',')} has failed "
-        f"{first.failures} times and is not tried again by itself.",
+        (
+            f"The batch {first.interval} of {first.flow}{covering(first.covers, ',')} has failed "
+            f"{first.failures} times and is not tried again by itself."
+        ),
         *block("These stopped:", _some(names)),
         "",
         f"The cause: {first.cause or 'none was recorded'}",

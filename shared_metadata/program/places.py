@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 BATCH_START, BATCH_END = "batch_start", "batch_end"
@@ -17,10 +17,13 @@ class Place:
     means: str
 
 
-def filled(text: str, places: Sequence[Place], words: Mapping[str, str]) -> str:
-    """The text with a slice's words at its places.  words: by what a place means. Raises KeyError for one that is left out."""
+def filled(text: str, places: Sequence[Place], words: Mapping[str, str], spelled: Callable[[str], str] = str) -> str:
+    """The text with a slice's words at its places. Raises KeyError for one that is left out.
+
+    words: by what a place means.  spelled: writes what stands between them as the slice's engine reads it.
+    """
     pieces, done = list[str](), 0
     for place in sorted(places, key=lambda place: place.start):
-        pieces += text[done : place.start], words[place.means]
+        pieces += spelled(text[done : place.start]), words[place.means]
         done = place.end
-    return "".join([*pieces, text[done:]])
+    return "".join([*pieces, spelled(text[done:])])

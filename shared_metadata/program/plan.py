@@ -245,8 +245,9 @@ class Flow:
         """Whether rows may be rejected."""
         return self.bad_rows is not None or any(e.action == "QUARANTINE" for e in self.expectations)
 
-    def filled(self, words: Mapping[str, str]) -> str:
+    def filled(self, words: Mapping[str, str], spelled: Callable[[str], str] = str) -> str:
         """The query with a slice's words at its places.  words: by dataset, and of BATCH_START and BATCH_END.
+        spelled: writes the rest.
 
         Raises DefinitionError for a plan of an earlier Atoll, which does not know its places.
         """
@@ -255,7 +256,7 @@ class Flow:
             raise DefinitionError(
                 cause, place=str(self.position), remedy="apply the program again: its plan is of an earlier version"
             )
-        return filled(self.query, self.places, words)
+        return filled(self.query, self.places, words, spelled)
 
     @property
     def supersedes(self) -> bool:

@@ -9,11 +9,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared_metadata.contract.accepted import refusals
+from shared_metadata.contract.maintenance import keep as keeping
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Mode
-
-_LENGTH = "a quoted number of hours, days or weeks, such as '7 days'"
-KEPT_BATCHES, LEAST_KEPT = 100, timedelta(hours=6)
 
 
 class Config(BaseModel):
@@ -40,15 +38,12 @@ class Config(BaseModel):
     spark_vcpus: int = Field(default=64, ge=8, le=4000)
     spark_timeout_minutes: int = Field(default=360, ge=5, le=360)
     target_file_mb: int = Field(default=128, ge=1, le=1024)
-    keep: str = Field(default="", pattern=r"^[1-9]\d{0,3} (hour|day|week)s?$", description=_LENGTH)
+    keep: str = Field(default="", pattern=keeping.PATTERN, description=keeping.LENGTH)
     mask_key: str = Field(default="", min_length=1)
 
     def keep_of(self, interval_seconds: int) -> timedelta:
         """How long versions of a table are kept, whose batches have this length."""
-        if not self.keep:
-            return max(LEAST_KEPT, KEPT_BATCHES * timedelta(seconds=interval_seconds))
-        number, unit = self.keep.split()
-        return timedelta(**{f"{unit.removesuffix('s')}s": int(number)})
+        return keeping.keep_of(self.keep, interval_seconds)
 
     def target_bytes(self, mode: Mode) -> int:
         """The size of files that are put together; smaller for MERGE, since a batch rewrites each file that holds one of its keys."""

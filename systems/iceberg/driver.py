@@ -13,7 +13,7 @@ from pyiceberg.table import Table
 
 from shared_metadata.contract import set_aside
 from shared_metadata.contract.batch_identity import Identity
-from shared_metadata.contract.maintenance.request import Maintained, Upkeep
+from shared_metadata.contract.maintenance.request import MaintenanceRequest, MaintenanceResult
 from shared_metadata.contract.organize import CheckResult, Committed
 from shared_metadata.contract.own_columns import VIEW_BATCH, batch_column
 from shared_metadata.contract.parquet import rejected_rows
@@ -162,7 +162,7 @@ class LakeDriver:
     def tidy(self) -> None:
         """Does nothing: what is not of a table lies where its maintenance looks."""
 
-    def maintain(self, upkeep: Upkeep, deadline: Deadline) -> Maintained:
+    def maintain(self, upkeep: MaintenanceRequest, deadline: Deadline) -> MaintenanceResult:
         place = f"{upkeep.flow.position}: {upkeep.dataset}"
         tables = self._lake(place)
         maintenance = TableMaintenance(

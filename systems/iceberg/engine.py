@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from shared_metadata.contract.own_columns import DELETED
 from shared_metadata.contract.parquet.duckdb_errors import told, unreached
@@ -40,7 +40,7 @@ class Engine:
             "SET enable_progress_bar = false; SET preserve_insertion_order = false; SET s3_uploader_max_filesize = '50GB'"
         )
 
-    def __enter__(self) -> Engine:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -12,7 +12,7 @@ from pyiceberg.io import FileIO
 from pyiceberg.manifest import DataFile, ManifestFile
 from pyiceberg.table import Table
 
-from shared_metadata.contract.maintenance.request import Maintained, Upkeep
+from shared_metadata.contract.maintenance.request import MaintenanceRequest, MaintenanceResult
 from shared_metadata.contract.maintenance.sweep import SAFE_AGE, delete, old_keys
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.runtime.services import Services
@@ -35,23 +35,29 @@ class TableMaintenance:
     """Every commit stands by itself and changes no row; the files of a commit that failed are garbage for a sweep."""
 
     def __init__(
-        self, tables: Tables, services: Services, open_engine: Callable[[], Engine], upkeep: Upkeep, target_bytes: int, folder: str
+        self,
+        tables: Tables,
+        services: Services,
+        open_engine: Callable[[], Engine],
+        upkeep: MaintenanceRequest,
+        target_bytes: int,
+        folder: str,
     ) -> None:
         self._tables, self._services, self._open_engine = tables, services, open_engine
         self._upkeep, self._target_bytes, self._folder = upkeep, target_bytes, folder
         self._done: Counter[str] = Counter()
 
-    def run(self, deadline: Deadline) -> Maintained:
+    def run(self, deadline: Deadline) -> MaintenanceResult:
         """Maintains the table in an order in which each step finds what the one before it has left over."""
         finished = self._compact(deadline) and self._expire()
         if not finished or not self._upkeep.sweep:
-            return Maintained(dict(self._done), finished=finished)
+            return MaintenanceResult(dict(self._done), finished=finished)
         table = self._find()
         if table is None:  # dropped, by mistake perhaps: what was staged may be all that is left of it
-            return Maintained(dict(self._done), needed=None)
+            return MaintenanceResult(dict(self._done), needed=None)
         files, others = _files_of(table)
         self._delete(table, frozenset(files | others))
-        return Maintained(dict(self._done), frozenset(files))
+        return MaintenanceResult(dict(self._done), frozenset(files))
 
     def _find(self) -> Table | None:
         return self._tables.find(self._upkeep.dataset)

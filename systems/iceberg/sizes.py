@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Iterator, Mapping
 
-from shared_metadata.contract.parquet.duckdb_session import function_memory_mb
 from shared_metadata.contract.sizes import MOST_CALLS, SPARE_SECONDS, Asked, Given, TooMuch
 from shared_metadata.program import Kind, Mode
 
@@ -17,7 +15,7 @@ KEY_BYTES: Mapping[str, int] = {"string": 48, "binary": 48, "uuid": 24, "decimal
 FIXED_KEY_BYTES = 11
 WHOLE_PROCESSOR_MB, MOST_PROCESSORS = 1769, 6  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 TOLD_BYTES = 2**30  # of files that a batch of a MERGE writes anew, from which on `atoll plan` tells it
-SPREAD = 8  # bytes that DuckDB takes at most for one of a file, when it has all of the rows at once (docs/benchmarks.md)
+SPREAD = 8  # bytes that DuckDB takes at most for one of a file, when it has all of the rows at once (docs/scale.md)
 ROWS_A_SECOND = 260_000  # written anew by a processor, from S3 and to it
 
 
@@ -88,12 +86,6 @@ def _merge(asked: Asked, rows: int, given: Given) -> Iterator[TooMuch]:
 
 def _of_bytes(size: int | None) -> str:
     return f" ({_gb(size)})" if size else ""
-
-
-def of_this_function() -> Given:
-    """What the function in which this runs was given."""
-    tmp_mb = min(shutil.disk_usage("/tmp").total // 2**20, MOST_TMP_MB)
-    return Given(function_memory_mb(), tmp_mb, 0)
 
 
 def most_bytes(given: Given) -> int:

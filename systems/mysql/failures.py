@@ -98,7 +98,7 @@ def connection_error(error: BaseException, reference: str, place: str) -> AtollE
             f"the database refused the connection ({number} {word(number)})", place=place, remedy=f"{secret}{_REFUSED[number]}"
         )
     remedy = PASSING.get(number, "see that it runs and that the function's subnets and security group reach it")
-    said = f" ({number} {word(number)})" if number and number not in (2003,) else ""
+    said = f" ({number} {word(number)})" if number and number != 2003 else ""
     return RetryLater(f"the database cannot be reached{said}", place=place, remedy=f"{remedy}; the batch is tried again")
 
 

@@ -1,4 +1,4 @@
-"""What Salesforce's refusals mean, by their errorCode; of their texts, which quote values, only known sentences are told."""
+"""What Salesforce's refusals mean, by their errorCode; of their texts, which quote values, only known sentences are shown."""
 
 from __future__ import annotations
 
@@ -64,19 +64,19 @@ class Refused(DefinitionError):
 
 
 def told(code: str, text: str) -> str:
-    """An error as it may be told: its code, and its text where that is a known sentence."""
+    """An error as it may be shown: its code, and its text where that is a known sentence."""
     shown, mistake = code if _CODE.fullmatch(code) else "an error", _MISTAKE.search(text)
     said = mistake[1] if mistake else text if text in _SENTENCES else ""
     return f"{shown}: {said}" if said else shown
 
 
 def told_of_job(text: str) -> str:
-    """What may be told of why a Bulk job has failed, 'INVALID_FIELD: …'."""
+    """The reason, as it may be shown, why a Bulk job has failed, 'INVALID_FIELD: …'."""
     code, _, more = text.partition(": ")
     return told(code, more)
 
 
 def told_of_login(error: str, description: str, status: int) -> str:
-    """What may be told of why credentials are refused."""
+    """The reason, as it may be shown, why credentials are refused."""
     shown = error if _OAUTH_ERROR.fullmatch(error) else f"HTTP {status}"
     return f"{shown}: {description}" if description in _OAUTH_SENTENCES else shown

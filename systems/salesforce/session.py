@@ -139,7 +139,7 @@ class Session:
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        """Whatever breaks on the way is worth another try."""
+        """Raises RetryLater for any network error."""
         try:
             yield
         except urllib3.exceptions.HTTPError as error:
@@ -306,7 +306,7 @@ def checked_url(url: str, reference: str, place: str) -> str:
 
 
 def unreachable(place: str, error: Exception) -> RetryLater:
-    """Names what broke, never what was on its way."""
+    """A network error by its name alone, without the data in transit."""
     return RetryLater(
         f"Salesforce cannot be reached: {type(error).__name__}",
         place=place,

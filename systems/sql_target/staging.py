@@ -72,7 +72,7 @@ class Staged:
 
     def prepare(self, changes: Changes) -> None:
         """Makes the staging tables of this token and drops those of earlier ones, whose workers gave up."""
-        mine = {name: None for name in self._all(changes)}
+        mine = dict.fromkeys(self._all(changes))
         for name in self.session.tables(self._schema, self._prefix):
             if name.removeprefix(f"{self._stage}_") not in mine:
                 self.session.run(f"DROP TABLE IF EXISTS {self._quoted(name)}")

@@ -13,7 +13,7 @@ from systems.sql_warehouse.dialect import WarehouseSql, names
 
 def fails(sql: WarehouseSql, expectation: Expectation, bounds: Mapping[str, str]) -> str:
     """Whether a row fails it: a predicate that is null is not met."""
-    return f"NOT coalesce(({sql.spelled(filled(expectation.predicate, expectation.places, bounds))}\n), false)"
+    return f"NOT coalesce(({filled(expectation.predicate, expectation.places, bounds, sql.spelled)}\n), false)"
 
 
 def counts(rows: str, failing: Sequence[str]) -> str:

@@ -27,7 +27,7 @@ from systems.sql_warehouse.dialect import WarehouseSql, create, table
 from systems.sql_warehouse.ledger import Entry, Ledger
 from systems.sql_warehouse.merging import Merge, append, delete_batch
 from systems.sql_warehouse.session import LedgerMoved, Session, turn_of
-from systems.sql_warehouse.tables import Stored, evolved, place_of, refuse_another_s, schema_of, stored, together
+from systems.sql_warehouse.tables import Stored, evolved, marked, place_of, refuse_another_s, schema_of, stored, together
 
 MOST_TRIES, MOST_STATEMENTS = 4, 40
 Document = Mapping[str, Any]
@@ -50,10 +50,10 @@ def rows(sql: WarehouseSql, session: Session, work: Work, prepared: Document) ->
 def _rows(sql: WarehouseSql, session: Session, work: Work, prepared: Document, number: int) -> Committed:
     dataset, columns = work.table.dataset, tuple(from_plain(SchemaColumn, c) for c in prepared["columns"])
     ledger, mine, (schema, name) = Ledger(sql, dataset), Identity.of(work.claim), place_of(dataset)
-    entries, tables = _standing(sql, session, work, ledger, number)
+    entries, tables, ours = _standing(sql, session, work, ledger, number)
     stands = standing(mine, ((entry.seq, entry.identity) for entry in entries), rerun=work.claim.again)
     known, target = tables.get((schema, name), ()), table(sql, schema, name)
-    if known and not entries:
+    if known and not entries and (schema, name) not in ours:
         raise refuse_another_s(sql, schema, name, work.place)
     wanted = (*columns, DELETED) if prepared["left"] and DELETED not in columns else columns
     changes = evolution(known, wanted, dataset, place=work.place)
@@ -61,13 +61,13 @@ def _rows(sql: WarehouseSql, session: Session, work: Work, prepared: Document, n
         seq = max((entry.seq for entry in entries), default=0) + 1
         for step, texts in enumerate(together(evolved(sql, target, known, changes), MOST_STATEMENTS) if known else []):
             session.run(f"evolve {number} {step}", texts)
-        made = [f"CREATE SCHEMA IF NOT EXISTS {sql.identifier(schema)}", create(sql, target, wanted)] if not known else []
+        made = [sql.schema(schema), create(sql, target, wanted)] if not known else []
         changed = (
             [] if stands.newer and work.flow.mode == Mode.REPLACE else _changed(sql, work, prepared, target, columns, wanted, stands)
         )
         aside = _set_aside(sql, work, prepared, tables, stands)
         texts = [*ledger.begin(seq - 1), *made, *changed, *aside, ledger.enter(mine, seq, f"(SELECT count(*) FROM {target})")]
-        texts += [f"DROP TABLE IF EXISTS {', '.join(prepared['tables'])}", ledger.entered(seq)]
+        texts += [*_dropped(prepared), ledger.entered(seq)]
         ran = session.run(f"commit {number}", texts)
         total = int(session.rows(ran)[0][0])
     else:
@@ -85,11 +85,18 @@ def _rows(sql: WarehouseSql, session: Session, work: Work, prepared: Document, n
     )
 
 
-def _standing(sql: WarehouseSql, session: Session, work: Work, ledger: Ledger, number: int) -> tuple[list[Entry], Stored]:
-    """The ledger, and the columns of the table and of the one beside it."""
+def _dropped(prepared: Document) -> list[str]:
+    return [f"DROP TABLE IF EXISTS {name}" for name in prepared["tables"]]
+
+
+def _standing(
+    sql: WarehouseSql, session: Session, work: Work, ledger: Ledger, number: int
+) -> tuple[list[Entry], Stored, set[tuple[str, str]]]:
+    """The ledger, the columns of the table and of the one beside it, and which of these two are marked as Atoll's."""
     places = [place_of(name) for name in (work.table.dataset, set_aside.beside(work).table.dataset) if ":" not in name]
     ran = session.run(f"standing {number}", [*ledger.make(), ledger.read(to_text(work.claim.interval.start)), sql.columns_of(places)])
-    return [*map(Entry.read, session.rows(ran, -2))], stored(sql, session.rows(ran), work.place)
+    told = session.rows(ran)
+    return [*map(Entry.read, session.rows(ran, -2))], stored(sql, told, work.place), marked(sql, told)
 
 
 def _changed(
@@ -125,7 +132,7 @@ def _set_aside(sql: WarehouseSql, work: Work, prepared: Document, tables: Stored
         raise refuse_another_s(sql, schema, name, work.place)
     if known is None and not prepared["aside"]:
         return []
-    made = [f"CREATE SCHEMA IF NOT EXISTS {sql.identifier(schema)}", create(sql, target, columns)] if known is None else []
+    made = [sql.schema(schema), create(sql, target, columns)] if known is None else []
     if beside.flow.mode == Mode.REPLACE:
         cleared = [] if stands.newer else [f"DELETE FROM {target}"]
         filled = not stands.newer
@@ -139,16 +146,17 @@ def result(sql: WarehouseSql, session: Session, work: Work, prepared: Document, 
     """Writes a result's rows to files of the batch's own, and then what was set aside of them beside its warehouse's tables."""
     columns = tuple(from_plain(SchemaColumn, c) for c in prepared["columns"])
     prefix = staging.url(work.table.dataset, f"result-{turn_of(work).token('unload')}") + "/"
-    values = ", ".join(f"{sql.unloaded(c)} AS {sql.identifier(c.name)}" for c in columns)
+    values = ", ".join(f"{sql.unloaded(c)} AS {sql.filed(c.name)}" for c in columns)
     files = list[dict[str, Any]]()
     if prepared["rows"]:
-        session.run("unload", [sql.unload(f"SELECT {values} FROM {prepared['table']}", prefix)])
+        ran = session.run("unload", [sql.unload(f"SELECT {values} FROM {prepared['table']}", prefix)])
+        written = sql.unloaded_files(lambda: session.rows(ran), prefix)
+        if written is None:
+            listed = staging.read(work.table.dataset, f"result-{turn_of(work).token('unload')}", "manifest") or {"entries": []}
+            told = ((e["url"], e["meta"]) for e in listed["entries"])
+            written = [{"url": url, "rows": meta["record_count"], "bytes": meta["content_length"]} for url, meta in told]
         bucket = f"s3://{staging.bucket}/"
-        listed = staging.read(work.table.dataset, f"result-{turn_of(work).token('unload')}", "manifest") or {"entries": []}
-        files = [
-            {"key": e["url"].removeprefix(bucket), "rows": e["meta"]["record_count"], "bytes": e["meta"]["content_length"]}
-            for e in listed["entries"]
-        ]
+        files = [{"key": f["url"].removeprefix(bucket), "rows": f["rows"], "bytes": f["bytes"]} for f in written]
     _result_aside(sql, session, work, prepared)
     schema = Schema(columns)
     aside = {"rejected_rows": prepared["rejected_rows"]} if prepared["rejected_rows"] else {}
@@ -169,18 +177,18 @@ def result(sql: WarehouseSql, session: Session, work: Work, prepared: Document, 
 
 def _result_aside(sql: WarehouseSql, session: Session, work: Work, prepared: Document) -> None:
     """Puts aside what was rejected of a result, which alone has a table, and so a ledger."""
-    drop = f"DROP TABLE IF EXISTS {', '.join(prepared['tables'])}"
+    drops = _dropped(prepared)
     if not work.flow.quarantines:
-        session.run("drop", [drop])
+        session.run("drop", drops)
         return
     ledger, mine = Ledger(sql, work.table.dataset), Identity.of(work.claim)
     for number in range(MOST_TRIES):
-        entries, tables = _standing(sql, session, work, ledger, number)
+        entries, tables, _ = _standing(sql, session, work, ledger, number)
         stands = standing(mine, ((entry.seq, entry.identity) for entry in entries), rerun=work.claim.again)
         if stands.landed is not None:
             return
         seq = max((entry.seq for entry in entries), default=0) + 1
-        texts = [*ledger.begin(seq - 1), *_set_aside(sql, work, prepared, tables, stands), ledger.enter(mine, seq, "0"), drop]
+        texts = [*ledger.begin(seq - 1), *_set_aside(sql, work, prepared, tables, stands), ledger.enter(mine, seq, "0"), *drops]
         try:
             session.run(f"commit {number}", texts)
         except LedgerMoved:

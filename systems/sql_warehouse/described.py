@@ -28,7 +28,7 @@ def asked(sql: WarehouseSql, session: Session, work: Work, query: str) -> tuple[
     name = f"shape_{turn_of(work).token('shape').replace('-', '')}"
     shape = table(sql, STAGING, name)
     texts = [
-        f"CREATE SCHEMA IF NOT EXISTS {sql.identifier(STAGING)}",
+        sql.schema(STAGING),
         f"CREATE TABLE {shape} AS SELECT * FROM ({query}\n) AS r WHERE false",
         sql.columns_of([(STAGING, name)]),
         f"DROP TABLE {shape}",
@@ -37,9 +37,9 @@ def asked(sql: WarehouseSql, session: Session, work: Work, query: str) -> tuple[
     for *_, column, word, precision, scale in rows:
         if sql.type_known(str(word), (int(precision or 0), int(scale or 0))) is None:
             raise DefinitionError(
-                f"the column {column} has the type {word}, which Atoll keeps in no table",
+                f"the column {sql.name_known(str(column))} has the type {word}, which Atoll keeps in no table",
                 place=work.place,
-                remedy=f"CAST it, e.g. CAST({column} AS VARCHAR)",
+                remedy=f"CAST it, e.g. CAST({sql.name_known(str(column))} AS VARCHAR)",
             )
     return stored(sql, rows, work.place)[STAGING, name]
 

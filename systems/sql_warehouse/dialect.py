@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from shared_metadata.program.schema import SchemaColumn
 
 LEDGERS, STAGING = "atoll", "atoll_staging"  # schemas of Atoll's own in the database
+MADE = "made"  # the table in the second that tells when each other one there was made
 
 
 class WarehouseSql(Protocol):
@@ -15,7 +16,13 @@ class WarehouseSql(Protocol):
 
     title: str
 
-    def identifier(self, name: str) -> str: ...
+    def identifier(self, name: str) -> str:
+        """A name of a program's as the warehouse has it."""
+        ...
+
+    def name_known(self, name: str) -> str:
+        """The program's name of what the warehouse's catalog calls so."""
+        ...
 
     def literal(self, text: str) -> str: ...
 
@@ -27,12 +34,28 @@ class WarehouseSql(Protocol):
         """'decimal(10,2)' as its SQL writes it. Raises KeyError for one that it cannot keep."""
         ...
 
+    def declared(self, type_name: str) -> str:
+        """The type of a table's column, with what tells it from others that the warehouse keeps alike."""
+        ...
+
     def type_known(self, word: str, sizes: tuple[int, int]) -> str | None:
         """The type of a column that its catalog calls so; None for one that is none of ours.  sizes: precision and scale."""
         ...
 
     def moment(self, text: str) -> str:
         """An ISO moment in UTC as a constant."""
+        ...
+
+    def in_utc(self, clocks: str) -> str:
+        """The moment at which clocks in UTC show what an expression gives, a date or a timestamp."""
+        ...
+
+    def filed(self, name: str) -> str:
+        """A column's name, as written, in a table or a query whose columns are those of a Parquet file."""
+        ...
+
+    def now(self) -> str:
+        """The moment of a transaction, as a timestamp in UTC."""
         ...
 
     def loaded(self, column: SchemaColumn) -> tuple[str, str]:
@@ -47,12 +70,24 @@ class WarehouseSql(Protocol):
         """The expression of a row as a JSON object."""
         ...
 
-    def copy(self, table: str, manifest: str) -> str:
-        """Loads the files of a manifest into a table.  table: as it is written.  manifest: s3://…"""
+    def copy(self, table: str, manifest: str, files: Sequence[str]) -> list[str]:
+        """Loads files into a table.  table: as it is written.  manifest, files: s3://…; the first lists the others."""
         ...
 
     def unload(self, query: str, prefix: str) -> str:
-        """Writes a query's rows to Parquet files below s3://…, with a manifest."""
+        """Writes a query's rows to Parquet files below s3://…, with a manifest, or with a row for each."""
+        ...
+
+    def unloaded_files(self, answered: Callable[[], Sequence[Sequence[Any]]], prefix: str) -> list[dict[str, Any]] | None:
+        """The files that an UNLOAD has answered, as {'url', 'rows', 'bytes'}; None where a manifest does.  answered: its rows."""
+        ...
+
+    def schema(self, name: str) -> str:
+        """Makes a schema where it is not there."""
+        ...
+
+    def widened(self, written: str, column: str, type_name: str) -> list[list[str]]:
+        """Transactions that give a column a wider type.  written, column: as they are written."""
         ...
 
     def columns_of(self, tables: Sequence[tuple[str, str]]) -> str:
@@ -61,6 +96,14 @@ class WarehouseSql(Protocol):
 
     def lock(self, table: str) -> str:
         """Has others wait that lock the table, until the transaction ends; before it reads anything."""
+        ...
+
+    def lockable(self, table: str) -> list[str]:
+        """Makes of a table that is there, of one column, one that can be locked."""
+        ...
+
+    def guard(self, condition: str) -> str:
+        """A query that fails, as the service recognises, where a condition does not hold."""
         ...
 
 
@@ -78,4 +121,4 @@ def names(sql: WarehouseSql, columns: Sequence[SchemaColumn], alias: str = "") -
 
 def create(sql: WarehouseSql, written: str, columns: Sequence[SchemaColumn]) -> str:
     """Makes a table of columns of their own types."""
-    return f"CREATE TABLE {written} ({', '.join(f'{sql.identifier(c.name)} {sql.type(c.type)}' for c in columns)})"
+    return f"CREATE TABLE {written} ({', '.join(f'{sql.identifier(c.name)} {sql.declared(c.type)}' for c in columns)})"

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from shared_metadata.contract.evolution import evolution
-from shared_metadata.contract.maintenance.request import Maintained, Upkeep
+from shared_metadata.contract.maintenance.request import MaintenanceRequest, MaintenanceResult
 from shared_metadata.contract.organize import CheckResult, Committed
 from shared_metadata.contract.own_columns import VIEW_BATCH, batch_column
 from shared_metadata.contract.parquet import rejected_rows
@@ -18,16 +18,16 @@ from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.runtime.services import Services
 from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.contract.work import Work
-from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Flow, Kind, Mode, Warehouse, from_plain
 from shared_metadata.program.intervals import to_text
 from shared_metadata.program.schema import Schema, SchemaColumn
 from systems.sql_warehouse import checking, commit, described, reading, rejected
+from systems.sql_warehouse import upkeep as upkeep_of
 from systems.sql_warehouse.dialect import LEDGERS, STAGING, WarehouseSql, create, names, table
 from systems.sql_warehouse.ledger import Ledger
 from systems.sql_warehouse.merging import latest
 from systems.sql_warehouse.session import Service, Session, turn_of
-from systems.sql_warehouse.tables import place_of, refuse_another_s, stored
+from systems.sql_warehouse.tables import marked, place_of, refuse_another_s, stored
 
 Document = dict[str, Any]
 
@@ -61,7 +61,7 @@ class SqlWarehouseDriver:
         described.refuse_types(self.sql, columns, work.place)
         files = [file for file in staged["files"] if file["rows"]]
         rows, aside, left = self._staging(work, "rows"), "", ""
-        texts = [*self._schema(), create(self.sql, rows, columns)]
+        texts = [create(self.sql, rows, columns)]
         if files:
             texts += self._copied(work, "raw", files, staging, columns, rows, flow.mode == Mode.MERGE)
         if staged.get("left"):
@@ -71,15 +71,15 @@ class SqlWarehouseDriver:
             aside, unread = self._staging(work, "aside"), rejected_rows.COLUMNS
             texts += [create(self.sql, aside, unread)]
             texts += self._copied(work, "raw aside", staged["rejected"], staging, unread, aside, False)
-        session = self._session(work)
-        ran = session.run("load", [*texts, self._there(work), f"SELECT count(*) FROM {rows}"])
+        session, tables = self._session(work), [name for name in (rows, left, aside) if name]
+        ran = session.run("load", [*self._schema(*tables), *texts, self._there(work), f"SELECT count(*) FROM {rows}"])
         self._fits(work, session.rows(ran, -2), columns)
         (count,) = session.rows(ran)[0]
         return {
             **{"table": rows, "columns": [asdict(column) for column in columns], "rows": int(count)},
             **{"sizes": [file["bytes"] for file in files], "left": left, "aside": aside, "saw": {}},
             **{"rejected_rows": sum(file["rows"] for file in staged.get("rejected", ()))},
-            **{"tables": [name for name in (rows, left, aside) if name], "statements": session.ran},
+            **{"tables": tables, "statements": session.ran},
         }
 
     def refresh(self, work: Work, reads: Mapping[str, Mapping[str, Any]], staging: Staging, deadline: Deadline) -> Document:
@@ -99,12 +99,13 @@ class SqlWarehouseDriver:
         insert = f"INSERT INTO {rows} ({names(self.sql, kept)}) {reading.cast(self.sql, text, kept, batch)}"
         newest = " UNION ALL ".join(Ledger(self.sql, name).newest(name) for name in inputs)
         keys = flow.key if flow.mode == Mode.MERGE and flow.kind != Kind.RESULT else ()
-        texts = [*self._schema(), create(self.sql, rows, kept), insert, *([newest] if newest else ())]
+        # Which states are there is asked first: of a warehouse whose every statement sees the newest, the query sees no older ones.
+        texts = [*self._schema(rows), create(self.sql, rows, kept), *([newest] if newest else ()), insert]
         texts += [checking.twice(rows, self.sql, keys)] if keys else []
         ran = session.run("rows", [*texts, f"SELECT count(*) FROM {rows}"])
         if keys:
             described.refuse_twins(work, int(session.rows(ran, -2)[0][0]))
-        saw = session.rows(ran, -3 if keys else -2) if newest else []
+        saw = session.rows(ran, -4 if keys else -3) if newest else []
         return {
             **{"table": rows, "columns": [asdict(c) for c in kept], "rows": int(session.rows(ran)[0][0]), "sizes": []},
             **{"left": "", "aside": "", "rejected_rows": 0, "tables": [rows], "statements": session.ran},
@@ -128,6 +129,7 @@ class SqlWarehouseDriver:
             unread = [create(sql, aside, rejected_rows.COLUMNS)]
         own = [c for c in columns if c.name != batch_column(work.flow)]
         texts = [
+            *self._schema(kept, *([aside] if unread else ())),
             *(create(sql, kept, columns), checking.keep(rows, kept, sql, columns, [*failing.values()]), *unread),
             checking.put_aside(rows, aside, sql, own, failing, to_text(work.claim.interval.start)),
             f"SELECT (SELECT count(*) FROM {kept}) AS kept, (SELECT count(*) FROM {aside}) AS aside",
@@ -144,16 +146,17 @@ class SqlWarehouseDriver:
         return commit.rows(self.sql, session, work, prepared)
 
     def keep(self, flow: Flow) -> timedelta:
-        """Nothing: a warehouse without time travel keeps no former version."""
-        return timedelta(0)
+        raise NotImplementedError
 
-    def maintain(self, upkeep: Upkeep, deadline: Deadline) -> Maintained:
-        raise DefinitionError(
-            f"{upkeep.dataset} is looked after by {self.sql.title} itself", place=upkeep.dataset, remedy="ask nothing of this slice"
-        )
+    def maintain(self, upkeep: MaintenanceRequest, deadline: Deadline) -> MaintenanceResult:
+        """Shortens the ledger; the warehouse looks after rows by itself, and no file that was staged is a table's."""
+        since = upkeep.now - self.keep(upkeep.flow)
+        return upkeep_of.shortened(self.sql, self.service(upkeep.dataset), upkeep.dataset, since, self._services.deadline_monotonic)
 
     def tidy(self) -> None:
-        """Does nothing: the staging tables of batches that did not end are dropped by whoever runs the batch again."""
+        """Drops the staging tables of batches that did not end."""
+        place = f"warehouse {self._warehouse.name}"
+        upkeep_of.tidied(self.sql, self.service(place), place, self._services.clock(), self._services.deadline_monotonic)
 
     def rejected(self, dataset: str, limit: int) -> list[RejectedRow]:
         return rejected.latest(self.sql, self.service(dataset), dataset, limit, self._services.deadline_monotonic)
@@ -173,12 +176,13 @@ class SqlWarehouseDriver:
         """Raises DefinitionError where the table cannot take these columns, or is another's."""
         if work.flow.kind != Kind.RESULT:
             place, found = place_of(work.table.dataset), stored(self.sql, told, work.place)
-            if place in found and len(found) == 1:
+            if place in found and len(found) == 1 and place not in marked(self.sql, told):
                 raise refuse_another_s(self.sql, *place, work.place)
             evolution(found.get(place, ()), columns, work.table.dataset, place=work.place)
 
-    def _schema(self) -> list[str]:
-        return [f"CREATE SCHEMA IF NOT EXISTS {self.sql.identifier(STAGING)}"]
+    def _schema(self, *tables: str) -> list[str]:
+        """The schema of staging tables, and entries of those that are made, which find them if their batch does not end."""
+        return upkeep_of.entered(self.sql, tables)
 
     def _staging(self, work: Work, purpose: str) -> str:
         """A table of this claim's own, as it is written."""
@@ -210,8 +214,8 @@ class SqlWarehouseDriver:
         if once:
             query = latest(sql, f"({query}) AS loaded", columns, flow.key, flow.cursor)
         return [
-            f"CREATE TABLE {raw} ({', '.join(f'{sql.identifier(c.name)} {loaded[c.name][0]}' for c in columns)})",
-            sql.copy(raw, f"s3://{bucket}/{key}"),
+            f"CREATE TABLE {raw} ({', '.join(f'{sql.filed(c.name)} {loaded[c.name][0]}' for c in columns)})",
+            *sql.copy(raw, f"s3://{bucket}/{key}", [str(entry["url"]) for entry in entries]),
             f"INSERT INTO {into} ({names(sql, columns)}) {query}",
             f"DROP TABLE {raw}",
         ]

@@ -46,9 +46,10 @@ class Ledger:
         kinds = (text, text, text, number, text, number, number)
         columns = ", ".join(f"{name} {kind}" for name, kind in zip(COLUMNS.split(", "), kinds, strict=True))
         return [
-            f"CREATE SCHEMA IF NOT EXISTS {self._sql.identifier(LEDGERS)}",
+            self._sql.schema(LEDGERS),
             f"CREATE TABLE IF NOT EXISTS {self.written} ({columns})",
             f"CREATE TABLE IF NOT EXISTS {self._locked} (nothing {number})",
+            *self._sql.lockable(self._locked),
         ]
 
     def read(self, start: str) -> str:
@@ -69,7 +70,15 @@ class Ledger:
     def begin(self, seq: int) -> list[str]:
         """What a commit begins with: it waits for others, and fails where the ledger has moved on since it was read."""
         same = f"(SELECT coalesce(max(seq), 0) FROM {self.written}) = {seq}"
-        return [self._sql.lock(self._locked), f"{GUARD} SELECT 1 / (CASE WHEN {same} THEN 1 ELSE 0 END) AS same"]
+        return [self._sql.lock(self._locked), f"{GUARD} {self._sql.guard(same)}"]
+
+    def shorten(self, moment: str) -> list[str]:
+        """Forgets the batches that ended by then, but the last one."""
+        last = f"(SELECT max(seq) FROM {self.written})"
+        return [
+            self._sql.lock(self._locked),
+            f"DELETE FROM {self.written} WHERE batch_end <= {self._sql.literal(moment)} AND seq < {last}",
+        ]
 
     def enter(self, identity: Identity, seq: int, total_rows: str) -> str:
         """total_rows: an expression."""

@@ -60,7 +60,7 @@ class Merge:
         if stays != "false":
             found += self._each(lambda same: f"DELETE FROM {rows} USING {target} AS t WHERE {same} AND {stays}", rows, "t")
         if left:
-            sets = self._set(columns, start)
+            sets = self._set(target, columns, start)
             found += self._each(lambda same: f"UPDATE {target} SET {sets} FROM {left} AS n WHERE {same}", target, "n")
         found += self._each(lambda same: f"DELETE FROM {target} USING {rows} AS n WHERE {same}", target, "n")
         return [*found, append(self.sql, target, rows, columns)]
@@ -94,12 +94,13 @@ class Merge:
         older = f" AND NOT coalesce({new} > {order}, false)" if order else ""
         return f"(coalesce({stored}.{self.sql.identifier(DELETED.name)}, false){older})"
 
-    def _set(self, columns: Sequence[SchemaColumn], start: str) -> str:
+    def _set(self, target: str, columns: Sequence[SchemaColumn], start: str) -> str:
+        """The row that left may have the same cursor column, so the target's own is said to be it."""
         sets = [f"{self.sql.identifier(DELETED.name)} = true", f"{self.sql.identifier(self.batch)} = {self.sql.moment(start)}"]
         cursor = next((c for c in columns if c.name == self.cursor and c.type != "string"), None)
         if cursor is not None and cursor.name != self.batch:
             name = self.sql.identifier(cursor.name)
-            sets.append(f"{name} = coalesce({self._order('n', columns)}, {name})")
+            sets.append(f"{name} = coalesce({self._order('n', columns)}, {target}.{name})")
         return ", ".join(sets)
 
     def _order(self, row: str, columns: Sequence[SchemaColumn]) -> str:
@@ -111,7 +112,6 @@ class Merge:
         if column.type in ("float", "double"):
             return f"CASE WHEN {name} - {name} = 0 THEN {name} END"  # of an infinity and of NaN that is NaN
         if column.type in _TIMES and self.batch == BATCH:
-            utc = f"CAST({name} AS {self.sql.type('timestamp')}) AT TIME ZONE 'UTC'"
-            moment = name if column.type == "timestamptz" else utc
+            moment = name if column.type == "timestamptz" else self.sql.in_utc(name)
             return f"CASE WHEN {moment} < {batch} + INTERVAL '{FAR_DAYS} days' THEN {name} END"
         return name

@@ -17,7 +17,7 @@ from systems.sql_warehouse.tables import Stored, place_of
 def query(sql: WarehouseSql, work: Work, stored: Stored) -> str:
     """The flow's query in the warehouse's words."""
     tables = {name: _reading(sql, work, name, stored) for name in work.table.inputs}
-    return sql.spelled(work.flow.filled({**tables, **bounds(sql, work)}))
+    return work.flow.filled({**tables, **bounds(sql, work)}, sql.spelled)
 
 
 def _reading(sql: WarehouseSql, work: Work, dataset: str, stored: Stored) -> str:

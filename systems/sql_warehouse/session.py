@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from shared_metadata.contract.waiting.statements import Engine, Ran, Statements, Status
+from shared_metadata.contract.waiting.statements import MOST_TRIES, Engine, Look, Ran, Statements, Status
 from shared_metadata.contract.waiting.turn import Turn
 from shared_metadata.contract.work import Work
 from shared_metadata.errors import DefinitionError, RetryLater
@@ -64,13 +64,21 @@ def turn_of(work: Work) -> Turn:
 
 def ask(service: Service, texts: Sequence[str], place: str, deadline_monotonic: float) -> list[list[Any]]:
     """The rows of the last statement, in a call that has no turn and waits for it. Raises RetryLater, DefinitionError."""
+    for _ in range(MOST_TRIES):
+        id, look = _asked(service, texts, place, deadline_monotonic)
+        if not look.transient:
+            break
+    if look.status != Status.DONE:
+        remedy = "mend what it says; the console of the service shows the statement by this id"
+        raise DefinitionError(f"{service.kind} {id} failed: {look.reason}", place=place, remedy=remedy)
+    return service.rows(id, -1)
+
+
+def _asked(service: Service, texts: Sequence[str], place: str, deadline_monotonic: float) -> tuple[str, Look]:
     id = service.submit(json.dumps(list(texts)), Turn(key=f"{place} {time.time_ns()}").token("ask"))
     while (look := service.look(id)).status in (Status.WAITS, Status.RUNS):
         if time.monotonic() > deadline_monotonic:
             service.cancel(id)
             raise RetryLater(f"{service.kind} {id} was not done in time", place=place, remedy="nothing: it is asked again")
         time.sleep(0.2)
-    if look.status != Status.DONE:
-        remedy = "mend what it says; the console of the service shows the statement by this id"
-        raise DefinitionError(f"{service.kind} {id} failed: {look.reason}", place=place, remedy=remedy)
-    return service.rows(id, -1)
+    return id, look

@@ -11,6 +11,7 @@ from shared_metadata.program.schema import Schema, SchemaColumn
 from systems.sql_warehouse.dialect import WarehouseSql
 
 Stored = dict[tuple[str, str], tuple[SchemaColumn, ...]]
+MARK = "atoll "  # begins the word of a column's type, where it is Atoll that has declared it
 WIDER = "atoll_wider"  # what a column is called for as long as it takes the values of a narrower one
 
 
@@ -31,8 +32,14 @@ def stored(sql: WarehouseSql, rows: Sequence[Sequence[Any]], place: str) -> Stor
                 place=place,
                 remedy="name this dataset otherwise: that table is another's, or its column was changed there",
             )
-        found[schema, name] = (*found.get((schema, name), ()), SchemaColumn(str(column), kind))
+        place_known = sql.name_known(str(schema)), sql.name_known(str(name))
+        found[place_known] = (*found.get(place_known, ()), SchemaColumn(sql.name_known(str(column)), kind))
     return found
+
+
+def marked(sql: WarehouseSql, rows: Sequence[Sequence[Any]]) -> set[tuple[str, str]]:
+    """The tables whose columns Atoll has declared, as far as a warehouse lets it mark them: they are its own, ledger or not."""
+    return {(sql.name_known(str(row[0])), sql.name_known(str(row[1]))) for row in rows if str(row[3]).startswith(MARK)}
 
 
 def refuse_another_s(sql: WarehouseSql, schema: str, name: str, place: str) -> DefinitionError:
@@ -51,18 +58,23 @@ def evolved(sql: WarehouseSql, written: str, known: Sequence[SchemaColumn], chan
     for name, kind in changes.items():
         column = sql.identifier(name)
         if name not in former:
-            steps.append([f"ALTER TABLE {written} ADD COLUMN {column} {sql.type(kind)}"])
-            continue
-        wider = sql.identifier(WIDER)
-        steps.append(
-            [
-                f"ALTER TABLE {written} ADD COLUMN {wider} {sql.type(kind)}",
-                f"UPDATE {written} SET {wider} = {column}",
-                f"ALTER TABLE {written} DROP COLUMN {column}",
-                f"ALTER TABLE {written} RENAME COLUMN {wider} TO {column}",
-            ]
-        )
+            steps.append([f"ALTER TABLE {written} ADD COLUMN {column} {sql.declared(kind)}"])
+        else:
+            steps += sql.widened(written, column, kind)
     return steps
+
+
+def widened_by_copying(sql: WarehouseSql, written: str, column: str, type_name: str) -> list[list[str]]:
+    """Makes the column anew: for a warehouse that changes no column's type, and has all of this in one transaction."""
+    wider = sql.identifier(WIDER)
+    return [
+        [
+            f"ALTER TABLE {written} ADD COLUMN {wider} {sql.type(type_name)}",
+            f"UPDATE {written} SET {wider} = {column}",
+            f"ALTER TABLE {written} DROP COLUMN {column}",
+            f"ALTER TABLE {written} RENAME COLUMN {wider} TO {column}",
+        ]
+    ]
 
 
 def together(steps: Sequence[Sequence[str]], most: int) -> list[list[str]]:

@@ -44,7 +44,9 @@ def project(tmp_path: Path) -> Path:
 
 
 def run(project: Path, code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code.format(root=str(ROOT))], cwd=project, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-c", code.format(root=str(ROOT))], cwd=project, capture_output=True, text=True, check=False
+    )
 
 
 def atoll(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

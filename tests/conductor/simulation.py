@@ -178,8 +178,8 @@ class World:
         maker = program.producers()[dataset].id
         progress = along.progress(maker, dataset, self.states[maker].tables[dataset])
         length = (progress.program or program).flows[maker].interval_seconds
-        following = progress.once_more_as_one or progress.through + timedelta(seconds=length)
-        return min([following, *self.versions.get(dataset, ())])
+        following: datetime = progress.once_more_as_one or progress.through + timedelta(seconds=length)
+        return min([following, *self.versions.get(dataset, {})])
 
     # -- what the conductor and the slices do
 

@@ -201,7 +201,7 @@ class EngineViewsConformance(ServedEngine):
         (error,) = lake.run(VIEW, record_errors=True).errors.values()
         assert "1 of 1 rows fail the expectation few" in str(error)
 
-    @pytest.mark.parametrize(("most", "here"), [("1", True), ("0.0000001", False)])
+    @pytest.mark.parametrize(("most", "here"), [("0", True), ("0.0000001", False)])
     def test_with_auto_what_fits_is_computed_here_and_what_does_not_by_the_engine_with_the_same_rows(
         self, lake: EngineViews, most: str, here: bool
     ) -> None:

@@ -58,8 +58,7 @@ def shared_session() -> boto3.Session:
 def session_with(secret_key: str) -> boto3.Session:
     """A session of its own credentials that asks the same services."""
     in_memory = {"dynamodb": _dynamodb(), "glue": _glue(), "s3": _s3(), "secretsmanager": _secrets()}
-    session = QuickSession(ChainMap(in_memory, BESIDE), aws_secret_access_key=secret_key, region_name=REGION)
-    return session
+    return QuickSession(ChainMap(in_memory, BESIDE), aws_secret_access_key=secret_key, region_name=REGION)
 
 
 @cache

@@ -20,6 +20,7 @@ from shared_metadata.program import Mode, Program
 from shared_metadata.program.intervals import Interval, floor
 from shared_metadata.program.lineage import Lineage
 from shared_metadata.state.records import TableCommit
+from shared_metadata.state.timeline import Programs
 from shared_metadata.store.writer import MetadataWriter
 from shared_metadata.update_set import UpdateSet
 from shared_metadata.update_set.applying import switch_to
@@ -134,11 +135,11 @@ def test_states_that_somebody_opens_meanwhile_stay_as_they_are(compiled: tuple[P
         def __getattr__(self, called: str) -> Any:
             if called == "transact_write_items" and not self.calls["others"]:
                 self.calls["others"] += 1
-                others._activation._open_states(some, (), None, earlier)
+                others._activation._open_states(some, Programs([]), Programs.always(some), None, earlier)
             return super().__getattr__(called)
 
     writer = writer_over(Meanwhile(dynamodb))
-    writer._activation._open_states(program, (), None, NOW)
+    writer._activation._open_states(program, Programs([]), Programs.always(program), None, NOW)
     states = writer.reader.states_of(program.datasets())
     begun = {flow: state.tables[next(iter(state.tables))].begins for flow, state in states.items()}
     assert begun.pop(name) == floor(earlier, 3600) - timedelta(hours=1)

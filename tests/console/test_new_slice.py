@@ -56,7 +56,7 @@ def test_check_knows_it_at_once(stage: str, folder: Path) -> None:
 def test_a_warehouse_s_client_has_all_that_the_contract_of_a_driver_asks_for() -> None:
     written = (ROOT / "console" / "slice_files" / "organize" / "client.py.txt").read_text()
     asked = {name for name, item in vars(Driver).items() if inspect.isfunction(item) and not name.startswith("_")}
-    assert asked and asked <= set(re.findall(r"^    def (\w+)\(self", written, re.M))
+    assert asked and asked <= set(re.findall(r"^    def (\w+)\(self", written, re.MULTILINE))
 
 
 @pytest.mark.deep

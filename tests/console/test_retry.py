@@ -33,7 +33,7 @@ def stopped(ready: Any) -> Any:
 
 def test_without_arguments_it_lists_what_stopped_why_since_when_and_who_waits(atoll: Atoll, stopped: Any) -> None:
     shown = atoll("retry").stdout
-    assert re.search(rf"^{STAGED} stopped since 20\S+Z at its batch \[.*\), after 5 failures$", shown, re.M)
+    assert re.search(rf"^{STAGED} stopped since 20\S+Z at its batch \[.*\), after 5 failures$", shown, re.MULTILINE)
     assert "  SecretError: the password is refused\n" in shown
     assert f" help: remove the cause, then: atoll retry {STAGED}\n" in shown
     (found,) = json.loads(atoll("retry", "--json").stdout)

@@ -13,7 +13,7 @@ import pytest
 from click.testing import Result
 
 from console.project import compile_files
-from shared_metadata.program import Program
+from shared_metadata.program import Beyond, Program
 from shared_metadata.program.intervals import Interval, count, floor, next_interval, to_text
 from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.state.records import TableCommit
@@ -216,6 +216,19 @@ def test_one_dataset_is_shown_in_detail(atoll: Atoll, ready: Any) -> None:
     assert f"{VIEW}: current" in shown and f"{ORDERS} as of {end}" in shown and "program.sql:" in shown
     assert "customer  string not null" in shown and "expectation has_customer failed" in shown and "failed 3" in shown
     assert f"next batch  ends at {detail['status']['next_batch_end']}" in shown
+
+
+def test_the_detail_tells_which_engine_computed_a_batch_that_had_the_choice_and_why(atoll: Atoll, ready: Any) -> None:
+    chosen = program()
+    flow = replace(chosen.flows[VIEW], slice_id="organize.athena", beyond=Beyond("SELECT 1"))
+    activate(ready, replace(chosen, flows={**chosen.flows, VIEW: flow}), timedelta(hours=1))
+    commit(ready, ORDERS, STAGED, rows=1)
+    commit(ready, f"{ORDERS}:load", ORDERS, rows=1)
+    why = "its inputs are 2.000 GB, and DuckDB is given 1.500 GB"
+    commit(ready, VIEW, VIEW, rows=1, engine="Athena", why=why)
+    [batch] = json.loads(atoll("status", VIEW, "--json").stdout)["batches"]
+    assert (batch["engine"], batch["why"]) == ("Athena", why)
+    assert f"Athena: {why}" in atoll("status", VIEW).stdout
 
 
 def test_of_batches_that_have_aged_it_says_how_many_and_where_they_lie(atoll: Atoll, ready: Any) -> None:

@@ -19,7 +19,8 @@ INSERT INTO lake.ops.flights EVERY '1 hour' AS SELECT * FROM ops.public.flights;
 """
 DAY = """CREATE MATERIALIZED VIEW lake.ops.carrier_day
   EVERY '1 hour' REPLACE
-  EXPECT named: (starts_with(carrier, 'A')) OR WARN
+  EXPECT named: (starts_with(carrier, 'A') -- of the first
+  ) OR WARN
 AS SELECT carrier, -- who
   count(*) AS n, id // 2 AS half /* of it */
 FROM lake.ops.flights
@@ -70,7 +71,7 @@ def test_what_is_not_known_is_told_at_its_place_and_the_rest_is_written(atoll: A
     (folder / "program.sql").write_text(HEAD + DAY + ODD)
     result = atoll("translate", "--to", "athena", "--write")
     assert result.exit_code == 1 and "1 statement cannot be written over" in result.stdout
-    assert "program.sql:11:72: `regexp_matches(…)` is not on the list of what means the same in athena" in result.stderr
+    assert "program.sql:12:72: `regexp_matches(…)` is not on the list of what means the same in athena" in result.stderr
     assert "help: write it by what is on the list" in result.stderr
     text = (folder / "program.sql").read_text()
     assert text.endswith(ODD) and text.count("USING athena") == 1
@@ -83,7 +84,7 @@ def test_json_has_the_statement_or_its_errors(atoll: Atoll, folder: Path) -> Non
     assert result.exit_code == 1
     assert (one["dataset"], one["position"], one["written"], one["errors"]) == ("lake.ops.carrier_day", "program.sql:4:1", False, [])
     assert one["statement"].startswith("CREATE MATERIALIZED VIEW") and "USING athena" in one["statement"]
-    assert other["statement"] == "" and other["errors"][0]["line"] == 11
+    assert other["statement"] == "" and other["errors"][0]["line"] == 12
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def clone(tmp_path: Path) -> Path:
     for name, does in TOOLS.items():
         programs = f'[ "$1" != -c ] || exec {sys.executable} "$@"'  # Python's own
         talks, ends = f'echo "WARNING: {name} $*: a place is ignored" >&2', f'case "{name} $*" in *"$FAILS"*) exit 3;; esac'
-        script = "\n".join(("#!/bin/sh", programs, talks, does, ends, ""))
+        script = f"#!/bin/sh\n{programs}\n{talks}\n{does}\n{ends}\n"
         (tmp_path / "tools" / name).write_text(script)
         (tmp_path / "tools" / name).chmod(0o755)
     return tmp_path

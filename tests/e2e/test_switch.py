@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -100,8 +100,8 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def shop(own_aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    yield Shop(own_aws, tmp_path_factory.mktemp("shop"))
+def shop(own_aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    return Shop(own_aws, tmp_path_factory.mktemp("shop"))
 
 
 def test_flows_of_one_and_of_two_minutes_switch_together_and_back_and_nobody_sees_half_of_it(shop: Shop) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,11 +11,10 @@ from infra.embedded import step_functions
 
 
 @pytest.fixture(autouse=True)
-def kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def kept(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_invoke_resource", "_add_event", "_error_matches"):
         monkeypatch.setattr(stepfunctions, name, getattr(stepfunctions, name))
     step_functions.keep_limits()
-    yield
 
 
 def test_the_25000th_event_is_the_failure() -> None:

@@ -90,7 +90,7 @@ def contents(event: Mapping[str, Any], _: FakeContext) -> Contents:
 
 def serve(calls: Connection, slice_id: str, variables: Mapping[str, str]) -> None:
     """A function's process: answers one invocation after another until its end of the connection is closed."""
-    global _now
+    global _now  # noqa: PLW0603 - the process's own clock
     os.environ.update(variables)
     while True:
         try:

@@ -68,7 +68,7 @@ def test_a_call_goes_on_where_the_last_one_ended(tmp_path: Path) -> None:
     calls = {(0, Site(FLOW, STAGED, "commit", "s3.PutObject", 0)): "collect.postgres"}
     first, second = Cover.of(calls, 1), Cover.of(calls, 1)
     faults = first.next()
-    first.ran({fault: "collect.postgres" for fault in faults}, rows=7)
+    first.ran(dict.fromkeys(faults, "collect.postgres"), rows=7)
     first.save(tmp_path / "new" / "covered.json")
     second.resume(tmp_path / "new" / "covered.json")
     assert second.covered == first.covered and second.totals["rows"] == 7

@@ -1,6 +1,10 @@
 -- Uses every slice, two warehouses' schemas, the connections' secrets, one with a grant that rotates, and a mask key.
 CREATE WAREHOUSE  lake USING iceberg WITH (mask_key = 'mask', scan_limit_gb = 100, spark_vcpus = 128);
 CREATE WAREHOUSE  dwh  USING redshift WITH (managed = TRUE);
+CREATE WAREHOUSE  snow USING snowflake WITH (
+  account = 'myorg-myaccount', database = 'analytics', role = 'atoll', warehouse = 'atoll_wh', stage = 'analytics.public.atoll', secret = 'snowflake',
+  storage_user_arn = 'arn:aws:iam::123456789012:user/abc1-b-self1234', storage_external_id = 'MYACCOUNT_SFCRole=2_a123456'
+);
 CREATE CONNECTION crm  TO salesforce WITH (secret = 'crm', rotating_grant = TRUE);
 CREATE CONNECTION ops  TO postgres   WITH (secret = 'ops');
 CREATE CONNECTION app  TO postgres   WITH (secret = 'app');
@@ -32,6 +36,13 @@ AS SELECT id, carrier, updated_at FROM ops.public.flights;
 CREATE MATERIALIZED VIEW dwh.ops.carriers EVERY '1 hour' REPLACE
   EXPECT named: (carrier IS NOT NULL) OR QUARANTINE
 AS SELECT carrier, count(*) AS flights FROM dwh.ops.flights GROUP BY carrier;
+
+INSERT INTO snow.ops.flights EVERY '1 hour' MERGE ON (id) CURSOR updated_at
+AS SELECT id, carrier, updated_at FROM ops.public.flights;
+
+CREATE MATERIALIZED VIEW snow.ops.carriers EVERY '1 hour' REPLACE
+  EXPECT named: (carrier IS NOT NULL) OR QUARANTINE
+AS SELECT carrier, count(*) AS flights FROM snow.ops.flights GROUP BY carrier;
 
 INSERT INTO app.public.carriers EVERY '1 hour' MERGE ON (carrier)
 AS SELECT carrier, flights FROM lake.ops.carriers;

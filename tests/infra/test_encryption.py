@@ -23,6 +23,7 @@ KEYS = {
         "ServerSideEncryptionByDefault",
         "KMSMasterKeyID",
     ),
+    "AWS::RedshiftServerless::Namespace": ("KmsKeyId",),
     "AWS::SNS::Topic": ("KmsMasterKeyId",),
     "AWS::SQS::Queue": ("KmsMasterKeyId",),
     "AWS::Athena::WorkGroup": ("WorkGroupConfiguration", "ResultConfiguration", "EncryptionConfiguration", "KmsKey"),
@@ -49,6 +50,7 @@ WITHOUT = {
     "AWS::Lambda::EventInvokeConfig": "numbers",
     "AWS::Lambda::EventSourceMapping": "names of items' kinds",
     "AWS::Lambda::Permission": "policies",
+    "AWS::RedshiftServerless::Workgroup": "stores nothing: its namespace does",
     "AWS::S3::BucketPolicy": "policies",
     "AWS::SNS::TopicPolicy": "policies",
     "AWS::SQS::QueuePolicy": "policies",
@@ -59,7 +61,7 @@ WITHOUT = {
 PUBLIC = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
 VARIABLES = {
     "ATOLL_ACCOUNT", "ATOLL_DATA_BUCKET", "ATOLL_LANDING", "ATOLL_MAX_RUNNING", "ATOLL_METADATA_TABLE", "ATOLL_PARTITION",
-    "ATOLL_PART_MB", "ATOLL_SLICE_ID", "ATOLL_SPARK_APPLICATIONS", "POWERTOOLS_LOG_LEVEL",
+    "ATOLL_PART_MB", "ATOLL_REDSHIFT_ROLE", "ATOLL_SLICE_ID", "ATOLL_SPARK_APPLICATIONS", "POWERTOOLS_LOG_LEVEL",
     "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME",
 }  # fmt: skip
 Resource = tuple[str, str, dict[str, Any]]  # 'stack name', type, properties

@@ -253,6 +253,7 @@ def test_landed_reads_what_tables_say_of_themselves_or_a_secret_and_neither_rows
         "s3:GetObject",
         "s3:ListBucket",
         "secretsmanager:GetSecretValue",
+        *(f"redshift-data:{name}" for name in ("ExecuteStatement", "BatchExecuteStatement", *OF_A_STATEMENT)),
     }
     assert all(resource.endswith("/metadata/*") for action, resource in found if action == "s3:GetObject")
 
@@ -266,6 +267,8 @@ def test_a_slice_reads_the_secrets_of_its_own_connections_only(templates, progra
     for flow in program.flows.values():
         for secret in (flow.mask_key, program.connections[flow.connection].options["secret"]) if flow.connection else ():
             of.setdefault(installed()[flow.slice_id].stack_name, set()).update({f"atoll/{secret}-??????"} if secret else ())
+    of["OrganizeRedshiftSlice"] = {"redshift!atoll-organize-redshift-dwh-atoll-??????"}  # of who administers what its stack makes
+    of["OrganizeSnowflakeSlice"] = {"atoll/snowflake-??????"}
     assert read == of and {"atoll/mask-??????", "atoll/ops-??????"} == of["CollectPostgresSlice"]
 
 
@@ -278,10 +281,12 @@ def test_a_slice_writes_below_its_own_prefixes_only(templates):
     for who, action, resource in pairs(templates):
         if action == "s3:PutObject":
             written.setdefault(who.split()[0], set()).add(resource.split("/", 1)[1])
-    of_stage = {"collect": (), "harness": ("rejected/{}/*",), "organize": ("warehouse/lake/*", "history/*")}  # the last: maintenance
+    of_stage = {"collect": (), "harness": ("rejected/{}/*",), "organize": ("history/*",)}  # the last: maintenance
 
     def own(name, declared):
-        more = (*of_stage[declared.stage], *(("answers/{}/*",) if declared.waits else ()))
+        lake = declared.works_in == "iceberg"
+        kept = (*(("warehouse/lake/*",) if lake else ()), *(("answers/{}/*",) if lake and declared.waits else ()))
+        more = (*of_stage[declared.stage], *kept)
         return {f"staging/{name}/*", *(prefix.format(name) for prefix in more)}
 
     for prefixes in written.values():  # a warehouse's own part of a slice's prefix is granted with it

@@ -43,6 +43,7 @@ class Shell:
             line = f"{step.what}\ncode=$?; (pwd; env -0) > {self._left}; exit $code"
             done = subprocess.run(
                 ["bash", "-c", line],
+                check=False,
                 cwd=self.folder,
                 env=self.variables,
                 stdin=subprocess.DEVNULL,
@@ -69,7 +70,7 @@ class Shell:
                 env=self.variables,
                 stdout=output,
                 stderr=output,
-                preexec_fn=_hears_interrupts,
+                preexec_fn=_hears_interrupts,  # noqa: PLW1509 - there are no other threads
             )
         try:
             deadline = time.monotonic() + PATIENCE_SECONDS

@@ -47,7 +47,7 @@ DIALECTS = [
 ]
 _WORDS = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|\w+|\s+|.", re.DOTALL)
 _CONTROL = ["\x00", "\ufeff", "\r", "\r\n", "\t", "\x0b", "\x0c", "\x85", "\u2028", "\u200b", "\u202e"]
-_ODD = [*_CONTROL, *"\\é𝒜İß０'\"`;()", "$$", "--", "/*", "*/", "{#", "#}", "{%", "%}", "E'"]
+_ODD: list[str] = [*_CONTROL, *"\\é𝒜İß０'\"`;()", "$$", "--", "/*", "*/", "{#", "#}", "{%", "%}", "E'"]
 _HOMOGLYPHS = dict(zip("aeocpAEOi;'(", "аеосрΑΕОі;’（", strict=True))
 _KEYWORDS = """
 CREATE  WAREHOUSE  CONNECTION  MATERIALIZED  VIEW  INSERT  INTO  EVERY  REPLACE  APPEND  MERGE  ON  CURSOR  PARTITION
@@ -134,7 +134,9 @@ def _view(random: Random, number: int) -> str:
 
 
 def _publish(random: Random, number: int) -> str:
-    return _laid(random, f"INSERT INTO ops.public.p{number}", _clauses(random), f"AS {_query(random, ['lake.ops.flights'])}")
+    return _laid(
+        random, f"INSERT INTO ops.public.p{number}", _clauses(random, mode=True), f"AS {_query(random, ['lake.ops.flights'])}"
+    )
 
 
 def _collect(random: Random, number: int) -> str:
@@ -142,8 +144,10 @@ def _collect(random: Random, number: int) -> str:
         [
             "SELECT id, a AS b, updated_at FROM ops.public.t WHERE a > 1",
             "SELECT * FROM ops.t",
-            "SELECT Id, SystemModstamp, Name AS b, LastModifiedDate AS updated_at FROM crm.Account "
-            "WHERE LastModifiedDate > 2024-01-01T00:00:00Z AND Name != 'x;y'",
+            (
+                "SELECT Id, SystemModstamp, Name AS b, LastModifiedDate AS updated_at FROM crm.Account "
+                "WHERE LastModifiedDate > 2024-01-01T00:00:00Z AND Name != 'x;y'"
+            ),
             'SELECT "Id" FROM ops."Strange".t AS s',
         ]
     )

@@ -38,6 +38,9 @@ VALUES: Mapping[str, Sequence[Any]] = {
         1.7976931348623157e308,
         5e-324,
         123456789.125,
+        1.005,
+        -2.675,
+        1000000000000000.3,
     ),
     "boolean": (None, True, False),
     "string": (
@@ -63,7 +66,7 @@ VALUES: Mapping[str, Sequence[Any]] = {
             "xx",
             "a\nb",
         ),
-        *("日本語", "\U0001f600x", "e\u0301", "0", "-1", "1.0", "'", '"', "İ", "ﬁ", "a_b", "xyz", "O'Brien \\"),
+        *("日本語", "\U0001f600x", "e\u0301", "0", "-1", "1.0", "'", '"', "İ", "ΣΑΣ", "ﬁ", "a_b", "xyz", "O'Brien \\"),
     ),
     "date": tuple(
         None if v is None else date(*v)

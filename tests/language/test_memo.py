@@ -34,16 +34,24 @@ STATEMENTS = [
     "CREATE CONNECTION crm TO salesforce WITH (secret = 'crm')",
     "INSERT INTO lake.raw FROM ops.public TABLES (orders, customers) EVERY '1 hour'",
     "-- only what changes; no more\nINSERT INTO lake.crm.account EVERY '1 hour' AS SELECT * FROM crm.Account WHERE Name != 'x'",
-    "INSERT INTO lake.ops.big EVERY '1 hour' MERGE ON (id) CURSOR changed AS\nSELECT o.*, o.amount * 2 AS twice"
-    " FROM ops.public.orders o",
+    (
+        "INSERT INTO lake.ops.big EVERY '1 hour' MERGE ON (id) CURSOR changed AS\nSELECT o.*, o.amount * 2 AS twice"
+        " FROM ops.public.orders o"
+    ),
     "CREATE MATERIALIZED VIEW lake.v.a EVERY '1 hour' REPLACE AS SELECT * FROM lake.raw.orders WHERE amount > 1",
-    "CREATE MATERIALIZED VIEW lake.v.b EVERY '1 hour' APPEND PARTITION BY (day) EXPECT some: (total > 0) OR WARN AS\n"
-    "SELECT date_trunc('day', changed) AS day, count(*) AS orders, sum(amount) AS total FROM lake.v.a\n"
-    "WHERE changed >= batch_start() GROUP BY 1",
-    "CREATE MATERIALIZED VIEW lake.v.c EVERY '1 hour' REPLACE AS\n"
-    "WITH x AS (SELECT b.day, max(b.total) AS best FROM lake.v.b b GROUP BY 1)\nSELECT x.*, 'a;b' AS text FROM x",
-    "CREATE MATERIALIZED VIEW lake.v.d EVERY '1 day' MERGE ON (id) AS SELECT c.id, c.name, a.amount FROM lake.raw.customers c"
-    " LEFT JOIN lake.v.a a ON a.customer = c.id",
+    (
+        "CREATE MATERIALIZED VIEW lake.v.b EVERY '1 hour' APPEND PARTITION BY (day) EXPECT some: (total > 0) OR WARN AS\n"
+        "SELECT date_trunc('day', changed) AS day, count(*) AS orders, sum(amount) AS total FROM lake.v.a\n"
+        "WHERE changed >= batch_start() GROUP BY 1"
+    ),
+    (
+        "CREATE MATERIALIZED VIEW lake.v.c EVERY '1 hour' REPLACE AS\n"
+        "WITH x AS (SELECT b.day, max(b.total) AS best FROM lake.v.b b GROUP BY 1)\nSELECT x.*, 'a;b' AS text FROM x"
+    ),
+    (
+        "CREATE MATERIALIZED VIEW lake.v.d EVERY '1 day' MERGE ON (id) AS SELECT c.id, c.name, a.amount FROM lake.raw.customers c"
+        " LEFT JOIN lake.v.a a ON a.customer = c.id"
+    ),
     "INSERT INTO ops.public.totals EVERY '1 day' MERGE ON (day) AS SELECT day, best FROM lake.v.c",
 ]
 REPLACED = {

@@ -68,7 +68,7 @@ def table(server: Oracle) -> tuple[SchemaColumn, ...]:
 
 def test_the_catalogue_is_that_of_the_server(server: Oracle) -> None:
     found = catalogue_of(server.session)
-    assert {name: rows for name, rows in found.items()} == catalogue._catalogue(), "run python -m language.dialects.postgres"
+    assert dict(found.items()) == catalogue._catalogue(), "run python -m language.dialects.postgres"
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)

@@ -166,7 +166,7 @@ class MemoryDynamoDB:
             return None
         if kind == "Put":
             return _copied(asked["Item"])  # type: ignore[no-any-return]
-        item = _copied(self._rows(asked["TableName"]).get(_key(asked["Key"]), asked["Key"]))
+        item: Item = _copied(self._rows(asked["TableName"]).get(_key(asked["Key"]), asked["Key"]))
         _Expression.of(asked, "UpdateExpression").update(item)
         return item
 

@@ -52,7 +52,7 @@ class _Door(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         (bucket, key, asked), body = self._place(), self._body()
         if "uploadId" in asked:
-            part = {"UploadId": asked["uploadId"], "PartNumber": int(asked["partNumber"])}
+            part: dict[str, Any] = {"UploadId": asked["uploadId"], "PartNumber": int(asked["partNumber"])}
             self._answer(lambda: self._told(self.memory.upload_part(Bucket=bucket, Key=key, Body=body, **part)))
             return
         absent = {"IfNoneMatch": given} if (given := self.headers.get("If-None-Match")) else {}
@@ -66,7 +66,7 @@ class _Door(BaseHTTPRequestHandler):
         if "uploadId" in asked:
             found = ElementTree.fromstring(body).iter(f"{{{NAMESPACE}}}PartNumber")
             parts = {"Parts": [{"PartNumber": int(part.text or 0)} for part in found]}
-            ended = {"UploadId": asked["uploadId"], "MultipartUpload": parts}
+            ended: dict[str, Any] = {"UploadId": asked["uploadId"], "MultipartUpload": parts}
             complete = self.memory.complete_multipart_upload
             self._answer(lambda: self._document("CompleteMultipartUploadResult", complete(Bucket=bucket, Key=key, **ended)))
             return
@@ -78,7 +78,7 @@ class _Door(BaseHTTPRequestHandler):
             abort = self.memory.abort_multipart_upload
             self._answer(lambda: self._told(abort(Bucket=bucket, Key=key, UploadId=asked["uploadId"]) or {}))
             return
-        self._answer(lambda: self._told(self.memory.delete_object(Bucket=bucket, Key=key) or {}))
+        self._answer(lambda: self._deleted(bucket, key))
 
     def log_message(self, *_: Any) -> None: ...
 
@@ -93,8 +93,12 @@ class _Door(BaseHTTPRequestHandler):
     def _begun(self, bucket: str, key: str) -> dict[str, Any]:
         return self.memory.create_multipart_upload(Bucket=bucket, Key=key)
 
+    def _deleted(self, bucket: str, key: str) -> tuple[dict[str, str], bytes]:
+        self.memory.delete_object(Bucket=bucket, Key=key)
+        return self._told({})
+
     def _listed(self, bucket: str, asked: Mapping[str, str]) -> tuple[dict[str, str], bytes]:
-        given = {name: asked[said] for said, name in LISTED.items() if said in asked}
+        given: dict[str, Any] = {name: asked[said] for said, name in LISTED.items() if said in asked}
         return self._document("ListBucketResult", self.memory.list_objects_v2(Bucket=bucket, **given))
 
     def _document(self, name: str, found: Mapping[str, Any]) -> tuple[dict[str, str], bytes]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared_metadata.contract.batch_input import Wanted, resolve
+from shared_metadata.contract.batch_input import BatchRequest, resolve
 from shared_metadata.contract.declaration import Capabilities, Slice
 from shared_metadata.contract.organize import OrganizeSteps
 from shared_metadata.contract.work import Work
@@ -199,7 +199,9 @@ class CoveringBehaviour:
         steps = OrganizeSteps(SLICE, SimpleNamespace(reader=writer.reader), lambda *_: None)  # type: ignore[arg-type,return-value]
 
         def fitted(mode: Mode, interval: Interval) -> Interval:
-            return steps.fitted(Wanted(replace(applied.flows[LOAD], mode=mode), interval, ("lake.crm.t000",), {}, False, applied, 1))
+            return steps.fitted(
+                BatchRequest(replace(applied.flows[LOAD], mode=mode), interval, ("lake.crm.t000",), {}, False, applied, 1)
+            )
 
         assert fitted(Mode.MERGE, hours(0, 9)) == hours(0, 4)
         assert fitted(Mode.MERGE, hours(4, 9)) == hours(4, 9)

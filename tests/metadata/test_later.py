@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -216,7 +216,7 @@ def answers() -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def client(answers: list[dict[str, Any]]) -> Iterator[Any]:
+def client(answers: list[dict[str, Any]]) -> Any:
     """DynamoDB's, with these answers instead of HTTP; an empty one is a success."""
     session = boto3.Session(aws_access_key_id="x", aws_secret_access_key="x", region_name="eu-central-1")
     made = aws_client(session, "dynamodb")
@@ -228,7 +228,7 @@ def client(answers: list[dict[str, Any]]) -> Iterator[Any]:
         return found
 
     made.meta.events.register("before-send.dynamodb", answer)
-    yield made
+    return made
 
 
 def test_a_client_asks_again_what_met_a_transaction(client: Any, answers: list[dict[str, Any]], slept: list[float]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -110,8 +110,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene(cloud: Cloud) -> Iterator[Scene]:
-    yield Scene(cloud)
+def scene(cloud: Cloud) -> Scene:
+    return Scene(cloud)
 
 
 def test_the_first_one_exchanges_and_all_others_read_what_it_wrote(scene: Scene) -> None:

@@ -115,7 +115,8 @@ class _S3(_Client):
 
 def run(body: Callable[[Line], Any], history: History, now: datetime) -> tuple[History, Outcome]:
     """Up to the next call, or the end; the history grows by what the process read of the clock."""
-    line, outcome = Line(history, now), None
+    line = Line(history, now)
+    outcome: Outcome
     try:
         outcome = Returned(body(line))
     except _Paused as paused:

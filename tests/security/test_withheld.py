@@ -36,7 +36,7 @@ def _logger_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def fail(error: Exception, capfd: pytest.CaptureFixture[str]) -> tuple[BaseException, str]:
     """What was raised, and what was logged."""
-    with pytest.raises(Exception) as caught:
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - whatever it is
         failing(error)({"flow": "lake.ops.flights"}, FakeContext())
     return caught.value, "".join(capfd.readouterr())
 

@@ -81,7 +81,7 @@ def test_it_is_seen_only_while_nothing_runs(world: World) -> None:
 
 
 def test_it_takes_no_further_write(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    import shared_metadata.store.writer as writer
+    from shared_metadata.store import writer
 
     sent: list[Any] = []
     send = writer.written

@@ -87,6 +87,8 @@ GIVES: dict[str, list[list[str | None]]] = {
         ["1", "x"],
         [None, None],
     ],
+    "SELECT transform(ARRAY[id], e -> e + 1), transform(ARRAY[id], e -> e + 1) FROM f WHERE id < 2 GROUP BY 1": [["[2]", "[2]"]],
+    "SELECT map_agg(kind, id), histogram(kind) FROM f WHERE id < 4": [["{a=1, b=3}", "{a=2, b=1}"]],
     "SELECT kind FROM f EXCEPT ALL SELECT 'a' ORDER BY 1": [["a"], ["b"], [None]],
     "SELECT id FROM f ORDER BY id DESC FETCH FIRST 1 ROW ONLY": [["4"]],
     "SELECT transform(array_agg(id ORDER BY id), x -> x * 10) FROM f": [["[10, 20, 30, 40]"]],

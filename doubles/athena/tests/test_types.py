@@ -123,14 +123,14 @@ def shared(one_trino: Any) -> Any:
     return one_trino
 
 
-@settings(max_examples=600)
+@settings(max_examples=300)
 @given(st.lists(VALUES, min_size=1, max_size=3))
 def test_expressions_have_the_types_that_the_dialect_says(shared: Any, items: list[str]) -> None:
     listed = ", ".join(f"{item} AS c{number}" for number, item in enumerate(items))
     _of_example(f"SELECT {listed} FROM far.ops.f", shared)
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(st.lists(AGGREGATED, min_size=1, max_size=3), st.booleans())
 def test_aggregates_have_the_types_that_the_dialect_says(shared: Any, items: list[str], grouped: bool) -> None:
     over = any(" OVER (" in item for item in items)
@@ -147,7 +147,7 @@ _OF |= {"double": "d", "real": "r", "varbinary": "x", "date": "y", "timestamp": 
 
 CONSTANT = {**{f"date_{name}": (0, "'day'") for name in ("trunc", "add", "diff")}, "approx_percentile": (1, "0.5e0")}
 CONSTANT |= {"nullif": (1, "s"), "listagg": (1, "','"), "round": (1, "2")}
-CONSTANT |= {name: (1, "'%Y'") for name in ("date_format", "date_parse")} | {"format_datetime": (1, "'yyyy'")}
+CONSTANT |= dict.fromkeys(("date_format", "date_parse"), (1, "'%Y'")) | {"format_datetime": (1, "'yyyy'")}
 CONSTANT |= {"json_extract": (1, "'$.a'"), "json_extract_scalar": (1, "'$.a'"), "regexp_extract": (2, "1")}
 
 

@@ -169,6 +169,29 @@ GIVES: dict[str, tuple[str, str | None]] = {
     "to_iso8601(TIMESTAMP '2024-01-02 03:04:05.123')": ("varchar", "2024-01-02T03:04:05.123"),
     "date_format(TIMESTAMP '2024-01-02 15:04:05', '%l:%i %p')": ("varchar", "3:04 PM"),
     "round(1234, -2)": ("integer", "1200"),
+    # other zones
+    "TIMESTAMP '2024-07-01 22:30:00 UTC' AT TIME ZONE 'Europe/Berlin'": (
+        "timestamp(0) with time zone",
+        "2024-07-02 00:30:00 Europe/Berlin",
+    ),
+    "CAST(TIMESTAMP '2024-07-01 22:30:00 UTC' AT TIME ZONE 'Europe/Berlin' AS date)": ("date", "2024-07-02"),
+    "CAST(TIMESTAMP '2024-07-01 22:30:00 UTC' AT TIME ZONE 'Europe/Berlin' AS timestamp(0))": ("timestamp(0)", "2024-07-02 00:30:00"),
+    "CAST(TIMESTAMP '2024-07-01 22:30:00 UTC' AT TIME ZONE 'Europe/Berlin' AS varchar)": (
+        "varchar",
+        "2024-07-02 00:30:00 Europe/Berlin",
+    ),
+    "hour(TIMESTAMP '2024-07-01 22:30:00 UTC' AT TIME ZONE 'Europe/Berlin')": ("bigint", "0"),
+    "extract(day FROM TIMESTAMP '2024-07-01 22:30:00 UTC' AT TIME ZONE 'Europe/Berlin')": ("bigint", "2"),
+    "date_trunc('day', TIMESTAMP '2024-07-01 22:30:00 UTC' AT TIME ZONE 'Europe/Berlin') AT TIME ZONE 'UTC'": (
+        "timestamp(0) with time zone",
+        "2024-07-01 22:00:00 UTC",
+    ),
+    "date_add('day', 1, TIMESTAMP '2024-03-30 12:00:00 UTC' AT TIME ZONE 'Europe/Berlin') AT TIME ZONE 'UTC'": (
+        "timestamp(0) with time zone",
+        "2024-03-31 11:00:00 UTC",
+    ),
+    "TIMESTAMP '2024-07-01 22:30:00 UTC' AT TIME ZONE 'Asia/Tokyo' = TIMESTAMP '2024-07-01 22:30:00 UTC'": ("boolean", "true"),
+    "date_format(TIMESTAMP '2024-07-01 22:30:00 UTC' AT TIME ZONE 'America/New_York', '%H:%i')": ("varchar", "18:30"),
     "mod(5.5, 2)": ("decimal(2,1)", "1.5"),
 }
 FAILS = {

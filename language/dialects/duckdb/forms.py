@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from language.dialects.duckdb.read_alike import tree
 from language.dialects.duckdb.types import duckdb_type
-from language.sql.meanings import nan
+from language.sql.meanings import floating
 from language.sql.meanings.forms import Forms
 
 _PARTS = {
@@ -13,7 +13,8 @@ _PARTS = {
 _TIMES = {name: (f"{name}(_1)", f"extract({name} FROM _1)", f"date_part('{name}', _1)") for name in ("hour", "minute", "second")}
 FORMS = Forms(
     own={
-        **nan.greatest(),
+        **floating.greatest(),
+        **{f"rounded_to_{digits}(double)": (f"round(_1, {digits})",) for digits in floating.DIGITS},
         "divided(W, W)": ("_1 / _2",),
         "divided_exact(decimal, X)": ("_1 / _2",),
         "divided_exact(X, decimal)": ("_1 / _2",),
@@ -23,10 +24,15 @@ FORMS = Forms(
         "mean_exact(decimal)": ("avg(_1)",),
         "minimum_with_nan(double)": ("min(_1)",),
         "maximum_with_nan(double)": ("max(_1)",),
-        "count_true(boolean)": ("count_if(_1)", "countif(_1)"),
+        # Of nothing but NULL its own function gives NULL.
+        "count_true(boolean)": ("count(*) FILTER (WHERE _1)",),
+        "count_true_or_null(boolean)": ("count_if(_1)", "countif(_1)"),
         "stddev_samp(double)": ("stddev_samp(_1)", "stddev(_1)"),
         "var_samp(double)": ("var_samp(_1)", "variance(_1)"),
-        "mean(W)": ("avg(_1)", "mean(_1)"),
+        "mean(int)": ("avg(_1)", "mean(_1)"),
+        # Of large numbers it adds exactly, where others add them as floating ones.
+        "mean_of_exact_sum(long)": ("avg(_1)", "mean(_1)"),
+        "mean_of_floating_sum(long)": ("avg(CAST(_1 AS DOUBLE))",),
         "mean(double)": ("avg(_1)", "mean(_1)"),
         # texts
         "length(string)": ("length(_1)", "len(_1)", "char_length(_1)"),

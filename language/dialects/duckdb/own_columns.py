@@ -5,7 +5,8 @@ A written `*` then leaves them out; where no star is written, nothing can, and t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 
 from language.dialects.duckdb.engine import Tables
 from language.dialects.duckdb.query import DuckDBQuery
@@ -29,11 +30,11 @@ def in_sight(said: Said, tables: Tables) -> Tables:
     return {name: but_own(columns, seen.get(name, set())) for name, columns in tables.items()}
 
 
-def but_own(columns: Iterable[SchemaColumn], named: Set[str]) -> tuple[SchemaColumn, ...]:
+def but_own(columns: Iterable[SchemaColumn], named: AbstractSet[str]) -> tuple[SchemaColumn, ...]:
     return tuple(column for column in columns if column.name not in OWN_COLUMNS or column.name in named)
 
 
-def own_named(said: Said, tables: Tables) -> Mapping[Table, Set[str]]:
+def own_named(said: Said, tables: Tables) -> Mapping[Table, AbstractSet[str]]:
     """Each table in FROM ▸ the columns of Atoll's own that the text names through it."""
     if OWN_COLUMNS.isdisjoint(said.words):
         return {}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 
 from language.dialects.duckdb.answers import Bound
 from language.dialects.duckdb.engine import Tables, engine
@@ -56,7 +57,7 @@ def _unqualified(query: DuckDBQuery, names: tuple[str, ...], scope: Scope | None
         scope = scope.outer
 
 
-def _excluded(query: DuckDBQuery, named: Mapping[Table, Set[str]]) -> Iterator[Edit]:
+def _excluded(query: DuckDBQuery, named: Mapping[Table, AbstractSet[str]]) -> Iterator[Edit]:
     """Atoll's own columns that the text names elsewhere are no part of a `*` over an input."""
     for star in query.said.stars:
         place = query.text.star(star.at)

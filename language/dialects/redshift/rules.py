@@ -13,9 +13,13 @@ from language.sql.listed import texts
 from language.sql.listed.expressions import Expressions
 from language.sql.listed.predicate import ListedPredicate
 from language.sql.listed.rules import Operator, Rules
+from language.sql.listed.written import nullif, unit
 from language.sql.scope import NOTHING, Typed
 from shared_metadata.program.schema import SchemaColumn
 from shared_metadata.program.type_names import TypeName, parsed, words
+
+# https://docs.aws.amazon.com/redshift/latest/dg/r_DATE_TRUNC.html
+_UNITS = ("century", "decade", "year", "quarter", "month", "week", "day", "hour", "minute", "second", "millisecond", "microsecond")
 
 
 def _at_time_zone(of: Expressions, node: exp.AtTimeZone) -> Typed:
@@ -64,12 +68,15 @@ RULES = Rules(
         exp.NullSafeEQ: _not_read("Redshift has no IS DISTINCT FROM", "write (a = b OR (a IS NULL AND b IS NULL))"),
         exp.NullSafeNEQ: _not_read("Redshift has no IS DISTINCT FROM", "write NOT (a = b OR (a IS NULL AND b IS NULL))"),
     },
+    written={"nullif": nullif(TYPES)},
+    checks={"date_trunc": unit(TYPES, _UNITS)},
     grammar={
         exp.Substring: ("substring", ()),
         exp.StrPosition: ("position", ()),
         exp.Overlay: ("overlay", ()),
     },
     items_named=True,
+    ordered_windows=frozenset(("lag", "lead")),
     unread=_unread,
 )
 

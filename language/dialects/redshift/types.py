@@ -82,4 +82,8 @@ TYPES = RedshiftTypes(
     long=TypeName("bigint"),
     moment=TypeName("timestamptz"),
     double=TypeName("double precision"),
+    cast_among=(  # https://docs.aws.amazon.com/redshift/latest/dg/c_Supported_data_types.html#r_Type_conversion
+        frozenset(("smallint", "integer", "bigint", "decimal", "real", "double precision", "boolean", "char")),
+        frozenset(("date", "timestamp", "timestamptz", "time", "char")),
+    ),
 )

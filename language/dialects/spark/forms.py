@@ -11,7 +11,7 @@ from language.dialects.spark.query import SparkQuery
 from language.dialects.spark.types import TYPES
 from language.sql.called_query import CalledQuery
 from language.sql.dialect import sqlglot_dialect
-from language.sql.meanings import nan
+from language.sql.meanings import floating
 from language.sql.meanings.forms import Forms
 
 _PARTS = {name: (f"{name}(_1)", f"extract({name} FROM _1)") for name in ("year", "quarter", "month", "day")}
@@ -45,7 +45,8 @@ def _spelled(text: str) -> str:
 
 FORMS = Forms(
     own={
-        **nan.greatest(),
+        **floating.greatest(),
+        **floating.rounded_as_multiplied(),
         "divided(W, W)": ("_1 / _2",),
         "divided_exact(decimal, X)": ("CAST(_1 AS double) / CAST(_2 AS double)",),
         "divided_exact(X, decimal)": ("CAST(_1 AS double) / CAST(_2 AS double)",),
@@ -53,7 +54,10 @@ FORMS = Forms(
         "divided(N, double)": ("_1 / _2",),
         "quotient(W, W)": ("_1 DIV _2",),
         "mean_exact(decimal)": ("avg(CAST(_1 AS double))",),
-        "mean(W)": ("avg(_1)", "mean(_1)"),
+        "mean(int)": ("avg(_1)", "mean(_1)"),
+        "count_true_or_null(boolean)": ("CASE WHEN count(_1) > 0 THEN count_if(_1) END",),
+        "mean_of_exact_sum(long)": ("CAST(sum(CAST(_1 AS decimal(28, 0))) AS double) / CAST(count(_1) AS double)",),
+        "mean_of_floating_sum(long)": ("avg(_1)", "mean(_1)"),
         "mean(double)": ("avg(_1)", "mean(_1)"),
         "minimum_with_nan(double)": ("min(_1)",),
         "maximum_with_nan(double)": ("max(_1)",),
@@ -61,6 +65,8 @@ FORMS = Forms(
         "floor(double)": (),
         "ceiling(double)": (),
         # texts
+        # Of a sigma and of a dotted I Java makes what depends on the letters around.
+        "lower(string)": ("lower(replace(replace(_1, '\u03a3', '\u03c3'), '\u0130', 'i'))",),
         "joined(string, string)": ("_1 || _2", "concat(_1, _2)"),
         "length(string)": ("length(_1)", "char_length(_1)", "character_length(_1)"),
         "from(string, 1+)": ("substr(_1, _2)", "substring(_1, _2)"),

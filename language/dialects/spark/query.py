@@ -52,8 +52,16 @@ class SparkQuery(CalledQuery):
                 raise Problem(place, "two texts stand beside one another", "join them by ||")
             if token.token_type == TokenType.DCOLON:
                 raise Problem(place, "Spark has no `::` before its version 4", "write CAST(… AS …)")
+            if token.token_type == TokenType.FETCH:
+                raise Problem(place, "Spark has no FETCH FIRST", "write LIMIT")
             if token.token_type == TokenType.QUALIFY:
                 raise Problem(place, "Spark has no QUALIFY", "filter by WHERE in a query around this one")
+
+        for opening, _, closing, arrow in zip(tokens, tokens[1:], tokens[2:], tokens[3:], strict=False):
+            kinds = opening.token_type, closing.token_type, arrow.token_type
+            if kinds == (TokenType.L_PAREN, TokenType.R_PAREN, TokenType.ARROW):
+                place = self.within(opening.start, closing.end + 1)
+                raise Problem(place, "Spark has no parentheses around one parameter", "write x -> …")
 
     def check_stars(self) -> None:
         """Raises Problem for a `*` that leaves columns out, or says others for them."""

@@ -14,6 +14,12 @@ _MOST, _LEAST_SCALE = 38, 6  # the second: which a result that has too many digi
 _LARGEST_LONG, _MOST_DIGITS = 2**63 - 1, 19
 # Of days alone, of what is shorter too, of months.
 _DAYS, _DAY_TIME, _MONTHS = map(TypeName, ("interval day", "interval day to second", "interval year to month"))
+_EXTRACTED = frozenset(
+    (
+        *("YEAR", "YEAROFWEEK", "QUARTER", "MONTH", "WEEK", "DAY", "DAYOFWEEK", "DOW", "DAYOFWEEK_ISO", "DOW_ISO", "DOY"),
+        *("HOUR", "MINUTE", "MONTH", "Y", "QTR", "MON", "W", "D", "H", "MIN"),
+    )
+)
 _UNITS = {**{"YEAR": _MONTHS, "MONTH": _MONTHS, "DAY": _DAYS}, **dict.fromkeys(("HOUR", "MINUTE", "SECOND"), _DAY_TIME)}
 
 
@@ -84,8 +90,11 @@ class SparkTypes(Types):
             return wanted.word in self.moments or (kind.word == "timestamp" and self.is_number(wanted))
         return False
 
-    def extracted(self, unit: str) -> TypeName:
-        return TypeName("decimal", sizes=(8, 6)) if unit in ("SECOND", "SECONDS") else self.integer
+    def extracted(self, unit: str) -> TypeName | None:
+        """https://spark.apache.org/docs/3.5.6/api/sql/index.html#extract"""
+        if unit in ("SECOND", "SECONDS"):
+            return TypeName("decimal", sizes=(8, 6))
+        return self.integer if unit in _EXTRACTED or unit.removesuffix("S") in _EXTRACTED else None
 
     def as_written(self, node: exp.Expr, one: TypeName, other: TypeName) -> tuple[TypeName, TypeName]:
         """A whole number that is written out has beside a decimal as many digits as are written."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from language.dialects.trino.types import TYPES
-from language.sql.meanings import nan
+from language.sql.meanings import floating
 from language.sql.meanings.forms import Forms
 
 _PARTS = {name: (f"{name}(_1)", f"extract({name} FROM _1)") for name in ("year", "quarter", "month", "day")}
@@ -11,17 +11,22 @@ _TIMES = {name: (f"{name}(_1)", f"extract({name} FROM _1)") for name in ("hour",
 _MICROSECONDS = {"timestamp": "timestamp(6)", "timestamptz": "timestamp(6) with time zone"}
 FORMS = Forms(
     own={
-        **nan.none(),
+        **floating.none(),
+        **floating.rounded_as_multiplied(),
         "divided(W, W)": ("CAST(_1 AS double) / CAST(_2 AS double)",),
         "divided_exact(decimal, X)": ("CAST(_1 AS double) / CAST(_2 AS double)",),
         "divided_exact(X, decimal)": ("CAST(_1 AS double) / CAST(_2 AS double)",),
         "divided(double, N)": ("_1 / _2",),
         "divided(N, double)": ("_1 / _2",),
         "quotient(W, W)": ("_1 / _2",),
+        "count_true_or_null(boolean)": ("CASE WHEN count(_1) > 0 THEN count_if(_1) END",),
+        "mean_of_exact_sum(long)": ("CAST(sum(CAST(_1 AS decimal(38, 0))) AS double) / CAST(count(_1) AS double)",),
+        "mean_of_floating_sum(long)": ("avg(_1)",),
         "mean_exact(decimal)": ("avg(CAST(_1 AS double))",),
         "minimum_with_nan(double)": ("coalesce(min(_1) FILTER (WHERE NOT is_nan(_1)), min(_1))",),
         "maximum_with_nan(double)": ("CASE WHEN bool_or(is_nan(_1)) THEN CAST('NaN' AS double) ELSE max(_1) END",),
         # texts
+        "upper(string)": ("replace(upper(_1), 'ß', 'ẞ')",),  # which Java leaves as it is
         "joined(string, string)": ("_1 || _2", "concat(_1, _2)"),
         "from(string, 1+)": ("substr(_1, _2)", "substring(_1, _2)", "substring(_1 FROM _2)"),
         "part(string, 1+, 0+)": ("substr(_1, _2, _3)", "substring(_1, _2, _3)", "substring(_1 FROM _2 FOR _3)"),

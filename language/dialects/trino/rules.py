@@ -26,8 +26,8 @@ def _at_time_zone(of: Expressions, node: exp.AtTimeZone) -> Typed:
     found, zone = of.typed(node.this), of.typed(node.args["zone"])
     if found.kind is not None and found.kind.word not in TYPES.moments[1:]:
         of.findings.problem(node, f"{TYPES.said(found.kind)} has no time of day", "CAST it to a timestamp")
-    if zone.kind is not None and zone.kind != TYPES.text:
-        of.findings.problem(node, "a zone is a text", "write AT TIME ZONE 'UTC'")
+    if not (isinstance(node.args["zone"], exp.Literal) and zone.kind == TYPES.text):
+        of.findings.problem(node, "a zone is written out", "write AT TIME ZONE 'Europe/Berlin'")
     return Typed(TYPES.moment, found.refs | zone.refs)
 
 
@@ -71,6 +71,8 @@ RULES = Rules(
     makers={"unnest": of_list_or_map},
     makers_remedy="write it in FROM: CROSS JOIN UNNEST(…) AS t (x)",
     items_ordered=True,
+    lists_grouped=True,
+    sets_of_columns=True,
     ordered_windows=frozenset(("lag", "lead")),
     orders_within=True,
     ordered_aggregates=frozenset(("listagg",)),

@@ -11,6 +11,12 @@ from language.sql.listed.types import Types
 from shared_metadata.program.type_names import TypeName
 
 _DAYS, _MONTHS = TypeName("interval day to second"), TypeName("interval year to month")
+_EXTRACTED = frozenset(
+    (
+        *("YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "DAY_OF_MONTH", "DAY_OF_WEEK", "DOW", "DAY_OF_YEAR", "DOY"),
+        *("YEAR_OF_WEEK", "YOW", "HOUR", "MINUTE", "SECOND"),
+    )
+)
 # What each becomes by a CAST, beside itself; numbers, and what is nested, apart.
 _CASTS = {
     "date": {"varchar", "timestamp", "timestamp with time zone"},
@@ -47,6 +53,10 @@ class TrinoTypes(Types):
         if sign == "*" and other in self.intervals:
             one, other = other, one
         return one if sign in "*/" and one in self.intervals and self.is_number(other) else None
+
+    def extracted(self, unit: str) -> TypeName | None:
+        """https://trino.io/docs/current/functions/datetime.html#extraction-function"""
+        return self.long if unit in _EXTRACTED else None
 
     def interval(self, node: exp.Interval) -> TypeName | None:
         unit = node.args.get("unit")

@@ -129,8 +129,12 @@ class _Binder:
             self._clause(expressions, node.args.get("where"), Use.FILTER)
         found = self._items(node, scope, expressions)
         grouped = grouping.read(node, expressions, found)
+        reused = found if self._rules.items_reused else {}
         for item in node.expressions:
-            grouped.check(item.unalias(), {})
+            for part in self._brought(item, scope) if item.is_star else [item.unalias()]:
+                grouped.check(part, {name: typed for name, typed in reused.items() if not scope.find((), name)}, item)
+        for part in windows.parts(node):
+            grouped.check(part, {})
         expressions.aliases = found if self._rules.items_named else {}
         self._having(node, expressions, grouped)
         expressions.aliases = found if self._rules.items_ordered else {}
@@ -172,6 +176,7 @@ class _Binder:
                 named = self._star(item, scope, found)
             else:
                 named = [item.alias_or_name.lower()]
+                expressions.aliases = dict(found) if self._rules.items_reused else {}
                 found[named[0]] = made.selected(item, node, expressions) or expressions.typed(item.unalias())
                 if not named[0]:
                     self.findings.problem(item, "this column has no name", "name it with AS")
@@ -180,6 +185,12 @@ class _Binder:
             if outermost:
                 self.items |= dict.fromkeys(named, item)
         return found
+
+    def _brought(self, item: exp.Expr, scope: Scope) -> list[exp.Expr]:
+        """The columns of a `*` as they could be written."""
+        owner = tuple(part.name.lower() for part in item.parts[:-1]) if isinstance(item, exp.Column) else ()
+        alone = scope.merged if not owner else ()
+        return [exp.column(name, table=None if name in alone else source.called) for source, name in scope.starred(owner)]
 
     def _star(self, item: exp.Expr, scope: Scope, found: dict[str, Typed]) -> list[str]:
         """Adds the columns that a `*` brings; their names."""

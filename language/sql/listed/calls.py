@@ -157,6 +157,8 @@ def _arguments(expressions: Expressions, node: exp.Expr, name: str, around: Arou
         else:
             distinct = True
             found[at : at + 1] = modified.expressions
+    if name in rules.of_order and len(around.order) == 1:
+        return [*found, around.order[0].this]
     for part in order:
         expressions.ordered(part.this, expressions.under(Use.ORDER, part.this))
     aggregate = name in rules.functions.aggregates and not around.over
@@ -164,6 +166,9 @@ def _arguments(expressions: Expressions, node: exp.Expr, name: str, around: Arou
         findings.problem(node, "ORDER BY does not stand here", "order what is aggregated otherwise, as by a window")
     if name in rules.ordered_aggregates and not order:
         findings.problem(node, f"`{name}` is read by an order", f"write {name}(…) WITHIN GROUP (ORDER BY …)")
+    given = {part.sql(findings.query.dialect).lower() for part in found}
+    if distinct and any(part.this.sql(findings.query.dialect).lower() not in given for part in order):
+        findings.problem(node, "of values that are made one by DISTINCT, only they have an order", "order by what is aggregated")
     if distinct and not aggregate:
         findings.problem(node, "DISTINCT stands in an aggregate alone, and in none of a window", "make rows one below, by GROUP BY")
     elif distinct and name == "count" and len(found) > 1 and not rules.several_counted:

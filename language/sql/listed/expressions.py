@@ -9,7 +9,7 @@ from typing import Any
 from sqlglot import exp
 
 from language.sql.findings import Findings
-from language.sql.listed import elements, names, texts, windows
+from language.sql.listed import elements, moments, names, texts, windows
 from language.sql.listed.calls import Around, call
 from language.sql.listed.clauses import AGGREGATED, ANYWHERE, Clause
 from language.sql.listed.rules import Rules
@@ -19,7 +19,6 @@ from shared_metadata.program.lineage import Use
 from shared_metadata.program.type_names import TypeName
 
 _SIGNS: Mapping[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%"}
-_MOMENT_REMEDY = "write batch_end(), the moment for which the batch is made"
 Rows = Callable[[exp.Expr, Scope], Sequence[Typed]]  # the columns of a query within an expression
 
 
@@ -190,20 +189,6 @@ class Expressions:
     def literal(self, node: exp.Literal) -> Typed:
         return Typed(self.types.literal(node), nullable=False)
 
-    def interval(self, node: exp.Interval) -> Typed:
-        kind = self.types.interval(node)
-        if kind is None:
-            self.findings.problem(node, "this interval is not known here", "write INTERVAL '1' DAY, with one unit")
-        return Typed(kind, self.typed(node.this).refs if node.this is not None else frozenset(), False)
-
-    def extracted(self, node: exp.Extract) -> Typed:
-        return Typed(self.types.extracted(node.name.upper()), self.typed(node.expression).refs)
-
-    def moment(self, node: exp.Expr) -> Typed:
-        cause = "this gives something else each time, so the result is no function of the inputs"
-        self.findings.problem(node, cause, _MOMENT_REMEDY)
-        return NOTHING
-
     def aggregated(self, node: exp.Expr) -> Typed:
         """A call with what stands behind it: FILTER, IGNORE NULLS, WITHIN GROUP."""
         around, kept = Around(), NOTHING
@@ -224,7 +209,7 @@ class Expressions:
 
 
 _OPERATORS: Mapping[type[exp.Expr], Callable[[Expressions, Any], Typed]] = {
-    **{exp.Column: names.column, exp.Literal: Expressions.literal, exp.Interval: Expressions.interval},
+    **{exp.Column: names.column, exp.Literal: Expressions.literal, exp.Interval: moments.interval},
     **{exp.Boolean: lambda of, node: Typed(BOOLEAN, nullable=False), exp.Null: lambda of, node: NULL},
     **dict.fromkeys((exp.Paren, exp.Alias, exp.Ordered), Expressions.of_inner),
     **dict.fromkeys((exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NullSafeEQ, exp.NullSafeNEQ), Expressions.compared),
@@ -234,12 +219,12 @@ _OPERATORS: Mapping[type[exp.Expr], Callable[[Expressions, Any], Typed]] = {
     **dict.fromkeys((exp.Case, exp.If), Expressions.case),
     **dict.fromkeys((exp.Cast, exp.TryCast), Expressions.cast),  # also DATE '…'
     **dict.fromkeys((exp.Subquery, exp.Exists, exp.Select, exp.Union, exp.Intersect, exp.Except), Expressions.query),
-    **{exp.Neg: Expressions.negated, exp.Extract: Expressions.extracted},
+    **{exp.Neg: Expressions.negated, exp.Extract: moments.extracted},
     **{exp.Bracket: elements.element, exp.Dot: elements.dotted, exp.Identifier: elements.variable},
     **dict.fromkeys((exp.Filter, exp.IgnoreNulls, exp.RespectNulls, exp.WithinGroup), Expressions.aggregated),
     exp.Window: windows.over,
     **dict.fromkeys(
         (exp.CurrentDate, exp.CurrentTimestamp, exp.CurrentTime, exp.Localtime, exp.Localtimestamp, exp.CurrentUser),
-        Expressions.moment,
+        moments.now,
     ),
 }

@@ -23,8 +23,11 @@ class Grouped:
     expressions: Expressions
     texts: frozenset[str] | None
 
-    def check(self, node: exp.Expr, named: Mapping[str, Typed]) -> None:
-        """Tells of a column that rows are not grouped by.  named: those that stand for columns of the SELECT."""
+    def check(self, node: exp.Expr, named: Mapping[str, Typed], star: exp.Expr | None = None) -> None:
+        """Tells of a column that rows are not grouped by.
+
+        named: those that stand for columns of the SELECT.  star: that brings it.
+        """
         rules, findings = self.expressions.rules, self.expressions.findings
         if self.texts is None:
             for part in node.walk(prune=lambda part: isinstance(part, exp.Query)):
@@ -37,9 +40,10 @@ class Grouped:
             return
         if isinstance(node, exp.Column) and len(node.parts) == 1 and node.name.lower() in named:
             return
-        if isinstance(node, (exp.Column, exp.Star)):
-            cause = f"`{findings.words(node)}` is neither in GROUP BY nor within an aggregate"
-            findings.problem(node, cause, "group by it, or aggregate it, as by max(…)")
+        if isinstance(node, exp.Column):
+            brought = star is not None and star.is_star
+            cause = f"`{node.name.lower() if brought else findings.words(node)}` is neither in GROUP BY nor within an aggregate"
+            findings.problem(star if star is not None and brought else node, cause, "group by it, or aggregate it, as by max(…)")
             return
         if name_of(rules, findings, node) in rules.of_groups:
             self._check_of_groups(node)
@@ -59,6 +63,10 @@ def read(node: exp.Select, expressions: Expressions, found: Mapping[str, Typed])
     group, having, order = (node.args.get(part) for part in ("group", "having", "order"))
     texts = set[str]()
     expressions.use = Use.GROUP
+    if group is not None and group.args.get("all") and expressions.rules.groups_all:
+        texts = {spelled_alike(item.unalias(), expressions) for item in node.expressions if not aggregates(expressions, item)}
+    elif group is not None and (group.args.get("all") is not None or group.args.get("totals")):
+        expressions.findings.problem(node, "such a GROUP BY is not known here", "name what rows are grouped by")
     with expressions.within(GROUPING):
         for part in group.expressions if group is not None else ():
             for key in _keys(part, expressions):
@@ -81,13 +89,19 @@ def _older_sets(group: exp.Expr) -> bool:
 
 def _keys(part: exp.Expr, expressions: Expressions) -> Iterator[exp.Expr]:
     """What an element of GROUP BY groups by: each column of ROLLUP, CUBE, GROUPING SETS."""
+    if isinstance(part, exp.Tuple) and expressions.rules.lists_grouped:
+        yield from part.expressions
+        return
+    if isinstance(part, exp.Paren):
+        yield part.this
+        return
     if not isinstance(part, _SETS):
         yield part
         return
     for each in part.expressions:
         inner = each.expressions if isinstance(each, (exp.Tuple, *_SETS)) else [each.this if isinstance(each, exp.Paren) else each]
         for key in inner:
-            if not isinstance(key, exp.Column):
+            if expressions.rules.sets_of_columns and not isinstance(key, exp.Column):
                 expressions.findings.problem(part, "ROLLUP, CUBE and GROUPING SETS are of columns", "name a column of a query below")
             else:
                 yield key
@@ -96,7 +110,8 @@ def _keys(part: exp.Expr, expressions: Expressions) -> Iterator[exp.Expr]:
 def _key(part: exp.Expr, node: exp.Select, expressions: Expressions, found: Mapping[str, Typed]) -> exp.Expr:
     item = _meant(part, node, expressions)
     if item is not None:
-        if aggregates(expressions, item):
+        of_groups = (name_of(expressions.rules, expressions.findings, part) in expressions.rules.of_groups for part in item.walk())
+        if aggregates(expressions, item) or any(of_groups):
             expressions.findings.problem(part if isinstance(part, exp.Column) else item, *(GROUPING.aggregates or ("", "")))
         elif item.find(exp.Window) is not None:
             expressions.findings.problem(item, *(GROUPING.windows or ("", "")))
@@ -139,12 +154,12 @@ def _over_a_window(call: exp.Expr) -> bool:
 
 
 def spelled_alike(node: exp.Expr, expressions: Expressions) -> str:
-    """The expression's text, the same whether a column is named with its table or without."""
+    """The expression's text, the same whether a column is named with its table or without, in quotes or not."""
     scope: Scope = expressions.scope
 
     def short(part: exp.Expr) -> exp.Expr:
         if isinstance(part, exp.Column) and len(part.parts) > 1 and len(scope.find((), part.name.lower())) == 1:
-            return exp.column(part.this)
-        return part
+            return exp.column(exp.to_identifier(part.name.lower(), quoted=True))
+        return exp.to_identifier(part.name.lower(), quoted=True) if isinstance(part, exp.Identifier) else part
 
     return node.copy().transform(short).sql(expressions.findings.query.dialect).lower()

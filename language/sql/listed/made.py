@@ -6,21 +6,21 @@ from sqlglot import exp
 
 from language.sql.listed.calls import name_of
 from language.sql.listed.expressions import Expressions
-from language.sql.scope import Scope, Source, Typed
+from language.sql.scope import NOTHING, Source, Typed
 from shared_metadata.program.lineage import Use
 from shared_metadata.program.type_names import TypeName
 
 _READ = frozenset(("this", "expressions", "alias", "offset", "view", "outer", "ordinality", "cross_apply"))
 
 
-def rows(node: exp.Unnest | exp.Lateral, scope: Scope, expressions: Expressions) -> Source | None:
-    """What it makes of each row of the tables before it; None where it is told to be wrong.  scope: those tables."""
+def rows(node: exp.Unnest | exp.Lateral, expressions: Expressions) -> Source:
+    """What it makes of each row of the tables before it. Its columns have no types where it is told to be wrong."""
     findings, rules = expressions.findings, expressions.rules
     unnested = isinstance(node, exp.Unnest)
     name = "unnest" if unnested else name_of(rules, findings, node.this)
     if name not in rules.makers or any(part and key not in _READ for key, part in node.args.items()):
         findings.problem(node, "this cannot be read in FROM here", "read a table of the warehouse, or a query of WITH")
-        return None
+        return _unknown(node)
     given = node.expressions if unnested else node.this.expressions
     columns, known = list[tuple[str, Typed]](), True
     for part in given:
@@ -34,10 +34,15 @@ def rows(node: exp.Unnest | exp.Lateral, scope: Scope, expressions: Expressions)
     if node.args.get("offset"):
         columns.append(("", Typed(rules.types.long, nullable=False)))
     if not known:
-        return None
-    outer = bool(node.args.get("outer"))
+        return _unknown(node)
     found = Source(node.alias.lower(), _called(node, columns, expressions))
-    return found.padded() if outer else found
+    return found.padded() if node.args.get("outer") else found
+
+
+def _unknown(node: exp.Expr) -> Source:
+    alias, offset = node.args.get("alias"), node.args.get("offset")
+    names = [*(alias.columns if alias is not None else ()), *([offset] if isinstance(offset, exp.Identifier) else [])]
+    return Source(node.alias.lower(), {name.name.lower(): NOTHING for name in names})
 
 
 def selected(item: exp.Expr, node: exp.Select, expressions: Expressions) -> Typed | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from sqlglot import exp
 
+from language.sql.listed.calls import is_aggregate
 from language.sql.listed.clauses import OF_RESULT
 from language.sql.listed.expressions import Expressions
 from language.sql.listed.grouping import Grouped, spelled_alike
@@ -29,10 +30,29 @@ def of_select(node: exp.Select, expressions: Expressions, found: Mapping[str, Ty
         if named:
             continue
         grouped.check(part, found)
-        if distinct is not None and spelled_alike(part, expressions) not in shown:
+        if node.args.get("having") is not None and expressions.rules.having_hides and _hidden(part, expressions, shown):
+            expressions.findings.problem(part, "behind HAVING, only aggregates that are selected have an order", "select it too")
+        if distinct is not None and not _is_shown(part, expressions, shown):
             cause = "of rows that are made one by DISTINCT, only what is selected has an order"
             expressions.findings.problem(part, cause, "select it too, or order in a query around this one")
     _check_cut(node, expressions)
+
+
+def _is_shown(part: exp.Expr, expressions: Expressions, shown: set[str]) -> bool:
+    """Whether it is one of the SELECT's items, or, where it may be, made of them."""
+    if spelled_alike(part, expressions) in shown:
+        return True
+    return (
+        expressions.rules.distinct_computed
+        and not isinstance(part, exp.Column)
+        and all(_is_shown(inner, expressions, shown) for inner in part.iter_expressions() if not isinstance(inner, exp.Literal))
+    )
+
+
+def _hidden(part: exp.Expr, expressions: Expressions, shown: set[str]) -> bool:
+    """Whether it has an aggregate that is no item of the SELECT."""
+    calls = [each for each in part.walk() if is_aggregate(expressions.rules, expressions.findings, each)]
+    return any(spelled_alike(each, expressions) not in shown for each in calls)
 
 
 def of_result(node: exp.SetOperation, expressions: Expressions, found: Mapping[str, Typed]) -> None:

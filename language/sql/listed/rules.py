@@ -49,10 +49,16 @@ class Rules:
     arguments; () for all.
     as_written: types of an operator's two sides, by what is written there.
     items_named: whether GROUP BY and HAVING may name the SELECT's columns.  items_ordered: whether expressions of ORDER BY may.
+    items_reused: whether an item of the SELECT may name those before it.
+    distinct_computed: whether ORDER BY of a SELECT DISTINCT may compute with what is selected.
+    having_hides: whether HAVING hides from ORDER BY the aggregates that are not selected.
+    lists_grouped: whether GROUP BY may have (a, b), and () for all rows.
+    sets_of_columns: whether ROLLUP, CUBE and GROUPING SETS are of columns alone.
     several_counted: whether count(DISTINCT a, b) is one.
     ordered_windows: functions of a window that needs an ORDER BY.  ignoring: aggregates that may pass over NULLs.
     like_escape: what is an escape in a pattern that says none.  orders_within: whether an aggregate may have an ORDER BY.
-    ordered_aggregates: those that have to.
+    ordered_aggregates: those that have to.  of_order: those that are of the value that WITHIN GROUP orders by, their last argument.
+    groups_all: whether GROUP BY ALL groups by what is no aggregate.
     of_groups: functions that tell by what a row is grouped.  bare_joins: whether JOIN may have no condition.
     choosing_joins: the kinds of joins that only choose among the rows before them, as sqlglot calls them.
     refused_name: why the outermost query can have no column of that name.
@@ -74,12 +80,19 @@ class Rules:
     checks: Mapping[str, Check] = field(default_factory=dict)
     items_named: bool = False
     items_ordered: bool = False
+    items_reused: bool = False
+    distinct_computed: bool = False
+    having_hides: bool = False
+    lists_grouped: bool = False
+    sets_of_columns: bool = False
     several_counted: bool = False
     ordered_windows: frozenset[str] = frozenset()
     ignoring: frozenset[str] = frozenset()
     like_escape: str = ""
     orders_within: bool = False
     ordered_aggregates: frozenset[str] = frozenset()
+    of_order: frozenset[str] = frozenset()
+    groups_all: bool = False
     of_groups: frozenset[str] = frozenset()
     bare_joins: bool = False
     choosing_joins: frozenset[str] = frozenset()

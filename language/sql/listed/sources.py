@@ -58,6 +58,11 @@ class Sources:
         on, using = join.args.get("on"), join.args.get("using") or ()
         if on is None and not using and join.kind != "CROSS" and (join.side or not self._may_be_bare(join)):
             problem(join, "this JOIN has no condition", "write ON or USING, or CROSS JOIN")
+        as_it_is = isinstance(on, exp.Boolean) and on.this and join.side in ("", "LEFT")
+        if isinstance(join.this, exp.Unnest) and (using or (on is not None and not as_it_is)):
+            problem(
+                join, "UNNEST is joined to each row by no condition", "write CROSS JOIN, or LEFT JOIN … ON true, and filter by WHERE"
+            )
         expressions.use = Use.JOIN
         if on is not None:
             expressions.condition(on)
@@ -90,8 +95,7 @@ class Sources:
     def _source(self, node: exp.Expr, known: Common, scope: Scope, expressions: Expressions) -> None:
         alias = node.args.get("alias")
         if isinstance(node, (exp.Unnest, exp.Lateral)):
-            source = made.rows(node, scope, expressions)
-            scope.sources += [source] if source is not None else []
+            scope.sources.append(made.rows(node, expressions))
             return
         if any(
             part and name not in (*_READ_IN_FROM, *(["expressions"] if isinstance(node, exp.Values) else []))

@@ -30,6 +30,7 @@ class Types:
     row: a struct.  brackets: around a type's parts.  of_field: between a field's name and type.
     sized: whether a type in a CAST may have a size, which is left aside.
     rows_by_name: whether structs are alike only where their fields are called alike.
+    cast_among: groups of types, each of which is CAST to another of its group, or to a text and from one, and to no other.
     states_widen: whether what a lambda gives to itself again may be wider than what it began with.
     unordered, incomparable: the types that have no order, and of which no two are equal.
     """
@@ -57,6 +58,7 @@ class Types:
     states_widen: bool = False
     unordered: frozenset[str] = frozenset(("map",))
     incomparable: frozenset[str] = frozenset()
+    cast_among: tuple[frozenset[str], ...] = ()
 
     @cached_property
     def _to_schema(self) -> dict[str, str]:
@@ -168,7 +170,9 @@ class Types:
 
     def is_cast(self, kind: TypeName, wanted: TypeName) -> bool:
         """Whether a value may be CAST so."""
-        return True
+        if not self.cast_among or kind in (UNKNOWN, self.text) or wanted == self.text or kind.word == wanted.word:
+            return True
+        return any(kind.word in group and wanted.word in group for group in self.cast_among)
 
     def becomes(self, kind: TypeName, wanted: TypeName) -> bool:
         """wanted: a decimal without digits takes any."""
@@ -219,6 +223,6 @@ class Types:
         """None for one that is not known here."""
         raise NotImplementedError
 
-    def extracted(self, unit: str) -> TypeName:
-        """What EXTRACT gives.  unit: in upper case."""
+    def extracted(self, unit: str) -> TypeName | None:
+        """What EXTRACT gives; None of a unit that there is not.  unit: in upper case."""
         return self.long

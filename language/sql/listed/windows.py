@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,13 @@ def named(expressions: Expressions, node: exp.Select) -> Mapping[str, Named]:
     for window in node.args.get("windows") or ():
         expressions.windows = {**expressions.windows, window.name.lower(): _window(expressions, window)}
     return expressions.windows
+
+
+def parts(node: exp.Select) -> Iterator[exp.Expr]:
+    """What the windows of the clause WINDOW are made by."""
+    for window in node.args.get("windows") or ():
+        yield from window.args.get("partition_by") or ()
+        yield from (part.this for part in (window.args["order"].expressions if window.args.get("order") is not None else ()))
 
 
 def over(expressions: Expressions, node: exp.Window) -> Typed:

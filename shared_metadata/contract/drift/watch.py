@@ -48,7 +48,7 @@ class DriftWatch:
         return _without(flow, _nulls(mine, table.dataset) | _may_be_masked(flow, table, mine, now), now, place)
 
     def _recorded(self, work: Work, name: str, now: Schema | None, mine: list[DriftChange], alike: Alike) -> dict[str, int]:
-        """Makes the records say what is so under the active program; identity of a change ▸ its number."""
+        """Reconciles the drift records with the active program; identity of a change ▸ its number."""
         reader, version, program, changes = self._services.reader, work.claim.program_version, work.program, mine
         active = reader.active_version()
         if active != version:

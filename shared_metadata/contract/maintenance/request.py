@@ -11,7 +11,7 @@ from shared_metadata.program import Flow
 
 
 @dataclass(frozen=True)
-class Upkeep:
+class MaintenanceRequest:
     """One table to look after, and what of it has to stay.
 
     kept: pointers of all versions that may still be read.  through: batches that end later are not committed yet.
@@ -27,7 +27,7 @@ class Upkeep:
 
 
 @dataclass(frozen=True)
-class Maintained:
+class MaintenanceResult:
     """What was done to a table, counted.  needed: of a sweep the URLs of all data files that the table needs, wherever they are; None
     when that cannot be told, so that nothing is garbage.
 

@@ -61,7 +61,7 @@ class _Restatement:
                         yield found
 
     def _of(self, flow: Flow, table: Table, name: str, maker: Flow) -> Forgotten | None:
-        """A load is what keeps the files that are staged for it; all else is kept by who makes it."""
+        """What of an input is forgotten. Staged files are retained by their load, every other dataset by the flow that makes it."""
         keep = self._keep(self._former, flow if flow.kind == Kind.LOAD else maker)
         horizon = self._retention.horizon(name, keep) if keep is not None else None
         start = max(self._moment.effect.boundary, self._retention.begins(flow.id, table.dataset) or self._moment.effect.boundary)

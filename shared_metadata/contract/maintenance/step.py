@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.maintenance.ageing import Ageing
-from shared_metadata.contract.maintenance.request import Maintained, Upkeep
+from shared_metadata.contract.maintenance.request import MaintenanceRequest, MaintenanceResult
 from shared_metadata.contract.maintenance.retention import Retention
 from shared_metadata.contract.maintenance.sweep import Place, Sweep
 from shared_metadata.contract.runtime.deadline import Context, Deadline
@@ -121,11 +121,11 @@ class MaintainStep:
             self._records.put(MaintenanceRecord(dataset, now, turn.through, swept_at, maintained.done))
         return {"dataset": dataset, "finished": maintained.finished, **maintained.done}
 
-    def _maintain(self, turn: _Turn, driver: Driver, keep: timedelta, deadline: Deadline) -> Maintained:
+    def _maintain(self, turn: _Turn, driver: Driver, keep: timedelta, deadline: Deadline) -> MaintenanceResult:
         """The table itself by its driver, and that of its rejected rows; then what its batches have staged."""
         flow, dataset, result = turn.flow, turn.table.dataset, turn.flow.kind == Kind.RESULT
-        kept, maintained = [version.pointer for version in self._retention.kept(dataset, keep)], Maintained()
-        upkeep = Upkeep(flow, dataset, tuple(kept), turn.through, self._services.clock(), turn.sweep)
+        kept, maintained = [version.pointer for version in self._retention.kept(dataset, keep)], MaintenanceResult()
+        upkeep = MaintenanceRequest(flow, dataset, tuple(kept), turn.through, self._services.clock(), turn.sweep)
         if not result:
             maintained = driver.maintain(upkeep, deadline)
         if flow.quarantines and maintained.finished:
@@ -138,9 +138,9 @@ class MaintainStep:
             manifests = self._staged(turn, keep)
         deleted = self._sweep.of(self._places(turn, keep), maintained.needed, manifests, deadline)
         done = {**maintained.done, "deleted_staged": deleted or 0}
-        return Maintained(done, maintained.needed, finished=deleted is not None)
+        return MaintenanceResult(done, maintained.needed, finished=deleted is not None)
 
-    def _age(self, turn: _Turn, keep: timedelta, maintained: Maintained, deadline: Deadline) -> Maintained:
+    def _age(self, turn: _Turn, keep: timedelta, maintained: MaintenanceResult, deadline: Deadline) -> MaintenanceResult:
         """Lets versions of this table, of what is loaded into it and of what is published of it age, and the batches of their flows.
 
         The batches of a flow of many tables do so at the first of their turns.
@@ -183,13 +183,13 @@ class MaintainStep:
         return places
 
 
-def _of_rejected(upkeep: Upkeep) -> Upkeep:
+def _of_rejected(upkeep: MaintenanceRequest) -> MaintenanceRequest:
     """The table of rejected rows: its former versions are not read, and its rows are added whatever the table's mode."""
     flow = replace(upkeep.flow, mode=Mode.APPEND, key=(), partition_by=())
     return replace(upkeep, flow=flow, dataset=rejected_table(upkeep.dataset, flow.warehouse), kept=())
 
 
-def _with(table: Maintained, rejected: Maintained) -> Maintained:
-    """Both together. Where there are no rejected rows there is no table of them, and nothing that it needs."""
+def _with(table: MaintenanceResult, rejected: MaintenanceResult) -> MaintenanceResult:
+    """The combined result. Without rejected rows there is no second table, and nothing to keep for it."""
     done = Counter(table.done) + Counter(rejected.done)
-    return Maintained(done, table.needed, table.finished and rejected.finished)
+    return MaintenanceResult(done, table.needed, table.finished and rejected.finished)

@@ -36,7 +36,7 @@ def open_duckdb(
     connection = duckdb.connect(
         config={
             "memory_limit": f"{limit}MB",
-            "temp_directory": "/tmp/duckdb",
+            "temp_directory": "/tmp/duckdb",  # noqa: S108 - the only folder that a function may write to
             "allow_unsigned_extensions": "true" if paths and _proved.issuperset(paths) else "false",
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",

@@ -79,7 +79,7 @@ def _fitting(result: dict[str, Any], place: str) -> dict[str, Any]:
 
 
 def _told(error: Exception) -> Exception:
-    """What may be told of an error: of one that is not Atoll's or AWS's name and place only, for its text may quote a row.
+    """The error as it may be logged: one that is not Atoll's or AWS's is reduced to its name and place, for its text may quote a row.
 
     What AWS refuses for the moment, and what it denies, has a name of Atoll's, which says what to do.
     """

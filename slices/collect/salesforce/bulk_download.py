@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from shared_metadata.errors import DefinitionError, RetryLater
 from systems.salesforce.session import Session
@@ -55,7 +56,7 @@ class Download:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="bulk-download", daemon=True)
 
-    def __enter__(self) -> Download:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

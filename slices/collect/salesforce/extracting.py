@@ -77,7 +77,7 @@ def _finished_job(session: Session, job_id: str, deadline: Deadline) -> Mapping[
         if job["state"] in ("JobComplete", "Failed"):
             return job
         if job["state"] == "Aborted":
-            raise DefinitionError(f"somebody aborted the Bulk job {job_id}", remedy="run the batch again")
+            raise DefinitionError(f"the Bulk job {job_id} was aborted at Salesforce", remedy="run the batch again")
         if time.monotonic() + wait > until:
             return None
         time.sleep(wait)

@@ -41,10 +41,10 @@ _MADE: Mapping[str, str] = {
     "double": "double",
     "date": "date",
     "time": "time(6)",
-    **{name: "datetime(6)" for name in ("timestamp", "timestamptz")},
+    **dict.fromkeys(("timestamp", "timestamptz"), "datetime(6)"),
     "uuid": "char(36)",
     "binary": "longblob",
-    **{name: "json" for name in ("list", "struct", "map")},
+    **dict.fromkeys(("list", "struct", "map"), "json"),
 }
 # Iceberg type ▸ the bases of columns that hold each of its values as another one
 _EXACT: Mapping[str, frozenset[str]] = {

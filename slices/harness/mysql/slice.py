@@ -10,7 +10,6 @@ SLICE = Slice(
     capabilities=Capabilities(
         dialect="mysql",
         modes=(Mode.MERGE, Mode.REPLACE, Mode.APPEND),
-        default_mode=Mode.REPLACE,
         resumable=True,
         rejects_rows=True,
         longest_name=64,  # characters, whose bytes are counted here: https://dev.mysql.com/doc/refman/8.4/en/identifier-length.html

@@ -30,7 +30,7 @@ TAKEN_BY: Mapping[str, frozenset[str]] = {
 # Iceberg type ▸ the types of columns that hold each of its values as another one
 EXACT: Mapping[str, tuple[str, ...]] = {
     "boolean": ("boolean",),
-    **{name: ("smallint", "integer", "bigint", "numeric", "text") for name in ("int", "long")},
+    **dict.fromkeys(("int", "long"), ("smallint", "integer", "bigint", "numeric", "text")),
     "float": ("real", "double precision"),
     "double": ("double precision",),
     "decimal": ("numeric",),

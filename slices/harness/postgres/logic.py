@@ -18,11 +18,11 @@ SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
 # An unused value, by the base type of a column that takes no null. Two random numbers are 128 bits.
 _FRESH = "md5(random()::text || random()::text || clock_timestamp()::text)"
 FREE = {
-    **{kind: _FRESH for kind in ("text", "varchar", "bpchar", "citext")},
+    **dict.fromkeys(("text", "varchar", "bpchar", "citext"), _FRESH),
     "uuid": f"{_FRESH}::uuid",
     "bytea": f"decode({_FRESH}, 'hex')",
     "int4": "-1 - (random() * 2147483646)::int",
-    **{kind: "-1 - (random() * 4503599627370496)::bigint" for kind in ("int8", "numeric", "float8")},
+    **dict.fromkeys(("int8", "numeric", "float8"), "-1 - (random() * 4503599627370496)::bigint"),
     **{kind: f"'empty'::{kind}" for kind in ("int4range", "int8range", "numrange", "daterange", "tsrange", "tstzrange")},
 }
 Columns = Sequence[TargetColumn]

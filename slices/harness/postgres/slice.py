@@ -10,7 +10,6 @@ SLICE = Slice(
     capabilities=Capabilities(
         dialect="postgres",
         modes=(Mode.MERGE, Mode.REPLACE, Mode.APPEND),
-        default_mode=Mode.REPLACE,
         resumable=True,
         rejects_rows=True,
         longest_name=63,  # https://www.postgresql.org/docs/current/limits.html: longer ones are cut off without an error

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 
-from shared_metadata import naming
 from shared_metadata.contract.runtime.services import Services
-from shared_metadata.program import Warehouse
+from shared_metadata.program import Flow, Warehouse
 from slices.organize.redshift import named
 from slices.organize.redshift.config import Config
 from slices.organize.redshift.logic import RedshiftSql
@@ -22,7 +22,7 @@ def service_of(warehouse: Warehouse, services: Services, place: str) -> Redshift
     where |= {"Database": config.database}
     where |= {"DbUser": config.db_user} if config.db_user else {}
     secret = named.secret(warehouse.name, config)
-    where |= {"SecretArn": naming.secret(secret)} if secret else {}
+    where |= {"SecretArn": secret} if secret else {}
     return RedshiftService(services.client("redshift-data"), where, place)
 
 
@@ -33,11 +33,14 @@ class RedshiftDriver(SqlWarehouseDriver):
         super().__init__(warehouse, services)
         self.sql = RedshiftSql(os.environ[named.ROLE_VARIABLE])
         config = Config.read(warehouse.options, place=f"warehouse {warehouse.name} ({warehouse.position})")
-        self._limit_seconds = 60.0 * config.statement_minutes
+        self._config = config
 
     def service(self, place: str) -> RedshiftService:
         return service_of(self._warehouse, self._services, place)
 
     @property
     def limit_seconds(self) -> float:
-        return self._limit_seconds
+        return 60.0 * self._config.statement_minutes
+
+    def keep(self, flow: Flow) -> timedelta:
+        return self._config.keep_of(flow.interval_seconds)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared_metadata.contract.accepted import refusals
+from shared_metadata.contract.maintenance import keep as keeping
 from shared_metadata.errors import DefinitionError
 
 _NAME = r"^[a-z0-9-]{1,63}$"
@@ -25,6 +27,7 @@ class Config(BaseModel):
     db_user: of a cluster: the user to sign in as, by temporary credentials.
     secret: the reference of a secret with `username` and `password`; what is not managed needs this or db_user.
     statement_minutes: for how long a batch's step waits for its statements, before they are cancelled.
+    keep: for how long a load can be made again from what was staged, e.g. '7 days'; '' for a hundred batches, and six hours at least.
     mask_key: a reference of the secret whose key hashes what is collected into the warehouse; only collect slices read it.
     """
 
@@ -39,7 +42,12 @@ class Config(BaseModel):
     db_user: str = Field(default="", min_length=1, max_length=128)
     secret: str = Field(default="", min_length=1)
     statement_minutes: int = Field(default=360, ge=1, le=1440)
+    keep: str = Field(default="", pattern=keeping.PATTERN, description=keeping.LENGTH)
     mask_key: str = Field(default="", min_length=1)
+
+    def keep_of(self, interval_seconds: int) -> timedelta:
+        """How long what batches of this length have staged is kept."""
+        return keeping.keep_of(self.keep, interval_seconds)
 
     @classmethod
     def read(cls, options: Mapping[str, Any], *, place: str) -> Config:

@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from shared_metadata.contract.landed import LandedStep
+from shared_metadata.contract.maintenance.step import MaintainStep
 from shared_metadata.contract.organize import OrganizeSteps
 from shared_metadata.contract.runtime.lambda_handler import LambdaHandler, services
 from slices.organize.redshift.slice import SLICE
@@ -48,3 +49,4 @@ refresh = LambdaHandler("refresh", lambda: _steps().refresh)
 check = LambdaHandler("check", lambda: _steps().check)
 commit = LambdaHandler("commit", lambda: _steps().commit)
 landed = LambdaHandler("landed", lambda: LandedStep(SLICE, services(), look))
+maintain = LambdaHandler("maintain", lambda: MaintainStep(SLICE, services(), open_driver))

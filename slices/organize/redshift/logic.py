@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from shared_metadata.program.schema import SchemaColumn
 from shared_metadata.program.type_names import parsed
+from systems.sql_warehouse.tables import widened_by_copying
 
 # https://docs.aws.amazon.com/redshift/latest/dg/c_Supported_data_types.html
 TYPES = {
@@ -35,6 +37,12 @@ class RedshiftSql:
     def identifier(self, name: str) -> str:
         return '"' + name.replace('"', '""') + '"'
 
+    def name_known(self, name: str) -> str:
+        return name
+
+    def filed(self, name: str) -> str:
+        return self.identifier(name)
+
     def literal(self, text: str) -> str:
         """A backslash escapes there."""
         return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
@@ -46,6 +54,9 @@ class RedshiftSql:
         kind = parsed(type_name)
         return f"DECIMAL({','.join(map(str, kind.sizes))})" if kind.sizes else TYPES[kind.word]
 
+    def declared(self, type_name: str) -> str:
+        return self.type(type_name)
+
     def type_known(self, word: str, sizes: tuple[int, int]) -> str | None:
         if word == "numeric":
             return f"decimal({sizes[0]},{sizes[1]})" if sizes[0] else None
@@ -53,6 +64,12 @@ class RedshiftSql:
 
     def moment(self, text: str) -> str:
         return f"CAST({self.literal(text.replace('T', ' ').removesuffix('Z') + '+00')} AS TIMESTAMPTZ)"
+
+    def in_utc(self, clocks: str) -> str:
+        return f"CAST({clocks} AS TIMESTAMP) AT TIME ZONE {_UTC}"
+
+    def now(self) -> str:
+        return "GETDATE()"
 
     def loaded(self, column: SchemaColumn) -> tuple[str, str]:
         """COPY reads a moment as one in UTC without a zone."""
@@ -83,12 +100,21 @@ class RedshiftSql:
             return f"json_serialize(object({key}, {self.literal(HEX)} || to_hex({name})))"
         return text
 
-    def copy(self, table: str, manifest: str) -> str:
-        return f"COPY {table} FROM {self.literal(manifest)} IAM_ROLE {self.literal(self._role)} FORMAT AS PARQUET MANIFEST"
+    def copy(self, table: str, manifest: str, files: Sequence[str]) -> list[str]:
+        return [f"COPY {table} FROM {self.literal(manifest)} IAM_ROLE {self.literal(self._role)} FORMAT AS PARQUET MANIFEST"]
 
     def unload(self, query: str, prefix: str) -> str:
         options = f"IAM_ROLE {self.literal(self._role)} FORMAT AS PARQUET MANIFEST VERBOSE ALLOWOVERWRITE"
         return f"UNLOAD ({self.literal(query)}) TO {self.literal(prefix)} {options}"
+
+    def unloaded_files(self, answered: Callable[[], Sequence[Sequence[Any]]], prefix: str) -> None:
+        return None
+
+    def schema(self, name: str) -> str:
+        return f"CREATE SCHEMA IF NOT EXISTS {self.identifier(name)}"
+
+    def widened(self, written: str, column: str, type_name: str) -> list[list[str]]:
+        return widened_by_copying(self, written, column, type_name)
 
     def columns_of(self, tables: Sequence[tuple[str, str]]) -> str:
         """https://docs.aws.amazon.com/redshift/latest/dg/r_SVV_COLUMNS.html"""
@@ -99,3 +125,9 @@ class RedshiftSql:
     def lock(self, table: str) -> str:
         """https://docs.aws.amazon.com/redshift/latest/dg/r_LOCK.html"""
         return f"LOCK {table}"
+
+    def lockable(self, table: str) -> list[str]:
+        return []
+
+    def guard(self, condition: str) -> str:
+        return f"SELECT 1 / (CASE WHEN {condition} THEN 1 ELSE 0 END) AS same"

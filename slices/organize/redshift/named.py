@@ -6,6 +6,7 @@ from shared_metadata import naming
 from slices.organize.redshift.config import Config
 from slices.organize.redshift.slice import SLICE
 
+ADMIN = "atoll"  # who owns the tables of a managed namespace
 ROLE_VARIABLE = "ATOLL_REDSHIFT_ROLE"  # of the functions: the ARN of the role by which Redshift reads and writes S3
 
 
@@ -15,8 +16,13 @@ def workgroup(warehouse: str, config: Config) -> str:
 
 
 def secret(warehouse: str, config: Config) -> str:
-    """The reference of the secret with which its functions sign in; '' for none."""
-    return f"redshift/{warehouse}" if config.managed else config.secret
+    """The name of the secret with which its functions sign in; '' for none. That of a managed one is Redshift's own.
+
+    https://docs.aws.amazon.com/redshift/latest/mgmt/redshift-secrets-manager-integration.html
+    """
+    if config.managed:
+        return f"redshift!{workgroup(warehouse, config)}-{ADMIN}"
+    return naming.secret(config.secret) if config.secret else ""
 
 
 def role() -> str:

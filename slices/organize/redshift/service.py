@@ -52,7 +52,7 @@ class RedshiftService:
 
     kind = "Redshift statement"
 
-    def __init__(self, client: RedshiftDataAPIServiceClient, where: Mapping[str, str], place: str) -> None:
+    def __init__(self, client: RedshiftDataAPIServiceClient, where: Mapping[str, Any], place: str) -> None:
         self._client, self._where, self._place = client, where, place
         self._results: dict[str, Mapping[str, Any]] = {}
 
@@ -109,7 +109,8 @@ class RedshiftService:
         wanted = parts[number]["Id"] if parts else id
         rows, token = list[list[Any]](), ""
         while True:
-            page = self._client.get_statement_result(Id=wanted, **({"NextToken": token} if token else {}))
+            more: Mapping[str, Any] = {"NextToken": token} if token else {}
+            page = self._client.get_statement_result(Id=wanted, **more)
             rows += [[_value(field) for field in record] for record in page["Records"]]
             token = page.get("NextToken", "")
             if not token:

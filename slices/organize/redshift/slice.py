@@ -9,6 +9,7 @@ SLICE = Slice(
     title="Redshift",
     capabilities=Capabilities(
         dialect="redshift",
+        maintains=True,
         modes=(Mode.REPLACE, Mode.APPEND, Mode.MERGE),
         own_columns=("_view_batch",),
         # COPY reads neither of the first two from Parquet; SUPER keeps no dates, no bytes and no decimals of what is nested.
@@ -23,5 +24,5 @@ SLICE = Slice(
     systems=("sql_warehouse",),
     services=("redshift-data",),
     waits=("load", "refresh", "check", "commit"),
-    steps=("plan", "load", "refresh", "check", "commit", "landed"),
+    steps=("plan", "load", "refresh", "check", "commit", "landed", "maintain"),
 )

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_redshiftserverless as serverless
-from aws_cdk import aws_secretsmanager as secrets
 from constructs import Construct
 
 from infra import slice_stack
-from infra.acknowledge import acknowledge, acknowledge_resources
+from infra.acknowledge import acknowledge_resources
 from infra.functions import READ_OBJECTS, WRITE_OBJECTS, AtollFunction
 from infra.settings import Settings
-from shared_metadata import naming
 from shared_metadata.contract import made_for
 from shared_metadata.program import Program
 from slices.organize.redshift import named
@@ -28,7 +25,6 @@ OWN = ["redshift-data:DescribeStatement", "redshift-data:GetStatementResult", "r
 OWNER = {"StringEquals": {"redshift-data:statement-owner-iam-userid": "${aws:userid}"}}
 STATED = "the Data API's actions on statements take no resource; each is of whoever submitted it"
 STAGED = "what the collect slices of this program staged, whose keys hold batches and tokens"
-ADMIN = "atoll"  # who owns the tables of a managed namespace
 STEPS = {"load": 512, "refresh": 512, "check": 512, "commit": 512}
 
 
@@ -49,8 +45,13 @@ class SliceStack(slice_stack.SliceStack):
             step.function.add_environment(named.ROLE_VARIABLE, self._role.role_arn)
         self.steps["load"].read_objects(self.staged, STAGED)
         self.landed(memory_mb=256)
+        maintain = self.maintain(memory_mb=512, tmp_mb=512)
+        maintain.read_objects([self.staging, *self.staged], STAGED)
+        maintain.delete_objects([self.staging], slice_stack.OWN_STAGING)
+        maintain.delete_objects(self.staged, STAGED)
+        maintain.function.add_environment(named.ROLE_VARIABLE, self._role.role_arn)
         managed = {name: self._managed(name, config) for name, config in self._warehouses.items() if config.managed}
-        for step in (*(self.steps[name] for name in STEPS), self.steps["landed"]):
+        for step in (self.steps[name] for name in (*STEPS, "landed", "maintain")):
             for name, config in self._warehouses.items():
                 self._speaks(step, name, config, managed.get(name, ""))
         self.finish(workflow)
@@ -64,8 +65,13 @@ class SliceStack(slice_stack.SliceStack):
         step.allow(SUBMIT, [where])
         step.role.add_to_policy(iam.PolicyStatement(actions=OWN, resources=["*"], conditions=OWNER))
         acknowledge_resources(step.role, ["*"], STATED)
-        if secret := named.secret(name, config):
-            step.read_secrets([secret])
+        if config.managed:
+            step.allow(
+                ["secretsmanager:GetSecretValue"], [self.places.arn("secretsmanager", f"secret:{named.secret(name, config)}-??????")]
+            )
+            step.use_key("secretsmanager", "kms:Decrypt")
+        if config.secret:
+            step.read_secrets([config.secret])
         if config.db_user:
             user = self.places.arn("redshift", f"dbuser:{config.cluster_identifier}/{config.db_user}")
             database = self.places.arn("redshift", f"dbname:{config.cluster_identifier}/{config.database}")
@@ -92,28 +98,16 @@ class SliceStack(slice_stack.SliceStack):
         return role
 
     def _managed(self, name: str, config: Config) -> str:
-        """A namespace and a workgroup of a warehouse, and the secret of its administrator; the ARN of the workgroup."""
+        """A namespace and a workgroup of a warehouse; the ARN of the workgroup."""
         called = named.workgroup(name, config)
-        secret = secrets.Secret(
-            self,
-            f"Admin-{name}",
-            secret_name=naming.secret(named.secret(name, config)),
-            encryption_key=self.steps["load"].key,
-            generate_secret_string=secrets.SecretStringGenerator(
-                secret_string_template=json.dumps({"username": ADMIN}),
-                generate_string_key="password",
-                exclude_punctuation=True,
-                password_length=48,
-            ),
-        )
-        acknowledge(secret, "AwsSolutions-SMG4", "a new password takes a deployment, which gives it to the namespace too")
         namespace = serverless.CfnNamespace(
             self,
             f"Namespace-{name}",
             namespace_name=called,
             db_name=config.database,
-            admin_username=ADMIN,
-            admin_user_password=secret.secret_value_from_json("password").unsafe_unwrap(),  # a reference, which is resolved there
+            admin_username=named.ADMIN,
+            manage_admin_password=True,  # which no template reads: Redshift keeps it in a secret, under this key
+            admin_password_secret_kms_key_id=self.places.key_arn,
             kms_key_id=self.places.key_arn,
             iam_roles=[self._role.role_arn],
             default_iam_role_arn=self._role.role_arn,
@@ -138,4 +132,4 @@ class SliceStack(slice_stack.SliceStack):
             ],
         )
         workgroup.add_dependency(namespace)
-        return workgroup.attr_workgroup_workgroup_arn
+        return self.places.arn("redshift-serverless", f"workgroup/{workgroup.attr_workgroup_workgroup_id}")

@@ -24,12 +24,12 @@ AS
 SELECT approx_distinct(id) AS n FROM near.ops.t;
 
 INSERT INTO ops.far
-  EVERY '1 hour'
+  EVERY '1 hour' REPLACE
 AS
 SELECT name FROM lake.v.here WHERE d < batch_end();
 
 INSERT INTO ops.here
-  EVERY '1 hour'
+  EVERY '1 hour' REPLACE
   USING duckdb
 AS
 SELECT name FROM lake.v.here WHERE name ^@ 'a';

@@ -23,5 +23,5 @@ INSERT INTO lake.ops.l EVERY '0 6 * * *' APPEND CURSOR max(id) AS SELECT id FROM
 INSERT INTO lake.ops.m EVERY '30 seconds', APPEND AS SELECT id FROM ops.public.t;
 INSERT INTO lake.ops.n EVERY '1 month' COLUMNS (id) AS SELECT id FROM ops.public.t;
 INSERT INTO lake.ops.o EVERY '1 hour' AS SELECT id FROM {{ source('ops', 't') }};
-INSERT INTO ops.public.p EVERY '1 hour' AS SELECT id FROM lake.ops.h {% if incremental %} WHERE id > 3 {% endif %};
+INSERT INTO ops.public.p EVERY '1 hour' REPLACE AS SELECT id FROM lake.ops.h {% if incremental %} WHERE id > 3 {% endif %};
 INSERT INTO lake.x FROM ops TABLES (a AS b) EVERY '1 hour';

@@ -41,11 +41,11 @@ AS
 SELECT * FROM lake.c.a;
 
 INSERT INTO ops.public.x
-  EVERY '1 hour'
+  EVERY '1 hour' REPLACE
 AS
 SELECT * FROM lake.c.a;
 
 INSERT INTO ops.public.x
-  EVERY '1 hour'
+  EVERY '1 hour' REPLACE
 AS
 SELECT * FROM lake.c.b;

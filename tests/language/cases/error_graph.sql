@@ -11,5 +11,5 @@ CREATE MATERIALIZED VIEW lake.c.b EVERY '1 hour' REPLACE AS SELECT * FROM lake.c
 CREATE MATERIALIZED VIEW lake.c.c EVERY '1 hour' REPLACE AS SELECT * FROM lake.c.a;
 CREATE MATERIALIZED VIEW lake.c.own EVERY '1 hour' APPEND AS SELECT * FROM lake.c.own;
 CREATE MATERIALIZED VIEW lake.c.reader EVERY '1 hour' APPEND AS SELECT * FROM lake.c.a;
-INSERT INTO ops.public.x EVERY '1 hour' AS SELECT * FROM lake.c.a;
-INSERT INTO ops.public.x EVERY '1 hour' AS SELECT * FROM lake.c.b;
+INSERT INTO ops.public.x EVERY '1 hour' REPLACE AS SELECT * FROM lake.c.a;
+INSERT INTO ops.public.x EVERY '1 hour' REPLACE AS SELECT * FROM lake.c.b;

@@ -11,4 +11,4 @@ INSERT INTO lake.ok FROM ops TABLES (t) EVERY '2 days';
 INSERT INTO lake.ok2 FROM ops TABLES (t) EVERY '45 minutes';
 CREATE MATERIALIZED VIEW lake.v.three EVERY '3 days' REPLACE AS SELECT * FROM lake.ok.t;
 CREATE MATERIALIZED VIEW lake.v.hour EVERY '1 hour' REPLACE AS SELECT * FROM lake.ok2.t JOIN lake.ok.t USING (id);
-INSERT INTO ops.public.x EVERY '1 hour' AS SELECT * FROM lake.ok2.t;
+INSERT INTO ops.public.x EVERY '1 hour' REPLACE AS SELECT * FROM lake.ok2.t;

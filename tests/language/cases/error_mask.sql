@@ -18,6 +18,6 @@ INSERT INTO lake.m.t EVERY '1 hour' MASK (t.u DROP) AS SELECT id, u FROM ops.pub
 INSERT INTO lake.n.t EVERY '1 hour' MASK (u DROP) MASK (id DROP) AS SELECT id, u FROM ops.public.t;
 INSERT INTO lake.o.t EVERY '1 hour' MASK () AS SELECT id, u FROM ops.public.t;
 CREATE MATERIALIZED VIEW lake.v.p EVERY '1 hour' REPLACE MASK (id HASH) AS SELECT id FROM lake.i.t;
-INSERT INTO ops.public.q EVERY '1 hour' MASK (id HASH) AS SELECT id FROM lake.i.t;
+INSERT INTO ops.public.q EVERY '1 hour' REPLACE MASK (id HASH) AS SELECT id FROM lake.i.t;
 INSERT INTO lake.r.t EVERY '1 hour' MASK (id HASH AS SELECT id, u FROM ops.public.t;
 CREATE WAREHOUSE other USING iceberg WITH (mask_key = 'ma*k');

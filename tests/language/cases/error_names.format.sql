@@ -22,14 +22,14 @@ AS
 SELECT * FROM ops.t;
 
 INSERT INTO ev.x
-  EVERY '1 hour'
+  EVERY '1 hour' REPLACE
 AS
 SELECT * FROM w.f.carrier;
 
 INSERT INTO ops.x FROM ops TABLES (t) EVERY '1 hour';
 
 INSERT INTO ops."a b"
-  EVERY '1 hour'
+  EVERY '1 hour' REPLACE
 AS
 SELECT * FROM w.f.carrier;
 

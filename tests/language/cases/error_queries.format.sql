@@ -81,12 +81,12 @@ AS
 SELECT * FROM lake.v.f;
 
 INSERT INTO ops.public.x
-  EVERY '1 hour'
+  EVERY '1 hour' REPLACE
 AS
 SELECT 1;
 
 INSERT INTO ops.public.y
-  EVERY '1 hour'
+  EVERY '1 hour' REPLACE
 AS
 SELECT * FROM ops.public.flights;
 
@@ -98,6 +98,6 @@ AS
 SELECT * FROM lake.ops.flights;
 
 INSERT INTO ops.public.z
-  EVERY '1 hour'
+  EVERY '1 hour' REPLACE
 AS
 SELECT * FROM lake.ops.flights, other.v.a;

@@ -19,8 +19,8 @@ CREATE MATERIALIZED VIEW lake.v.l EVERY '1 hour' REPLACE AS SELECT * FROM lake.o
 CREATE MATERIALIZED VIEW lake.v.m EVERY '1 hour' REPLACE AS SELECT * INTO x FROM lake.ops.flights;
 CREATE MATERIALIZED VIEW lake.v.n EVERY '1 hour' REPLACE AS SELECT * FROM "lake.ops.flights:staged";
 CREATE MATERIALIZED VIEW lake.v.o EVERY '1 hour' REPLACE AS SELECT * FROM lake.v.f;
-INSERT INTO ops.public.x EVERY '1 hour' AS SELECT 1;
-INSERT INTO ops.public.y EVERY '1 hour' AS SELECT * FROM ops.public.flights;
+INSERT INTO ops.public.x EVERY '1 hour' REPLACE AS SELECT 1;
+INSERT INTO ops.public.y EVERY '1 hour' REPLACE AS SELECT * FROM ops.public.flights;
 CREATE WAREHOUSE other USING iceberg;
 CREATE MATERIALIZED VIEW other.v.a EVERY '1 hour' REPLACE AS SELECT * FROM lake.ops.flights;
-INSERT INTO ops.public.z EVERY '1 hour' AS SELECT * FROM lake.ops.flights, other.v.a;
+INSERT INTO ops.public.z EVERY '1 hour' REPLACE AS SELECT * FROM lake.ops.flights, other.v.a;

@@ -19,7 +19,7 @@ GROUP BY
   carrier;
 
 INSERT INTO ops.flat
-  EVERY '1 hour'
+  EVERY '1 hour' REPLACE
 AS
 SELECT * FROM lake.ops.flights;
 

@@ -6,6 +6,6 @@ INSERT INTO lake.ops FROM ops TABLES (public.flights) EVERY '1 hour';
 INSERT INTO ops.public.Scores EVERY '1 day' MERGE ON (carrier) FRESH WITHIN '2 days'
   EXPECT named: (carrier <> '') OR FAIL
 AS SELECT carrier, avg(dep_delay) AS delay FROM lake.ops.flights WHERE time_hour < batch_end() GROUP BY carrier;
-INSERT INTO ops.flat EVERY '1 hour' AS SELECT * FROM lake.ops.flights;
+INSERT INTO ops.flat EVERY '1 hour' REPLACE AS SELECT * FROM lake.ops.flights;
 INSERT INTO ops.public."LogOfAll" EVERY '15 minutes' APPEND AS (SELECT * FROM lake.ops.flights);
 INSERT INTO crm.Account EVERY '1 day' MERGE ON (Carrier_Code__c) AS SELECT carrier AS carrier_code__c FROM lake.ops.flights;

@@ -124,8 +124,9 @@ OTHERWISE = {
     "SELECT carrier IS DISTINCT FROM 'x' AS x, n IS NOT DISTINCT FROM NULL AS y FROM far.ops.flights": "no IS DISTINCT FROM",
     "SELECT sum(n) FILTER (WHERE max(n) > 1) AS x FROM far.ops.flights": "no FILTER",
     "SELECT upper(carrier) FILTER (WHERE ok) AS x FROM far.ops.flights": "no FILTER",
-    "SELECT carrier, ok, grouping(ok) AS g, count(*) AS c FROM far.ops.flights GROUP BY ROLLUP (carrier, ok)": "no function `grouping`",
+    "SELECT carrier, ok, grouping(ok) AS g, count(*) AS c FROM far.ops.flights GROUP BY ROLLUP (carrier, ok)": "no function",
     "SELECT sum(n) OVER w AS a, rank() OVER w AS r FROM far.ops.flights WINDOW w AS (PARTITION BY carrier ORDER BY id)": "no WINDOW",
-    "SELECT sum(n) OVER (ORDER BY seen RANGE BETWEEN INTERVAL '7' DAY PRECEDING AND CURRENT ROW) AS x FROM far.ops.flights": "no RANGE",
+    "SELECT sum(n) OVER (ORDER BY seen RANGE BETWEEN INTERVAL '7' DAY PRECEDING AND CURRENT ROW) AS x FROM far.ops.flights": "RANGE",
+    "SELECT sum(n) OVER (ORDER BY carrier RANGE BETWEEN 1 PRECEDING AND CURRENT ROW) AS x FROM far.ops.flights": "RANGE",
     "SELECT v.a, f.id FROM far.ops.flights f JOIN (VALUES (1, 'x'), (2, NULL)) AS v (a, b) ON f.n = v.a": "no VALUES",
 }

@@ -141,6 +141,8 @@ OVER_ROWS = {
     "count(DISTINCT carrier, n)": "long",
     "max(price) OVER (ORDER BY id ROWS BETWEEN 2 PRECEDING AND 1 FOLLOWING)": "decimal(10,2)",
     "any_value(n) IGNORE NULLS": "int",
+    "percentile_cont(0.5) WITHIN GROUP (ORDER BY n)": "double",
+    "percentile_disc(0.9) WITHIN GROUP (ORDER BY price DESC)": "double",
 }
 WRONG = {
     "carrier + 1": ("carrier + 1", "there is no string + int"),
@@ -158,6 +160,7 @@ WRONG = {
     "array_agg(carrier ORDER BY id)": ("", "ORDER BY does not stand here"),
     "aggregate(tags, 0, (s, t) -> s + id)": ("", "`aggregate` is not known to take"),
     "named = named": ("", "Spark does not compare map<string, bigint>"),
+    "percentile_cont(0.5)": ("", "`percentile_cont` is not known to take"),
     "trunc(day, 'hour')": ("", "'hour' is no unit"),
     "carrierr": ("carrierr", "there is no column `carrierr`"),
     "carrier = 1": ("carrier = 1", "string and int, which have no type in common"),
@@ -170,6 +173,13 @@ WRONG = {
     "tags['a']": ("", "there is no array<string>[string]"),
 }
 REFUSED = {
+    "SELECT extract(century FROM day) AS x FROM far.ops.flights": "`century` is no part of a moment",
+    "SELECT grouping(carrier) AS g FROM far.ops.flights GROUP BY 1": "rows are grouped before",
+    "SELECT count(*) OVER w AS c FROM far.ops.flights GROUP BY carrier WINDOW w AS (ORDER BY id)": "`id` is neither in GROUP BY",
+    "SELECT max(n) AS m FROM far.ops.flights GROUP BY ()": "not known here",
+    "SELECT sum(n) FILTER (WHERE max(n) > 1) AS x FROM far.ops.flights": "an aggregate stands within another one",
+    "SELECT carrier, count(*) AS c FROM far.ops.flights GROUP BY carrier HAVING max(n) > 1 ORDER BY max(id)": "behind HAVING",
+    "SELECT DISTINCT carrier FROM far.ops.flights ORDER BY upper(name)": "there is no column `name`",
     "SELECT id FROM far.ops.flights UNION ALL SELECT name FROM far.ops.airlines": "bigint on one side and string",
     "SELECT id FROM far.ops.flights LATERAL VIEW explode(carrier) u AS t": "`explode` makes no rows of string",
     "SELECT id FROM far.ops.flights LATERAL VIEW explode(named) u AS t": "this makes 2 columns, and names 1",
@@ -179,6 +189,8 @@ REFUSED = {
     "SELECT a.name FROM far.ops.flights f LEFT SEMI JOIN far.ops.airlines a ON f.carrier = a.carrier": "there is no column",
 }
 NO_QUERY = [
+    "SELECT transform(tags, (t) -> t) AS x FROM far.ops.flights",
+    "SELECT id FROM far.ops.flights FETCH FIRST 3 ROWS ONLY",
     "SELECT `id` FROM far.ops.flights",
     "SELECT id FROM parquet.`s3://elsewhere`",
     "SELECT id, 'a' 'b' AS t FROM far.ops.flights",
@@ -190,6 +202,13 @@ NO_QUERY = [
     "SELECT * EXCEPT (id) FROM far.ops.flights",
 ]
 TAKEN = [
+    "SELECT carrier, upper(carrier) AS u, count(*) AS c FROM far.ops.flights GROUP BY ALL",
+    "SELECT carrier IS DISTINCT FROM 'x' AS x, n IS NOT DISTINCT FROM NULL AS y FROM far.ops.flights",
+    "SELECT carrier, ok, grouping(ok) AS g, count(*) AS c FROM far.ops.flights GROUP BY ROLLUP (carrier, ok)",
+    "SELECT carrier AS y, y || 'a' AS x FROM far.ops.flights",
+    "SELECT carrier, max(n) AS m, m + 1 AS k FROM far.ops.flights GROUP BY carrier ORDER BY m + max(id)",
+    "SELECT DISTINCT carrier FROM far.ops.flights ORDER BY upper(carrier)",
+    "SELECT upper(carrier) AS c FROM far.ops.flights GROUP BY ROLLUP (upper(carrier), ok)",
     "SELECT id, t, key, value FROM far.ops.flights LATERAL VIEW explode(tags) u AS t LATERAL VIEW OUTER explode(named) w",
     "SELECT f.id, u.p, u.t FROM far.ops.flights f LATERAL VIEW posexplode(f.tags) u AS p, t",
     "SELECT id, carrier, grouping_id() AS g FROM far.ops.flights GROUP BY id, carrier GROUPING SETS ((id), (id, carrier))",

@@ -118,6 +118,17 @@ WRONG = {
     "day - day": ("day - day AS x", "this column is interval day to second, which no table can hold"),
 }
 REFUSED = {
+    "SELECT extract(century FROM day) AS x FROM far.ops.flights": "`century` is no part of a moment",
+    "SELECT grouping(carrier) AS g FROM far.ops.flights GROUP BY 1": "rows are grouped before",
+    "SELECT count(*) OVER w AS c FROM far.ops.flights GROUP BY carrier WINDOW w AS (ORDER BY id)": "`id` is neither in GROUP BY",
+    "SELECT u.t FROM far.ops.flights f JOIN UNNEST(f.tags) AS u (t) ON u.t = f.carrier": "joined to each row by no condition",
+    "SELECT u.t FROM far.ops.flights f RIGHT JOIN UNNEST(f.tags) AS u (t) ON true": "joined to each row by no condition",
+    "SELECT carrier FROM far.ops.flights GROUP BY ALL": "such a GROUP BY is not known here",
+    "SELECT sum(n) FILTER (WHERE max(n) > 1) AS x FROM far.ops.flights": "an aggregate stands within another one",
+    "SELECT array_agg(DISTINCT carrier ORDER BY n) AS x FROM far.ops.flights": "only they have an order",
+    "SELECT extract(epoch FROM seen) AS x FROM far.ops.flights": "`epoch` is no part of a moment",
+    "SELECT DISTINCT carrier FROM far.ops.flights ORDER BY upper(carrier)": "only what is selected has an order",
+    "SELECT carrier AS y, y || 'a' AS x FROM far.ops.flights": "there is no column `y`",
     "SELECT id FROM far.ops.flights UNION ALL SELECT name FROM far.ops.airlines": "bigint on one side and varchar",
     "SELECT t FROM far.ops.flights CROSS JOIN UNNEST(carrier) AS u (t)": "`unnest` makes no rows of varchar",
     "SELECT t FROM far.ops.flights CROSS JOIN UNNEST(tags) WITH ORDINALITY AS u (t)": "this makes 2 columns, and names 1",
@@ -139,6 +150,10 @@ NO_QUERY = [
     "SELECT id FROM far.ops.flights LIMIT 5 OFFSET 2",
 ]
 TAKEN = [
+    "SELECT (SELECT count(*) FROM far.ops.flights GROUP BY ()) AS c, max(n) AS m FROM far.ops.flights GROUP BY (carrier, ok)",
+    "SELECT carrier IS DISTINCT FROM 'x' AS x, n IS NOT DISTINCT FROM NULL AS y FROM far.ops.flights",
+    "SELECT carrier, ok, grouping(ok) AS g, count(*) AS c FROM far.ops.flights GROUP BY ROLLUP (carrier, ok)",
+    "SELECT carrier, count(*) AS c FROM far.ops.flights GROUP BY carrier HAVING max(n) > 1 ORDER BY c DESC, max(id), carrier",
     "SELECT f.id, t, i, k, v FROM far.ops.flights f CROSS JOIN UNNEST(tags, map(tags, tags)) WITH ORDINALITY AS u (t, k, v, i)",
     "SELECT f.id, u.t FROM far.ops.flights f LEFT JOIN UNNEST(f.tags) AS u (t) ON true",
     "SELECT carrier, count(*) AS c FROM far.ops.flights GROUP BY carrier ORDER BY c + 1 FETCH FIRST 3 ROWS ONLY",

@@ -11,4 +11,4 @@ AS SELECT carrier, count(*) AS n FROM ops.public.flights GROUP BY carrier;
 
 CREATE MATERIALIZED VIEW lake.v.gone EVERY '1 hour' REPLACE AS SELECT f.flight, carrier FROM lake.ops.flights f WHERE flight > 3;
 CREATE MATERIALIZED VIEW lake.v.number EVERY '1 hour' REPLACE AS SELECT carrier FROM lake.ops.flights WHERE distance > 100;
-INSERT INTO ops.public.deals EVERY '1 hour' AS SELECT id, amount FROM lake.crm.opportunity;
+INSERT INTO ops.public.deals EVERY '1 hour' REPLACE AS SELECT id, amount FROM lake.crm.opportunity;

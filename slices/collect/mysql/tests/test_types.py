@@ -41,7 +41,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "float": ("float", {"1.5": 1.5, "-3.4e38": pytest.approx(-3.4e38), "0.1": pytest.approx(0.1)}),
     "double": ("double", {"1.7976931348623157e308": 1.7976931348623157e308, "2.2250738585072014e-308": 2.2250738585072014e-308}),
     "double unsigned": ("double", {"0.1": 0.1}),
-    "decimal(10,0)": ("decimal(10,0)", {"-9999999999": Decimal("-9999999999"), "9999999999": Decimal("9999999999")}),
+    "decimal(10,0)": ("decimal(10,0)", {"-9999999999": Decimal(-9999999999), "9999999999": Decimal(9999999999)}),
     "decimal(12,2)": ("decimal(12,2)", {"-9999999999.99": Decimal("-9999999999.99"), "0": Decimal("0.00")}),
     "decimal(12,2) unsigned zerofill": ("decimal(12,2)", {"1.5": Decimal("1.50")}),
     "decimal(38,1)": ("decimal(38,1)", {f"-{NINES}.9": Decimal(f"-{NINES}.9")}),

@@ -39,8 +39,10 @@ CASES: dict[str, tuple[str, type[AtollError], tuple[str, ...]]] = {
         ("21000", "more than one row"),
     ),
     "a grant below a view": (
-        f"{TABLE} {FUNCTION.format('RETURN 1;')} REVOKE ALL ON FUNCTION f FROM PUBLIC;"
-        " CREATE VIEW r AS SELECT id, at FROM t WHERE f(id) = 1",
+        (
+            f"{TABLE} {FUNCTION.format('RETURN 1;')} REVOKE ALL ON FUNCTION f FROM PUBLIC;"
+            " CREATE VIEW r AS SELECT id, at FROM t WHERE f(id) = 1"
+        ),
         DefinitionError,
         ("permission denied for function f", "GRANT"),
     ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -20,11 +19,11 @@ THINGS = "lake.crm.thing__c:staged"
 
 
 @pytest.fixture(params=["rest", "bulk"])
-def either(request: pytest.FixtureRequest, crm: Crm) -> Iterator[Crm]:
+def either(request: pytest.FixtureRequest, crm: Crm) -> Crm:
     """Read either way; by small pages."""
     crm.org.cursors.page_rows = crm.org.jobs.page_rows = 100
     crm.options["bulk_threshold_rows"] = 0 if request.param == "bulk" else 10_000
-    yield crm
+    return crm
 
 
 def thing(crm: Crm, kind: str, value: Any) -> None:

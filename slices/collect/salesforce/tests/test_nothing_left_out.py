@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -20,9 +19,9 @@ TASKS = "lake.crm.task:staged"
 
 
 @pytest.fixture(params=["rest", "bulk"])
-def either(request: pytest.FixtureRequest, crm: Crm) -> Iterator[Crm]:
+def either(request: pytest.FixtureRequest, crm: Crm) -> Crm:
     crm.options["bulk_threshold_rows"] = 0 if request.param == "bulk" else 10_000
-    yield crm
+    return crm
 
 
 def tasks(crm: Crm, *names: str, archived: bool, at: Any = EARLIER) -> list[str]:

@@ -145,7 +145,7 @@ def test_texts_become_what_the_column_is(cloud: Cloud, target: Database) -> None
     target.execute("CREATE TYPE mood AS ENUM ('good'); CREATE DOMAIN code AS varchar(3); CREATE DOMAIN word AS code")
     target.execute("CREATE TYPE pair AS (a word, b int)")
     texts = {
-        "mood": "good", "code": "abc", "word": "ab", "pair": '(ab,2)', "inet": "10.0.0.1", "interval": "1 day", "int4range": "[1,5)",
+        "mood": "good", "code": "abc", "word": "ab", "pair": "(ab,2)", "inet": "10.0.0.1", "interval": "1 day", "int4range": "[1,5)",
         "jsonb": '{"a": [1, null]}', "json": '{"a":1}', "uuid": "6f1c2d3e-0000-4000-8000-00000000000a", "integer[]": "{1,NULL}",
         "word[]": '{ab,"c,"}', "numeric(30,4)": "12345678901234567890.1234", "bit(3)": "101", "macaddr": "08:00:2b:01:02:03",
         "timestamptz": "2026-01-01 00:00:00+00", "date": "0044-03-15 BC", "boolean": "true", "bytea": "\\x00ff",

@@ -86,8 +86,8 @@ REFUSED = {
         "a view", "let the view show that",
     ),
     "a view with INSTEAD OF triggers": (
-        "CREATE VIEW scorecard AS SELECT 1 AS id, 'x' AS x; CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RETURN new; END $$; CREATE TRIGGER f INSTEAD OF INSERT ON scorecard FOR EACH ROW EXECUTE FUNCTION f()",
+        ("CREATE VIEW scorecard AS SELECT 1 AS id, 'x' AS x; CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RETURN new; END $$; CREATE TRIGGER f INSTEAD OF INSERT ON scorecard FOR EACH ROW EXECUTE FUNCTION f()"),
         "a view", "let the view show that",
     ),
     "a materialized view": ("CREATE MATERIALIZED VIEW scorecard AS SELECT 1 AS id", "a materialized view", "an ordinary table"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
@@ -41,9 +40,9 @@ $$ BEGIN IF old.id < 4 THEN RAISE EXCEPTION 'kept'; END IF; RETURN old; END $$""
 
 
 @pytest.fixture
-def database(target: Database) -> Iterator[Database]:
+def database(target: Database) -> Database:
     target.execute(FUNCTION)
-    yield target
+    return target
 
 
 def make(target: Database, watched: str, noticed: str, key: str, rows: list[dict[str, Any]]) -> str:

@@ -28,8 +28,8 @@ ANSWERS: list[tuple[str, type[AtollError], str, str]] = [
     (f"{PLAIN}; {TRIGGER.format('''RAISE 'no' USING ERRCODE = '45000';''')}", RowError, "a trigger refuses a row", "TOLERATE"),
     (f"{PLAIN}; CREATE INDEX ON scorecard (x)", RowError, "too large for its index", "TOLERATE"),
     (
-        "CREATE TABLE scorecard (id text PRIMARY KEY, x text) PARTITION BY LIST (id); "
-        "CREATE TABLE b PARTITION OF scorecard FOR VALUES IN ('b')",
+        ("CREATE TABLE scorecard (id text PRIMARY KEY, x text) PARTITION BY LIST (id); "
+        "CREATE TABLE b PARTITION OF scorecard FOR VALUES IN ('b')"),
         RowError, "fits none of the partitions", "TOLERATE",
     ),
 ]  # fmt: skip

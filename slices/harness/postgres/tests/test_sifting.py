@@ -57,7 +57,7 @@ REFUSALS: list[tuple[str, str, Any, Any, str]] = [
     ("x uuid", "string", GOOD_UUID, "none", "a value cannot be read as the column's type in column x"),
     ("x mood", "string", "good", "bad", "a value cannot be read as the column's type in column x"),
     ("x date", "string", "2026-02-28", "2026-02-30", "a date or time is out of range in column x"),
-    ("x text", "string", "a\nb\"c,\\.", "a\0b", "a text holds U+0000 in column x"),
+    ("x text", "string", 'a\nb"c,\\.', "a\0b", "a text holds U+0000 in column x"),
     ("x text[]", "list<string>", ["a", None, 'b"'], ["a\0"], "a text holds U+0000 in column x"),
     ("x code", "string", "ab", "abc", "a row breaks a check constraint in column x (code_check)"),
     ("x text NOT NULL", "string", "", None, "a value is null in column x"),

@@ -69,6 +69,24 @@ def test_each_engine_reads_what_the_other_made_and_a_view_may_go_from_one_to_the
     assert [r["c"] for r in lake.rows("lake.ops.last")] == ["Z"]
 
 
+def test_a_view_may_say_what_analysts_say_in_this_engine_s_sql(lake: Views) -> None:
+    """Lists made rows, lambdas, groups of groups, windows that have names, ordered aggregates: through the slice, into the table."""
+    lake.program(f"""CREATE MATERIALIZED VIEW {VIEW} EVERY '1 hour' REPLACE EXPECT some: (any_match(xs, x -> x > 0)) OR FAIL AS
+WITH each AS (
+    SELECT f.carrier, u.x, u.o, rank() OVER w AS r
+    FROM {FLIGHTS} f CROSS JOIN UNNEST(transform(ARRAY[f.id, f.id * 10], v -> v + 1)) WITH ORDINALITY AS u (x, o)
+    WINDOW w AS (PARTITION BY f.carrier ORDER BY u.x DESC)
+)
+SELECT coalesce(carrier, 'all') AS carrier, grouping(carrier) AS g, array_agg(x ORDER BY x) AS xs,
+    map_agg(o, x)[1] AS first, listagg(CAST(r AS varchar), '/') WITHIN GROUP (ORDER BY r) AS ranks
+FROM each GROUP BY ROLLUP (carrier);""")
+    lake.load(flights((1, "AA"), (2, "UA")))
+    lake.run(VIEW)
+    found = sorted((row["carrier"], row["g"], row["xs"], row["ranks"]) for row in lake.rows(VIEW))
+    assert found == [("AA", 0, [2, 11], "1/2"), ("UA", 0, [3, 21], "1/2"), ("all", 1, [2, 3, 11, 21], "1/1/2/2")]
+    assert {row["first"] for row in lake.rows(VIEW) if row["g"] == 0} == {2, 3}
+
+
 # -- what goes wrong
 
 
@@ -139,7 +157,7 @@ def test_statements_stand_in_the_statistics_of_their_batch(lake: Views) -> None:
 
 @pytest.mark.parametrize("what", [VIEW, "ops.public.out:result"])
 def test_what_batches_left_that_did_not_end_is_forgotten_by_maintenance(lake: Views, what: str) -> None:
-    lake.program(carriers() + f"INSERT INTO ops.public.out EVERY '1 hour' AS SELECT id FROM {FLIGHTS};")
+    lake.program(carriers() + f"INSERT INTO ops.public.out EVERY '1 hour' REPLACE AS SELECT id FROM {FLIGHTS};")
     lake.load(flights((1, "AA")))
     lake.run(what)
     lake.load(flights((2, "AA")))

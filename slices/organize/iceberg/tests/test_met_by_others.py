@@ -41,7 +41,7 @@ KEYS: dict[str, tuple[str, Any, list[list[Any]], int]] = {  # type, pyarrow's, t
     "zeros of both signs": ("double", pa.float64(), [[-0.0], [0.0]], 1),
     "infinities": ("float", pa.float32(), [[INFINITY, -INFINITY], [INFINITY, -INFINITY]], 2),
     # duckdb #23504: bounds of wide decimals that cover a part of the file
-    "a wide decimal": ("decimal(38,10)", pa.decimal128(38, 10), [[Decimal("9" * 28), Decimal("-1")], [Decimal("9" * 28)]], 2),
+    "a wide decimal": ("decimal(38,10)", pa.decimal128(38, 10), [[Decimal("9" * 28), Decimal(-1)], [Decimal("9" * 28)]], 2),
     # apache/paimon #5008, iceberg-rust #2544, duckdb-iceberg #1138: bounds of texts that are cut
     "a text that differs past its bound": ("string", pa.string(), [["x" * 40 + "a"], ["x" * 40 + "b", "x" * 40 + "a"]], 2),
     "letters of four bytes": ("string", pa.string(), [["\U0010ffff" * 20, "é" * 20], ["\U0010ffff" * 20, "é" * 20]], 2),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import duckdb
@@ -26,12 +26,12 @@ Rows = list[tuple[Any, ...]]
 
 
 @pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every statement that DuckDB is given."""
     found: list[str] = []
     fetch = Engine.fetch
     monkeypatch.setattr(Engine, "fetch", lambda self, sql: (found.append(sql), fetch(self, sql))[1])
-    yield found
+    return found
 
 
 def words(statements: Iterable[str]) -> set[str]:

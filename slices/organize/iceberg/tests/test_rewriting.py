@@ -79,6 +79,19 @@ def test_a_commit_without_time_for_all_goes_on_where_it_was_and_writes_nothing_t
     assert len(written) == FEW == len({path for group in written for path in group})
 
 
+def test_a_version_tells_the_rows_and_bytes_of_the_files_that_its_batch_wrote_anew(lake: Lake) -> None:
+    few(lake)
+    sizes = [file["file_size_in_bytes"] for file in table(lake).inspect.data_files().to_pylist()]
+    lake.load(flights((0, "UA"), (1, "UA"), (FEW, "UA")))
+    version = lake.cloud.reader.latest_version(FLIGHTS)
+    assert version is not None and version.pointer["total_rows"] == FEW + 1
+    assert version.pointer["rewritten_rows"] == 2 and min(sizes) * 2 <= version.pointer["rewritten_bytes"] <= max(sizes) * 2
+    assert version.pointer["total_bytes"] > version.pointer["rewritten_bytes"]
+    lake.load(flights((FEW + 1, "AA")))
+    after = lake.cloud.reader.latest_version(FLIGHTS)
+    assert after is not None and (after.pointer["rewritten_rows"], after.pointer["rewritten_bytes"]) == (0, 0)
+
+
 def test_with_time_for_all_one_call_is_enough(lake: Lake, written: list[list[str]]) -> None:
     few(lake)
     assert lake.steps().commit(changed(lake), FakeContext())["status"] == "COMMITTED"

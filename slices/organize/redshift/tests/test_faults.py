@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from shared_metadata.contract.maintenance.step import MaintainStep
 from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.program import Mode
 from slices.organize.redshift.handlers import open_driver
@@ -51,9 +53,10 @@ def test_what_the_service_loses_delays_or_has_again_changes_nothing(dwh: Warehou
     dwh.load(flights((1, "AA")))
     dwh.service.double.faults.arm(kind, count=2, match=match, **({"seconds": 0.3} if kind in ("slow", "queued") else {}))
     dwh.load(flights((2, "UA")))
-    assert (dwh.ids(), dwh.left()) == ([1, 2], [])
+    assert (dwh.ids(), dwh.left()) == ([1, 2], ["made"])
 
 
+@pytest.mark.deep
 def test_a_statement_that_takes_long_is_paid_by_no_function(dwh: Warehouse) -> None:
     dwh.collected(Mode.APPEND)
     dwh.stage(flights((1, "AA")))
@@ -62,6 +65,7 @@ def test_a_statement_that_takes_long_is_paid_by_no_function(dwh: Warehouse) -> N
     assert dwh.ids() == [1]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("mode", [Mode.APPEND, Mode.REPLACE, Mode.MERGE])
 @pytest.mark.parametrize("kind", ["fail", "stops_inside", "abort", "lost_commit"])
 def test_a_commit_that_fails_or_whose_success_is_lost_is_made_whole_by_the_next_attempt(
@@ -170,3 +174,20 @@ def test_a_statement_s_figures_stand_in_the_statistics_of_its_batch(dwh: Warehou
     assert [one["purpose"] for one in found["statements"]] == ["load", "standing 0", "commit 0"]
     assert all(one["id"] and one["run_seconds"] >= 0 and one["queue_seconds"] >= 0 for one in found["statements"])
     assert found["statements"][0]["rows"] == 2
+
+
+def test_what_batches_left_that_did_not_end_is_dropped_by_maintenance_and_ledgers_are_shortened(dwh: Warehouse) -> None:
+    dwh.collected(Mode.APPEND)
+    for number in range(3):
+        dwh.load(flights((number, "AA")))
+    dwh.stage(flights((9, "AA")))
+    dwh.service.double.faults.arm("fail", match="atoll: the ledger")
+    with pytest.raises(DefinitionError):
+        dwh.run(f"{FLIGHTS}:load")
+    assert [name.partition("_")[0] for name in dwh.left() if name != "made"] == ["rows"]
+    dwh.cloud.clock.now = datetime.now(UTC) + timedelta(days=30)
+    maintain = MaintainStep(SLICE, dwh.cloud.services(SLICE.id), open_driver)
+    done = maintain({"dataset": FLIGHTS}, FakeContext())["tables"]
+    assert [table["forgotten_batches"] for table in done] == [2] and dwh.left() == ["made"]
+    dwh.load(flights((4, "UA")))
+    assert dwh.ids() == [0, 1, 2, 4]

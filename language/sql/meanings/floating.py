@@ -1,4 +1,4 @@
-"""Comparisons of floating numbers: in some engines NaN is above all others and the same as itself, in some it is neither."""
+"""Floating numbers: where NaN stands among others, and how they round to digits, differs between engines."""
 
 from __future__ import annotations
 
@@ -8,6 +8,17 @@ _SIGNS = {"equal": "=", "unequal": "<>", "less": "<", "most": "<=", "more": ">",
 _LARGE = ("more", "least")
 _PARTS = ("F, N", "N, F")
 _NUMBERS = "isnan(CAST(_1 AS DOUBLE))", "isnan(CAST(_2 AS DOUBLE))"
+
+
+DIGITS = range(1, 7)
+
+
+def rounded_as_multiplied() -> dict[str, tuple[str, ...]]:
+    """Rounding to digits by an engine that multiplies, rounds and divides: 1.005 becomes 1.0, where others make 1.01 of it."""
+    return {
+        f"rounded_to_{digits}(double)": (f"CASE WHEN abs(_1) < 1e300 THEN round(_1 * 1e{digits}) / 1e{digits} ELSE _1 END",)
+        for digits in DIGITS
+    }
 
 
 def _all(texts: Mapping[str, str], name: str) -> dict[str, tuple[str, ...]]:

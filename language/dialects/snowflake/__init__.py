@@ -1,0 +1,1 @@
+"""Snowflake's SQL: its types, its functions, and what it does not read."""

@@ -1,0 +1,38 @@
+"""Moments, their parts, and lengths of time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from language.sql.scope import NOTHING, Typed
+
+if TYPE_CHECKING:
+    from language.sql.listed.expressions import Expressions
+
+
+def interval(of: Expressions, node: exp.Interval) -> Typed:
+    kind = of.types.interval(node)
+    if kind is None:
+        of.findings.problem(node, "this interval is not known here", "write INTERVAL '1' DAY, with one unit")
+    return Typed(kind, of.typed(node.this).refs if node.this is not None else frozenset(), False)
+
+
+def extracted(of: Expressions, node: exp.Extract) -> Typed:
+    found, kind = of.typed(node.expression), of.types.extracted(node.name.upper())
+    if kind is None:
+        of.findings.problem(node, f"`{node.name.lower()}` is no part of a moment here", "extract the year, month, day, hour …")
+    elif found.kind is not None and not _has_parts(of, found):
+        of.findings.problem(node, f"{of.types.said(found.kind)} is no moment", "CAST it to one")
+    return Typed(kind, found.refs)
+
+
+def _has_parts(of: Expressions, found: Typed) -> bool:
+    return found.kind in of.types.intervals or (found.kind is not None and found.kind.word in (*of.types.moments, "time", "unknown"))
+
+
+def now(of: Expressions, node: exp.Expr) -> Typed:
+    cause = "this gives something else each time, so the result is no function of the inputs"
+    of.findings.problem(node, cause, "write batch_end(), the moment for which the batch is made")
+    return NOTHING

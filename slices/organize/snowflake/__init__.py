@@ -1,0 +1,1 @@
+"""A warehouse in Snowflake, through its SQL API."""

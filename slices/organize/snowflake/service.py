@@ -1,0 +1,143 @@
+"""Snowflake as a service that runs statements elsewhere: a list of them is one request, and a transaction where it has to be one.
+
+What defines something commits what is open there. So of a commit's statements those that make a table run before the
+transaction, and those that drop one after it; of all others nothing is read by others before their commit, and each is by itself.
+https://docs.snowflake.com/en/developer-guide/sql-api/submitting-multiple-statements and …/sql-reference/transactions
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from shared_metadata.contract.waiting.statements import Look, Status
+from shared_metadata.errors import DefinitionError
+from slices.organize.snowflake.api import SnowflakeApi
+from slices.organize.snowflake.reasons import CANCELLED, TRANSIENT, reason
+from systems.sql_warehouse.session import GUARD
+
+MOST_TEXT_BYTES = 1_000_000  # https://docs.snowflake.com/en/user-guide/query-size-limits
+PARAMETERS = {
+    "TIMEZONE": "UTC",
+    "TIMESTAMP_NTZ_OUTPUT_FORMAT": "YYYY-MM-DD HH24:MI:SS.FF6",
+    "TIMESTAMP_LTZ_OUTPUT_FORMAT": "YYYY-MM-DD HH24:MI:SS.FF6TZH:TZM",
+    "DATE_OUTPUT_FORMAT": "YYYY-MM-DD",
+}
+_MOST_SECONDS = 604_800
+
+
+class SnowflakeService:
+    """where: database, role and warehouse, as a request's body has them.  limit_seconds: of one request."""
+
+    kind = "Snowflake query"
+
+    def __init__(self, api: SnowflakeApi, where: Mapping[str, str], limit_seconds: float, place: str) -> None:
+        self._api, self._where, self._limit, self._place = api, where, limit_seconds, place
+        self._answers: dict[str, tuple[int, dict[str, Any]]] = {}
+
+    def submit(self, text: str, token: str) -> str:
+        """text: a JSON list of statements.  token: the request's id, under which it is run once."""
+        texts = arranged(json.loads(text))
+        whole = ";\n".join(texts)
+        if len(whole.encode()) > MOST_TEXT_BYTES:
+            raise DefinitionError(
+                f"the statements have {len(whole.encode()):,} bytes, and Snowflake takes {MOST_TEXT_BYTES:,}",
+                place=self._place,
+                remedy="make the view of several, or give it fewer columns",
+            )
+        body = {
+            **{"statement": whole, "timeout": min(int(self._limit), _MOST_SECONDS), **self._where},
+            "parameters": {**PARAMETERS, "MULTI_STATEMENT_COUNT": str(len(texts)), "QUERY_TAG": "atoll"},
+        }
+        status, told = self._api.ask("POST", "", {"requestId": token, "retry": "true"}, body)
+        if "statementHandle" not in told:
+            said = reason(str(told.get("code", status)), str(told.get("message", "")))
+            raise DefinitionError(f"Snowflake takes no statement: {said}", place=self._place, remedy="mend what it says")
+        id = str(told["statementHandle"])
+        self._answers[id] = status, told
+        return id
+
+    def look(self, id: str) -> Look:
+        status, told = self._answers.get(id) or self._api.ask("GET", f"/{id}")
+        if status == 202:
+            self._answers.pop(id, None)
+            return Look(Status.RUNS)
+        self._answers[id] = status, told
+        code = str(told.get("code", ""))
+        if status != 200:
+            said = str(told.get("message", ""))
+            ended = Status.CANCELLED if code == CANCELLED else Status.FAILED
+            return Look(ended, reason=reason(code, said), transient=code in TRANSIENT)
+        taken = max(time.time() - told.get("createdOn", 0) / 1000, 0.0) if told.get("createdOn") else 0.0
+        return Look(Status.DONE, run_seconds=taken, rows=_count(told))
+
+    def cancel(self, id: str) -> None:
+        self._answers.pop(id, None)
+        self._api.ask("POST", f"/{id}/cancel")
+
+    def rows(self, id: str, number: int) -> list[list[Any]]:
+        """The values that a statement gave, counted among all that were sent; the parts of a result are read to their end."""
+        _, told = self._answers.get(id) or self._api.ask("GET", f"/{id}")
+        handles = told.get("statementHandles")
+        wanted = id if not handles else handles[number]
+        if handles:
+            _, told = self._api.ask("GET", f"/{wanted}")
+        meta, rows = told["resultSetMetaData"], list(told["data"])
+        for part in range(1, len(meta.get("partitionInfo", ()))):
+            rows += self._api.ask("GET", f"/{wanted}", {"partition": str(part)})[1]["data"]
+        return [[_value(value, column) for value, column in zip(row, meta["rowType"], strict=True)] for row in rows]
+
+
+def arranged(texts: Sequence[str]) -> list[str]:
+    """A commit's statements with their transaction; all others as they are. The last one stays the last.
+
+    Each list can be run again after it has stopped anywhere: a staging table is made anew, a commit's where there is none.
+    """
+    if not any(text.startswith(GUARD) for text in texts):
+        return [_made(text, "CREATE OR REPLACE TABLE ") for text in texts]
+    *most, last = [_made(text, "CREATE TABLE IF NOT EXISTS ") for text in texts]
+    if _begins(last, "DROP"):
+        most, last = [*most, last], "SELECT 1 AS done"
+    made = [text for text in most if _begins(text, "CREATE", "ALTER")]
+    gone = [text for text in most if _begins(text, "DROP")]
+    rest = [text for text in most if text not in made and text not in gone]
+    return [*made, "BEGIN TRANSACTION", *rest, "COMMIT", *gone, last]
+
+
+def _made(text: str, begin: str) -> str:
+    plain = "CREATE TABLE "
+    return begin + text.removeprefix(plain) if text.startswith(plain) and not text.startswith(f"{plain}IF NOT EXISTS") else text
+
+
+def _begins(text: str, *words: str) -> bool:
+    return text.split(" ", 1)[0] in words
+
+
+def _count(told: Mapping[str, Any]) -> int | None:
+    stats = told.get("stats", {}) if "statementHandles" not in told else {}
+    known = [int(stats[name]) for name in ("numRowsInserted", "numRowsUpdated", "numRowsDeleted") if name in stats]
+    return sum(known) if known else None
+
+
+def _value(value: str | None, column: Mapping[str, Any]) -> Any:
+    """https://docs.snowflake.com/en/developer-guide/sql-api/handling-responses: numbers, days and seconds as texts."""
+    kind = column["type"].lower()
+    if value is None or kind in ("text", "variant", "binary", "object", "array"):
+        return value
+    if kind == "fixed":
+        return Decimal(value) if column.get("scale") else int(value)
+    if kind == "boolean":
+        return value.lower() in ("true", "1")
+    if kind == "date":
+        return (date(1970, 1, 1) + timedelta(days=int(value))).isoformat()
+    if kind.startswith("timestamp"):
+        seconds, _, fraction = value.split(" ")[0].partition(".")
+        whole = datetime(1970, 1, 1, tzinfo=UTC if kind != "timestamp_ntz" else None) + timedelta(
+            seconds=int(seconds), microseconds=int((fraction + "000000")[:6])
+        )
+        return whole.isoformat(sep=" ")
+    return float(value) if kind == "real" else value

@@ -1,0 +1,27 @@
+"""Declares the slice that keeps a warehouse in Snowflake."""
+
+from shared_metadata.contract.declaration import Capabilities, Slice
+from shared_metadata.program import Mode
+
+SLICE = Slice(
+    stage="organize",
+    system="snowflake",
+    title="Snowflake",
+    capabilities=Capabilities(
+        dialect="snowflake",
+        maintains=True,
+        modes=(Mode.REPLACE, Mode.APPEND, Mode.MERGE),
+        own_columns=("_view_batch",),
+        # Of a TIME in Parquet, and of what is nested, its documentation does not say that COPY loads it without loss; a VARIANT keeps
+        # neither dates nor bytes nor all digits as they are. https://docs.snowflake.com/en/sql-reference/data-types-semistructured
+        never_written=("time", "uuid", "list", "map", "struct"),
+        longest_name=255,  # https://docs.snowflake.com/en/sql-reference/identifiers-syntax
+        time_travel=False,
+    ),
+    config="slices.organize.snowflake.config:Config",
+    engine="snowflake",
+    deployed_options=("secret", "storage_user_arn", "storage_external_id"),
+    systems=("sql_warehouse",),
+    waits=("load", "refresh", "check", "commit"),
+    steps=("plan", "load", "refresh", "check", "commit", "landed", "maintain"),
+)

@@ -1,0 +1,125 @@
+"""What Snowflake's SQL gives and refuses, for the suite of all dialects that are typed by lists."""
+
+from __future__ import annotations
+
+TABLES = {
+    "far.ops.flights": {
+        **{"id": "long", "n": "int", "carrier": "string", "delay": "double", "price": "decimal(10,2)", "wide": "decimal(38,10)"},
+        **{"day": "date", "seen": "timestamptz", "at": "timestamp", "ok": "boolean", "raw": "binary", "small": "float"},
+        "_batch": "timestamptz",
+    },
+    "far.ops.airlines": {"carrier": "string", "name": "string"},
+}
+# Each a SELECT's item, and what it gives by https://docs.snowflake.com/en/sql-reference/functions-all, as a table of Atoll's keeps it
+GIVES = {
+    "n + 1": "long",
+    "n + id": "long",
+    "n / 2": "decimal(16,6)",
+    "n % 2": "long",
+    "2147483648": "long",
+    "price + 1": "decimal(13,2)",
+    "price + price": "decimal(11,2)",
+    "price * price": "decimal(20,4)",
+    "price / price": "decimal(18,8)",
+    "wide * wide": "decimal(38,12)",
+    "small + small": "float",
+    "small + 1": "float",
+    "price + small": "float",
+    "delay / 2": "double",
+    "-price": "decimal(10,2)",
+    "day + 1": "date",
+    "day - day": "long",
+    "day + INTERVAL '1 day'": "timestamp",
+    "seen - INTERVAL '1 hour'": "timestamptz",
+    r"carrier || 'it''s \ so'": "string",
+    "carrier::varchar(10)": "string",
+    '"carrier"': "string",
+    "CARRIER": "string",
+    "coalesce(n, id)": "long",
+    "nvl(n, 0)": "int",
+    "iff(ok, 1, 2)": "int",
+    "CASE WHEN ok THEN 1 ELSE 2.5 END": "decimal(11,1)",
+    "nullif(carrier, '')": "string",
+    "CAST(carrier AS date)": "date",
+    "CAST(n AS number(12, 3))": "decimal(12,3)",
+    "carrier LIKE 'a%' AND n BETWEEN 1 AND 5": "boolean",
+    "carrier ILIKE 'a%'": "boolean",
+    "day = DATE '2024-01-01' OR NOT ok": "boolean",
+    "day < seen": "boolean",
+    "n IS DISTINCT FROM id": "boolean",
+    "date_trunc('day', seen)": "timestamptz",
+    "date_trunc('month', day)": "date",
+    "CAST(dateadd(day, 1, day) AS date)": "date",
+    "DATEADD(hours, n, seen)": "timestamptz",
+    "datediff(day, day, seen)": "long",
+    "date_part(year, seen)": "long",
+    "year(seen)": "long",
+    "last_day(day)": "date",
+    "to_varchar(seen, 'YYYY')": "string",
+    "length(carrier)": "long",
+    "substring(carrier, 1, 2)": "string",
+    "split_part(carrier, ',', 1)": "string",
+    "upper(trim(carrier))": "string",
+    "greatest(n, id)": "long",
+    "abs(price)": "decimal(10,2)",
+    "round(delay, 2)": "double",
+    "CAST(round(price, 1) AS number(10,1))": "decimal(10,1)",
+    "power(n, 2)": "double",
+    "md5(carrier)": "string",
+    "batch_end()": "timestamptz",
+}
+OVER_ROWS = {
+    "count(*)": "long",
+    "count(DISTINCT carrier)": "long",
+    "count_if(ok)": "long",
+    "sum(n)": "long",
+    "sum(id)": "decimal(38,0)",
+    "sum(price)": "decimal(38,2)",
+    "avg(n)": "decimal(38,6)",
+    "avg(price)": "decimal(38,8)",
+    "avg(delay)": "double",
+    "max(seen)": "timestamptz",
+    "median(delay)": "double",
+    "stddev(n)": "double",
+    "row_number() OVER (PARTITION BY carrier ORDER BY id)": "long",
+    "lag(price) OVER (ORDER BY id)": "decimal(10,2)",
+    "sum(n) OVER ()": "long",
+}
+WRONG = {
+    "carrier + 1": ("carrier + 1", "there is no varchar + integer"),
+    "upper(n)": ("upper(n)", "`upper` is not known to take (integer)"),
+    "no_such(n)": ("no_such(n)", "Snowflake has no function `no_such`"),
+    "getdate()": ("getdate()", "gives something else each time"),
+    "random()": ("random()", "gives something else each time"),
+    "parse_json(carrier)": ("", "not known here"),
+    "carrierr": ("carrierr", "there is no column `carrierr`"),
+    "carrier = 1": ("carrier = 1", "varchar and integer, which have no type in common"),
+    "NOT n": ("n", "this is integer, and no condition"),
+    "NULL": ("x", "this column is NULL, which no table can hold"),
+    "sum(n) FILTER (WHERE ok)": ("", "Snowflake has no FILTER"),
+    "seen AT TIME ZONE 'UTC'": ("", "Snowflake has no AT TIME ZONE"),
+    "round(price, 1)": ("", "what `round` gives is not known here"),
+}
+REFUSED = {
+    "SELECT id FROM far.ops.flights UNION ALL SELECT name FROM far.ops.airlines": "bigint on one side and varchar",
+}
+NO_QUERY = [
+    "SELECT `id` FROM far.ops.flights",
+    "SELECT DISTINCT ON (carrier) carrier, id FROM far.ops.flights",
+    "SELECT dateadd(fortnight, 1, day) AS d FROM far.ops.flights",
+    "SELECT dateadd(0, 1, day) AS d FROM far.ops.flights",
+    r"SELECT id, e'a\n' AS t FROM far.ops.flights",
+    "SELECT id, $$a$$ AS t FROM far.ops.flights",
+    "SELECT * EXCLUDE (id) FROM far.ops.flights",
+    "SELECT id FROM far.ops.flights QUALIFY row_number() OVER (ORDER BY id) = 1",
+]
+TAKEN = [
+    "SELECT f.carrier AS c, count(*) AS n FROM far.ops.flights f GROUP BY c ORDER BY n DESC LIMIT 3",
+    r"SELECT 'back\slash, and it''s -- no comment' AS a, /* nor 'a text */ id FROM far.ops.flights -- 'either",
+]
+KINDS = ["decimal(12,4)"]
+# Of the queries that most engines run, or refuse for another reason.
+OTHERWISE = {
+    "SELECT upper(carrier) FILTER (WHERE ok) AS x FROM far.ops.flights": "no FILTER",
+    "SELECT sum(n) OVER w AS a, rank() OVER w AS r FROM far.ops.flights WINDOW w AS (PARTITION BY carrier ORDER BY id)": "be read",
+}
