@@ -18,6 +18,7 @@ def check_cursor(name: str, columns: Sequence[QueryColumn], place: Span, collect
             continue
         if not column.inputs:
             raise Problem(place, f"the cursor `{name}` reads no column of the source, so it does not rise as rows change", _REMEDY)
-        if column.type == "boolean" or not collector.capabilities.may_be_cursor(column.source_type or "?"):
-            said = column.source_type or "of a type that cannot be told"
+        told = bool(column.source_type)  # else the first batch asks the source
+        if column.type == "boolean" or (told and not collector.capabilities.may_be_cursor(column.source_type)):
+            said = column.source_type or column.type
             raise Problem(place, f"the cursor `{name}` is {said}: its values do not rise as rows change", _REMEDY)

@@ -61,6 +61,13 @@ class MysqlSource(SqlSource):
     def describe(self, tables: Sequence[str]) -> dict[str, Schema | None]:
         return {name: self._schema_of(name) for name in tables}
 
+    def warnings(self, tables: Sequence[str] | None) -> dict[str, str]:
+        """Warns of views, whose own WHERE a user without SHOW VIEW cannot read."""
+        with self.translated(self.place):
+            views = [table for table in tables or () if (name := self._find(table)) is not None and name.kind == "VIEW"]
+        said = "a row that leaves this view by its own WHERE stays in a MERGE"
+        return dict.fromkeys(views, f"{said}; collect the table below it with that WHERE, or use REPLACE")
+
     def sizes(self, tables: Sequence[str]) -> dict[str, Size]:
         """The server's estimates, for tables that exist and may be read."""
         found = {}

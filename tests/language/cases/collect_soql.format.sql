@@ -8,7 +8,7 @@ INSERT INTO lake.crm.carriers
 AS
 SELECT a.Id, Carrier_Code__c AS code, Owner.Name AS owner, SystemModstamp
 FROM crm.Account a
-WHERE a.Type = 'Airline' AND CreatedDate > 2020-01-01T00:00:00Z AND LastActivityDate = LAST_N_DAYS:30 AND Name != null;
+WHERE a.Type = 'Airline' AND CreatedDate > 2020-01-01T00:00:00Z AND LastActivityDate = 2026-01-31 AND Name != null;
 
 INSERT INTO lake.crm.all_contacts
   EVERY '1 day'
