@@ -60,7 +60,7 @@ _EXACT: Mapping[str, frozenset[str]] = {
     "binary": BYTES,
     "uuid": frozenset({"uuid"}),
 }
-_BASES = frozenset().union(*TAKEN_BY.values()) | {"year", "binary"}
+_BASES = frozenset[str]().union(*TAKEN_BY.values()) | {"year", "binary"}
 _DECIMAL = re.compile(r"decimal\((\d+),\s*(\d+)\)")
 
 

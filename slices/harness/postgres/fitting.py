@@ -25,7 +25,7 @@ _WORDS = {
     "timestamp with time zone": "timestamptz", "timestamp without time zone": "timestamp",
     "time with time zone": "timetz", "time without time zone": "time",
 }  # fmt: skip
-_KNOWN = frozenset().union(*TAKEN_BY.values()) | CUTS | _BOUNDS.keys() | {"interval"}
+_KNOWN = frozenset[str]().union(*TAKEN_BY.values()) | CUTS | _BOUNDS.keys() | {"interval"}
 
 
 def why_not(column_type: str, base: str, parts: Set[str], iceberg_type: str) -> str:
