@@ -12,7 +12,7 @@ import pymysql
 
 from shared_metadata.contract.results.records import fields_of
 from shared_metadata.contract.runtime.deadline import Deadline
-from shared_metadata.errors import AtollError, DefinitionError
+from shared_metadata.errors import AtollError
 from shared_metadata.program import Mode
 from slices.harness.mysql import receipts, refusals
 from slices.harness.mysql.catalog import read_table
@@ -28,7 +28,6 @@ IDLE_SECONDS = 60  # in a transaction, between two statements: then its worker i
 PACKET_BYTES = 4 << 20  # of rows at a time
 PACKET_SPARE = 4096
 TRIES = 4
-_NULLS = "explicit_defaults_for_timestamp"
 BROKEN_OFF = (1213,)  # for another transaction's sake
 T = TypeVar("T")
 # Collations that know spaces at the end, and every letter's case: MySQL's, MariaDB's.
@@ -58,8 +57,6 @@ class MysqlSession:
         modes = f"{sessions.SETTINGS['sql_mode']},NO_AUTO_VALUE_ON_ZERO"
         locks: dict[str, str | int] = {"innodb_lock_wait_timeout": LOCK_SECONDS, "lock_wait_timeout": LOCK_SECONDS}
         sessions.settle(self.connection, {"sql_mode": modes, **locks, **sessions.time_limit(seconds)})
-        with contextlib.suppress(pymysql.err.Error):  # not every server lets a session, or its user, set it: `check_table` asks
-            self.run(f"SET SESSION {_NULLS} = 1")
         (packet,) = self.ask("SELECT @@max_allowed_packet")[0]
         exact = [name for (name,) in self.ask(_COLLATIONS, (_EXACT,))]
         return int(packet), exact[0] if exact else "utf8mb4_bin"
@@ -147,12 +144,7 @@ class MysqlSession:
         return read_table(self.ask, schema, name)
 
     def check_table(self, table: TargetTable, place: str) -> None:
-        """No policy hides rows here; but a null may become the moment at which it is written."""
-        turned = [column.name for column in table.columns if column.base == "timestamp" and not column.nullable]
-        if turned and not int(self.ask(f"SELECT @@{_NULLS}")[0][0]):
-            what = f"{table.schema}.{table.name} makes the current time of a null in column {', '.join(turned)}"
-            remedy = f"SET GLOBAL {_NULLS} = 1 at the server, or let the column take nulls"
-            raise DefinitionError(what, place=place, remedy=remedy)
+        """No policy hides rows here."""
 
     def ensure_receipts(self, schema: str, table: str) -> None:
         receipts.ensure(self, schema, table, self._user, self._origin)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from shared_metadata.errors import RowError
 from shared_metadata.program import BadRows, Mode
 from slices.harness.mysql.tests.database import Database
-from slices.harness.mysql.tests.direct import Direct
 from tests.conformance.fixtures import Cloud, open_cloud
 from tests.conformance.harness import HarnessConformance, columns
 
@@ -70,14 +67,3 @@ def test_no_setting_of_the_server_changes_what_is_published(cloud: Cloud, hostil
         found = cursor.fetchall()
     at = AT.replace(tzinfo=None)
     assert found == ((0, "€\\'😀", at, None), (3, "€\\'😀", at, None))
-
-
-def test_a_null_is_no_moment_whatever_the_server_takes_for_the_default(target: Database) -> None:
-    target.make("scorecard (id bigint PRIMARY KEY, at timestamp NOT NULL DEFAULT '2000-01-01')")
-    target.execute("SET GLOBAL explicit_defaults_for_timestamp = 0")
-    try:
-        with closing(Direct(target, {"id": "long", "at": "timestamptz"})) as publishing, pytest.raises(RowError, match="is null"):
-            publishing.publish([{"id": 1, "at": None}])
-    finally:
-        target.execute("SET GLOBAL explicit_defaults_for_timestamp = 1")
-    assert target.execute("SELECT id FROM scorecard") == []
