@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections import defaultdict
+from collections.abc import Container, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -12,10 +13,12 @@ from language.forms.syntax import Clauses, Expect
 from language.resolve.name_lengths import check_column
 from language.sql.dialect import AsWarehouse
 from language.sql.query import OWN_COLUMNS, Query
+from language.sql.typing import QueryColumn
 from language.text.diagnostics import Gathering, Problem, Span, did_you_mean
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.program.type_names import field_names, parsed, words
 
+_SHOWN = 5
 _PLAIN = re.compile(r"[^\W\d]\w*")
 
 
@@ -56,6 +59,24 @@ def check_twins(query: Query) -> None:
         names.add(name)
 
 
+def twins_of_a_star(columns: Sequence[QueryColumn]) -> Mapping[tuple[int, int], Sequence[str]]:
+    """Place of a `*` ▸ the names that other columns have, where these are several: they are one mistake."""
+    seen: set[str] = set()
+    met: dict[tuple[int, int], list[str]] = defaultdict(list)
+    for column in columns:
+        if column.name in seen:
+            met[column.start, column.end].append(column.name)
+        seen.add(column.name)
+    return {place: names for place, names in met.items() if len(names) > 1}
+
+
+def refuse_twins_of_a_star(names: Sequence[str], span: Span) -> None:
+    """Raises Problem for what a `*` gives a second time."""
+    shown, more = ", ".join(names[:_SHOWN]), f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    cause = f"{len(names)} names would be those of two columns each: {shown}{more}"
+    raise Problem(span, cause, "name the columns that are wanted, or leave those out: a.*, b.* EXCLUDE (…)")
+
+
 def twins(name: str, span: Span) -> Problem:
     """Two columns of one name."""
     return Problem(span, f"two columns would be called `{name}` (names are folded to lower case)", "rename one by AS")
@@ -92,19 +113,22 @@ def check_written(name: str, type_name: str, organizer: Slice, span: Span) -> No
 def check_named(clauses: Clauses, settings: Settings, known: AbstractSet[str], where: str) -> None:
     """Raises Problem for a key, cursor or partition column that is not known; `where` says what is ("the query's columns")."""
     default = clauses.spans["mode"] if clauses.mode else clauses.spans["every"]
+    unsaid = "" if clauses.mode else ", which the slice takes where no clause names one,"
     keys = {part.folded: part.span for part in (clauses.mode.key if clauses.mode else ())}
     with Gathering() as gathering:
         for column in settings.key:
-            gathering(_check_known, column, known, keys.get(column, default), "key column", where)
+            gathering(_check_known, column, known, keys.get(column, default), "key column", where, unsaid)
         if settings.cursor:
             span = clauses.cursor.span if clauses.cursor else default
-            gathering(_check_known, settings.cursor, known, span, "cursor column", where)
+            unsaid = "" if clauses.cursor else ", which the slice takes where no clause names one,"
+            gathering(_check_known, settings.cursor, known, span, "cursor column", where, unsaid)
         for part in clauses.partition_by:
             gathering(_check_known, part.folded, known, part.span, "partition column", where)
 
 
-def _check_known(column: str, known: AbstractSet[str], span: Span, what: str, where: str) -> None:
+def _check_known(column: str, known: AbstractSet[str], span: Span, what: str, where: str, unsaid: str = "") -> None:
     if column not in known:
-        cause = f"the {what} `{column}` is not among {where}"
+        cause = f"the {what} `{column}`{unsaid} is not among {where}"
         add = "add it to the SELECT, or name another column" if where == "the query's columns" else "name another column"
+        add += "; REPLACE needs none" if unsaid else ""
         raise Problem(span, cause, did_you_mean(column, known - OWN_COLUMNS) + add)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from language.cache.lineage import Columns
 from language.forms.resolved import Resolved, Settings
 from language.resolve.names import Undeclared
-from language.resolve.outputs import check_named, check_output_name
+from language.resolve.outputs import check_named, check_output_name, refuse_twins_of_a_star, twins_of_a_star
 from language.sql.dialect import as_warehouse
 from language.sql.source_names import source_name
 from language.sql.typing import TypedQuery
@@ -39,9 +39,13 @@ def outputs_of(
 ) -> tuple[list[ColumnLineage], list[Used]]:
     mistakes.say(typed.problems, base)
     outputs: dict[str, ColumnLineage] = {}
+    met = twins_of_a_star(typed.columns)
+    for (start, end), names in met.items():
+        mistakes.gather(refuse_twins_of_a_star, names, within(base, start, end))
     for column in typed.columns:
         span = within(base, column.start, column.end)
-        mistakes.gather(check_output_name, column.name, outputs, into, own, span)
+        if column.name not in met.get((column.start, column.end), ()):
+            mistakes.gather(check_output_name, column.name, outputs, into, own, span)
         inputs = tuple(ColumnRef(made.prefix + table, name, tuple(fields)) for table, name, *fields in column.inputs)
         outputs[column.name] = ColumnLineage(column.name, column.type, column.nullable, inputs, span.position)
     uses = [(ColumnRef(made.prefix + u.table, u.column, u.fields), u.use, within(base, u.start, u.end)) for u in typed.uses]

@@ -223,4 +223,4 @@ class _Typing:
         table = statement.target.removeprefix(f"{connection}.")
         schema = self._snapshots.target(connection, table, statement.statement.target.span)
         if schema is not None:
-            self._mistakes.say(check_target(typed.columns, statement.target, schema), statement.query.span)
+            self._mistakes.say(check_target(typed.columns, statement.target, schema, statement.harness), statement.query.span)

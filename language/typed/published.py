@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import importlib
+from collections.abc import Callable, Iterator, Sequence
 
 from language.sql.problems import QueryProblem
 from language.sql.typing import QueryColumn
 from language.text.diagnostics import did_you_mean
+from shared_metadata.contract.declaration import Slice
 from shared_metadata.program.schema import Schema
 
 _KINDS = {
@@ -24,8 +26,9 @@ _KINDS = {
 }
 
 
-def check_target(columns: Sequence[QueryColumn], target: str, schema: Schema) -> Iterator[QueryProblem]:
+def check_target(columns: Sequence[QueryColumn], target: str, schema: Schema, harness: Slice) -> Iterator[QueryProblem]:
     """What of the columns the target cannot take. Names match in any case; text takes everything but binary."""
+    why_not = _asked(harness)
     theirs = {column.name.lower(): column for column in schema.columns}
     for column in columns:
         other = theirs.get(column.name)
@@ -36,6 +39,18 @@ def check_target(columns: Sequence[QueryColumn], target: str, schema: Schema) ->
         elif not _fits(column.type, other.type):
             cause = f"`{column.name}` is {column.type}, and the table `{target}` has it as {other.source_type or other.type}"
             yield QueryProblem(column.start, column.end, cause, "CAST it in the query, or change the table's column")
+        elif column.type and (why := why_not(other.source_type, column.type)):
+            cause = f"`{column.name}` is {column.type}, and the table `{target}` has it as {other.source_type}, {why}"
+            yield QueryProblem(column.start, column.end, cause, "CAST it in the query, or change the table's column")
+
+
+def _asked(harness: Slice) -> Callable[[str, str], str]:
+    """What the slice has to say of a column's type and that of values."""
+    if not harness.fits:
+        return lambda source_type, type: ""
+    module, name = harness.fits.split(":")
+    asked: Callable[[str, str], str] = getattr(importlib.import_module(module), name)
+    return asked
 
 
 def _fits(ours: str, theirs: str) -> bool:

@@ -73,6 +73,9 @@ class Slice:
         connection and the object's fields, and raises SecretError that names a field and no value. '' where it asks nothing.
     check: 'module:function' of what `atoll check` asks of each flow and of what is known of its tables, imported on demand; it raises
         DefinitionError for one that the slice cannot run. '' where it can run all of them.
+    fits: HARNESS: 'module:function' of what `atoll check` asks of each column of a publication whose table is known, imported on
+        demand: of the table's own word for the column's type and of the type of the values, why these cannot be published there, in
+        words that follow the column's type, or ''. '' where the kinds of types alone tell.
     sizes: 'module:function' of what `atoll plan` asks of each flow whose tables' sizes are known (`sizes.Judge`), imported on demand.
         '' where nothing is too large.
     engine: ORGANIZE: what computes its views, as a warehouse's option `engine` and USING name it; '' where there is no choice.
@@ -100,6 +103,7 @@ class Slice:
     warehouse: str = ""
     deployed_options: tuple[str, ...] = ()
     check: str = ""
+    fits: str = ""
     sizes: str = ""
     secret: str = ""
     systems: tuple[str, ...] = ()

@@ -67,7 +67,8 @@ def number_of(error: BaseException) -> int:
 def _words() -> Mapping[int, str]:
     from pymysql.constants import ER
 
-    return {number: name for name, number in vars(ER).items() if isinstance(number, int)}
+    known = {number: name for name, number in vars(ER).items() if isinstance(number, int)}
+    return {**known, 167: "AUTOINC_ERANGE"}  # a storage engine's own, which MariaDB passes on
 
 
 def word(number: int) -> str:

@@ -26,8 +26,8 @@ class Types(Protocol):
         """The type of a column that is made for values of the type."""
         ...
 
-    def takes(self, column: TargetColumn, iceberg_type: str) -> bool:
-        """Whether values of the type may be published to the column."""
+    def misfit(self, column: TargetColumn, iceberg_type: str) -> str:
+        """Why values of the type cannot be published to the column, in words that follow the column's type; '' where they can."""
         ...
 
     def tells_apart(self, column: TargetColumn, iceberg_type: str) -> bool:

@@ -22,6 +22,7 @@ class TargetColumn:
     type: as in a CREATE TABLE, with its modifiers.  base: what the catalog calls it, without them.
     required: NOT NULL without a default.  generated: the database computes it and takes no value; identity: but one by override.
     nullable: takes nulls.  equals: the operator of its type.  collation: a clause of CREATE TABLE, where it needs one.
+    stored: the type below a domain, with its modifiers; '' for `type`.  parts: the types of elements, bounds and fields, as `base`.
     """
 
     name: str
@@ -33,11 +34,17 @@ class TargetColumn:
     nullable: bool = True
     equals: str = "="
     collation: str = ""
+    stored: str = ""
+    parts: frozenset[str] = frozenset()
     quote: Quote = field(default=identifier, compare=False, repr=False)
 
     @property
     def sql(self) -> str:
         return self.quote(self.name)
+
+    @property
+    def exact_type(self) -> str:
+        return self.stored or self.type
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,7 @@ class TargetTable:
     guarded: policies of the table hide rows from the user.  reacts: others would notice that a row is deleted and inserted anew
     (foreign keys, triggers).  referenced: columns to which foreign keys refer.  parents: foreign key ▸ the table that it refers to.
     own_parents: columns that refer to other rows of the table.  before: triggers that may leave a row out.
+    below: its partitions and heirs, which an error may name instead of it.
     names: of its unique indexes, which an error may tell.
     """
 
@@ -73,6 +81,7 @@ class TargetTable:
     parents: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     own_parents: frozenset[str] = frozenset()
     before: tuple[str, ...] = ()
+    below: frozenset[tuple[str, str]] = frozenset()
     names: frozenset[str] = frozenset()
     quote: Quote = field(default=identifier, compare=False, repr=False)
 
@@ -144,9 +153,9 @@ def _misfit_of(table: TargetTable, target: TargetColumn | None, name: str, kind:
         return f"has no column {name}", added
     if target.generated:
         return f"computes column {target.name} itself", f"leave {target.name} out of the query"
-    if not types.takes(target, kind):
+    if why := types.misfit(target, kind):
         remedy = f"CAST({name} AS …) in the query, or change the column's type"
-        return f"has column {target.name} of type {target.type}, which takes no {kind}", remedy
+        return f"has column {target.name} of type {target.type}, {why}", remedy
     return None
 
 

@@ -43,3 +43,12 @@ def test_equal_names_of_a_reader_of_something_broken_and_of_its_input_are_all_to
         CREATE MATERIALIZED VIEW lake.ops.w EVERY '1 day' REPLACE AS SELECT id, c AS x, c AS X FROM lake.ops.v;"""
     )
     assert [cause for _, cause in found if cause.startswith("two")] == [TWINS.format("c"), TWINS.format("x")]
+
+
+def test_what_a_star_gives_a_second_time_is_one_mistake() -> None:
+    found = _mistakes(
+        "CREATE MATERIALIZED VIEW lake.ops.v EVERY '1 day' REPLACE AS "
+        "SELECT f.*, g.* FROM lake.ops.flights AS f JOIN lake.ops.flights AS g ON f.id = g.id;"
+    )
+    ((place, cause),) = found
+    assert place.endswith(".*") and " names would be those of two columns each: " in cause

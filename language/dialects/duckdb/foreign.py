@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import sqlglot
@@ -11,6 +12,7 @@ from sqlglot.errors import ErrorLevel
 from language.sql.engines import ENGINES, TRIPPED
 
 MOST = 100  # characters of a translation
+NUMBERED = "row_number() OVER (ORDER BY a key) - 1"  # of rows in an order: by one of a constant they have other numbers each time
 MEANINGS = 2  # of one name in several engines, that are told
 
 
@@ -22,7 +24,7 @@ def in_duckdb(call: str, can_stand: Callable[[str], bool]) -> str | None:
     found: dict[str, list[str]] = {}
     for dialect, engine in ENGINES.items():
         written = _translated(call, dialect)
-        if written is not None and len(written) <= MOST and can_stand(written):
+        if written is not None and len(written) <= MOST and (written == NUMBERED or can_stand(written)):
             found.setdefault(written, []).append(engine)
     name, most = call.partition("(")[0].strip(), sorted(found.items(), key=lambda meant: -len(meant[1]))[:MEANINGS]
     return ", or ".join(f"{written} for {' and '.join(engines[:2])}'s {name}" for written, engines in most) or None
@@ -41,6 +43,8 @@ def _translated(call: str, dialect: str) -> str | None:
     except TRIPPED:
         return None
     written = written.removeprefix("SELECT ")
+    if re.search(r"\bORDER BY \d", written):
+        return NUMBERED
     if "%%" in written and "%%" not in call:  # a format of DuckDB's own, which the engine would not read as one
         return None
     return written if written.upper() != call.upper() else None

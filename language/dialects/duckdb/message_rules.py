@@ -53,7 +53,11 @@ RULES = (
     _rule(r'Type with name (.+?) does not exist!(?:\nDid you mean "(.+?)")?', "there is no type `{0}`", "write a type of DuckDB's"),
     _rule(r"Function with name (.+?) does not exist", "there is no function `{0}`", "write a function that the warehouse has"),
     _rule(
-        r'Column "(.+?)" in (\w+) list not found', "{1} names `{0}`, which is no column behind this *", "name a column that there is"
+        r"[Cc]ombining QUALIFY with GROUP BY ALL",
+        "QUALIFY does not go with GROUP BY ALL",
+        "name what is grouped by, as in GROUP BY carrier; groups themselves are filtered by HAVING",
+        "qualify",
+        at_words=True,
     ),
     _rule(
         r"(\w+) clause cannot contain window functions", "{0} comes before windows are computed", "filter by a window with QUALIFY"

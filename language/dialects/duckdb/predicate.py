@@ -64,6 +64,8 @@ class Predicate:
             raise Problem(
                 self.span, "an expectation speaks of one row, without subqueries", "put what it gives into the query as a column"
             )
+        if said.parameters:
+            raise Problem(self.span, "an expectation has no parameters: nobody would give their values", "write the values")
         if said.windows or any(call.name in engine().catalogue.aggregates for call in said.calls):
             raise Problem(self.span, "an expectation speaks of one row, without aggregates", "aggregate in a view and expect there")
 

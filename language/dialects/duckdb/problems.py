@@ -16,7 +16,7 @@ from language.dialects.duckdb.misread import backquoted, foreign
 from language.dialects.duckdb.said import Said, Scope
 from language.dialects.duckdb.syntax_tree import called, read
 from language.dialects.duckdb.text import Place, QueryText
-from language.dialects.duckdb.wording import QUOTED, rule_of, worded
+from language.dialects.duckdb.wording import QUOTED, of_select, rule_of, worded
 from language.sql.misplaced import NO_PARAMETERS, is_date_part
 from language.sql.problems import QueryProblem
 from language.sql.query import BATCH_BOUNDS, OWN_COLUMNS
@@ -108,6 +108,8 @@ def _moved(problem: QueryProblem, back: Callable[[int], int]) -> QueryProblem:
 def _explained(query: QueryText, error: EngineError, tables: Tables | None, engine: Engine) -> tuple[QueryProblem, Place | None]:
     """One mistake, and what to take out so that others can be found; None where that cannot be told.  tables: None if not known."""
     at = error.position
+    if told := of_select(query, error, [column.name for columns in (tables or {}).values() for column in columns]):
+        return told, (told.start, told.end)
     if at is not None and (found := _name_problem(query, error, at, tables or {}, engine)) is not None:
         return found, (found.start, found.end)
     if at is not None and error.subtype == "NO_MATCHING_FUNCTION":

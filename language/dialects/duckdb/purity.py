@@ -25,12 +25,19 @@ _OF_ARGUMENTS = frozenset(
 _SESSION = frozenset(("current_user", "session_user", "current_role", "current_catalog", "user"))
 _SESSIONS = frozenset((*_SESSION, "current_setting", "getvariable", "getenv", "version", "current_schema", "current_database"))
 _CHANCE = frozenset(("reservoir_quantile", "random", "uuid", "uuidv4", "uuidv7", "gen_random_uuid", "setseed"))
+_MOMENTS = frozenset((
+    "now", "today", "current_date", "current_time", "current_timestamp", "current_localtime", "current_localtimestamp", "localtime",
+    "localtimestamp", "get_current_time", "get_current_timestamp", "transaction_timestamp",
+))  # fmt: skip
+_COUNTERS = frozenset(("nextval", "currval", "txid_current", "current_transaction_id", "current_query_id", "current_connection_id"))
 _REMEDIES = (
+    (_MOMENTS, "write batch_end(), the moment for which the batch is made"),
+    (_COUNTERS, "number the rows by row_number() OVER (ORDER BY a key)"),
     (_CHANCE, "take a hash of the key, as in md5(id::VARCHAR)"),
     (_SESSIONS, "write the value itself: a batch may run in any session"),
 )
 _NAMED = re.compile(r'[\w"]')
-_MOMENT_REMEDY = "write batch_end(), the moment for which the batch is made"
+_OTHERWISE = "leave it out: it tells of the engine, or of the session, and not of the rows"
 # Windows in which the order of the rows is all that counts.
 _ORDERED = frozenset(("row_number", "ntile", "lag", "lead", "first", "first_value", "last", "last_value", "nth_value"))
 
@@ -59,7 +66,7 @@ def impurities(query: QueryText, said: Said, bound: Bound, engine: Engine) -> It
         elif impure and name not in BATCH_BOUNDS and name != "error":
             place = _called(query, name, at, said)
             cause = f"`{query.text[slice(*place)]}` gives something else each time, so the result is no function of the inputs"
-            yield QueryProblem(*place, cause, next((remedy for names, remedy in _REMEDIES if name in names), _MOMENT_REMEDY))
+            yield QueryProblem(*place, cause, next((remedy for names, remedy in _REMEDIES if name in names), _OTHERWISE))
 
 
 def _called(query: QueryText, name: str, at: int, said: Said) -> Place:

@@ -12,6 +12,7 @@ from language.dialects.duckdb.engine import Engine
 from language.dialects.duckdb.message_rules import FIELDS, LITERALS, RULES, Rule
 from language.dialects.duckdb.syntax_tree import nodes_in, places_in
 from language.dialects.duckdb.text import Place, QueryText
+from language.sql.misplaced import is_date_part
 from language.sql.problems import QueryProblem
 from language.text.diagnostics import did_you_mean
 
@@ -41,6 +42,26 @@ def worded(error: EngineError, query: QueryText, engine: Engine) -> QueryProblem
     hint = did_you_mean(named, [name.rpartition(".")[2] for name in meant]) if named else ""
     remedy = rule.remedy.format(*(group.replace('"', "") for group in groups))
     return QueryProblem(*place, rule.cause.format(*groups), hint + remedy)
+
+
+def of_select(query: QueryText, error: EngineError, known: Sequence[str]) -> QueryProblem | None:
+    """What is said of a column of the SELECT itself: one that a * is to leave out, or that is read before it is made."""
+    message = error.message
+    if found := re.search(r'Column "(.+?)" in (EXCLUDE|REPLACE|RENAME) list not found', message):
+        cause = f"{found[2]} names `{found[1]}`, which is no column behind this *"
+        return QueryProblem(
+            *_named_place(query, error, found[1]), cause, did_you_mean(found[1], known) + "name a column that there is"
+        )
+    if found := re.search(r'[Cc]olumn "(.+?)" referenced that exists in the SELECT clause - but', message):
+        place = _named_place(query, error, found[1])
+        part = is_date_part(query.text, *place)
+        cause = f"`{found[1]}` is made by this SELECT, and stands here before it is"
+        return QueryProblem(*place, cause, f"write a part as a text: '{found[1].lower()}'" if part else "write what makes it")
+    return None
+
+
+def _named_place(query: QueryText, error: EngineError, name: str) -> Place:
+    return query.path(error.position) if error.position is not None else query.find(name) or named(error.message, query)
 
 
 def _place_of(query: QueryText, error: EngineError, engine: Engine, names: Sequence[str] = ()) -> Place:

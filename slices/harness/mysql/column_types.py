@@ -60,6 +60,7 @@ _EXACT: Mapping[str, frozenset[str]] = {
     "binary": BYTES,
     "uuid": frozenset({"uuid"}),
 }
+_BASES = frozenset[str]().union(*TAKEN_BY.values()) | {"year", "binary"}
 _DECIMAL = re.compile(r"decimal\((\d+),\s*(\d+)\)")
 
 
@@ -89,6 +90,13 @@ def takes(column: TargetColumn, iceberg_type: str) -> bool:
     if decimal and decimal[2] == "0" and column.base in INTEGERS:
         return True
     return column.base in TAKEN_BY.get(kind, TEXT)
+
+
+def fits(source_type: str, iceberg_type: str) -> str:
+    """Why a column takes no values of a type, by the word for it in a snapshot; '' where it takes them, or nothing is known of it."""
+    base = re.split(r"[( ]", source_type.lower(), maxsplit=1)[0]
+    known = base in _BASES and not takes(TargetColumn("", source_type.lower(), base), iceberg_type)
+    return f"which takes no {iceberg_type}" if known else ""
 
 
 def scale_of(column_type: str) -> int:

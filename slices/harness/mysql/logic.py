@@ -31,8 +31,8 @@ class MysqlTypes:
     def made(self, iceberg_type: str) -> str:
         return column_types.made(iceberg_type)
 
-    def takes(self, column: TargetColumn, iceberg_type: str) -> bool:
-        return column_types.takes(column, iceberg_type)
+    def misfit(self, column: TargetColumn, iceberg_type: str) -> str:
+        return "" if column_types.takes(column, iceberg_type) else f"which takes no {iceberg_type}"
 
     def tells_apart(self, column: TargetColumn, iceberg_type: str) -> bool:
         return column_types.tells_apart(column, iceberg_type)

@@ -44,6 +44,7 @@ _GRANTS = frozenset({1044, 1142, 1143, 1227, 1370})
 MENDED: Mapping[int, str] = {
     1049: "CREATE DATABASE, or correct the table's name in the program",
     **dict.fromkeys((1071, 1170), "make the table yourself, with a key that an index of it holds"),
+    **dict.fromkeys((167, 1467), "give the table's AUTO_INCREMENT column a larger type: it is used up"),
     1665: "SET GLOBAL binlog_format = 'ROW' at the server",
     **dict.fromkeys((1054, 1305, 1356, 1449), "see the table's triggers and what they call"),
 }
@@ -94,7 +95,7 @@ def missing_parent(error: Exception) -> str:
 def refusal(error: Exception, table: TargetTable | None, columns: Sequence[str] = ()) -> str:
     """The reason why the database refuses a row, in names of columns and constraints; '' if no row caused the error."""
     number, said = failures.number_of(error), _text(error)
-    if number not in MISFITS:
+    if number not in MISFITS or (number in (1216, 1452) and _is_beside(said, table)):
         return ""
     if staged := _STAGED.search(said):
         column = columns[int(staged[1])] if int(staged[1]) < len(columns) else ""
@@ -103,6 +104,12 @@ def refusal(error: Exception, table: TargetTable | None, columns: Sequence[str] 
         column = found[1] if found and table and table.column(found[1]) else ""
     why = NO_CHARACTER if number == 1366 and said.startswith("Incorrect string value") else MISFITS[number]
     return why + (f" in column {column}" if column else "") + _constraint(number, said, table)
+
+
+def _is_beside(said: str, table: TargetTable | None) -> bool:
+    """Whether the foreign key is of another table, to which a trigger writes: no row that is left out helps there."""
+    found = _FOREIGN.search(said)
+    return bool(found and table and (found[1].lower(), found[2].lower()) != (table.schema.lower(), table.name.lower()))
 
 
 def _constraint(number: int, said: str, table: TargetTable | None) -> str:

@@ -16,6 +16,7 @@ SLICE = Slice(
     ),
     config="slices.harness.mysql.config:Config",
     secret="systems.mysql.address:read_address",
+    fits="slices.harness.mysql.column_types:fits",
     systems=("mysql", "sql_target"),
     steps=("plan", "diff", "publish", "commit", "discover", "landed"),
 )

@@ -17,12 +17,13 @@ WHERE lower(n.nspname) = lower(%s) AND lower(c.relname) = lower(%s) AND c.relkin
 ORDER BY (n.nspname = %s AND c.relname = %s) DESC"""
 # Below a domain stands another one, or its base; an array's elements may be of a domain too. `=` is looked up, since an extension's
 # may be in no schema of the search path, and another one is then taken: citext is compared as text.
-_COLUMNS = """WITH RECURSIVE resolved (type, base, kind, below) AS (
-  SELECT DISTINCT a.atttypid, t.oid, t.typtype, t.typbasetype
+_COLUMNS = """WITH RECURSIVE resolved (type, base, kind, below, modifier) AS (
+  SELECT DISTINCT a.atttypid, t.oid, t.typtype, t.typbasetype, CASE WHEN own.typtype = 'd' OR t.typtype = 'd' THEN t.typtypmod END
   FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type own ON own.oid = a.atttypid
   JOIN pg_catalog.pg_type t ON t.oid = CASE WHEN own.typcategory = 'A' AND own.typtype = 'b' THEN own.typelem ELSE own.oid END
   WHERE a.attrelid = %(table)s AND a.attnum > 0
-  UNION SELECT r.type, b.oid, b.typtype, b.typbasetype FROM resolved r JOIN pg_catalog.pg_type b ON r.kind = 'd' AND b.oid = r.below)
+  UNION SELECT r.type, b.oid, b.typtype, b.typbasetype, CASE WHEN b.typtype = 'd' THEN b.typtypmod ELSE r.modifier END
+  FROM resolved r JOIN pg_catalog.pg_type b ON r.kind = 'd' AND b.oid = r.below)
 SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),
   CASE WHEN own.typcategory = 'A' AND own.typtype = 'b' THEN '_' ELSE '' END || base.typname,
   a.attnotnull AND NOT a.atthasdef AND a.attidentity = '', coalesce(to_jsonb(a)->>'attgenerated', '') <> '', a.attidentity = 'a',
@@ -33,10 +34,23 @@ SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),
    AND own.typcategory <> 'A'),
   (SELECT ' COLLATE ' || pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.collname)
    FROM pg_catalog.pg_collation c JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace
-   WHERE c.oid = a.attcollation AND a.attcollation <> own.typcollation)
+   WHERE c.oid = a.attcollation AND a.attcollation <> own.typcollation),
+  pg_catalog.format_type(base.oid, coalesce(r.modifier, a.atttypmod))
+    || CASE WHEN own.typcategory = 'A' AND own.typtype = 'b' THEN '[]' ELSE '' END
 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type own ON own.oid = a.atttypid
 JOIN resolved r ON r.type = a.atttypid AND r.kind <> 'd' JOIN pg_catalog.pg_type base ON base.oid = r.base
 WHERE a.attrelid = %(table)s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"""
+# All that a column's values are made of: a domain's base, elements, bounds, fields; of types that the server brings.
+_PARTS = """WITH RECURSIVE parts (name, type) AS (
+  SELECT a.attname, a.atttypid FROM pg_catalog.pg_attribute a WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped
+  UNION SELECT p.name, below.type FROM parts p JOIN pg_catalog.pg_type t ON t.oid = p.type CROSS JOIN LATERAL (
+    SELECT t.typbasetype UNION ALL SELECT t.typelem
+    UNION ALL SELECT r.rngsubtype FROM pg_catalog.pg_range r WHERE t.oid IN (r.rngtypid, (to_jsonb(r)->>'rngmultitypid')::oid)
+    UNION ALL SELECT f.atttypid FROM pg_catalog.pg_attribute f
+      WHERE t.typrelid <> 0 AND f.attrelid = t.typrelid AND f.attnum > 0 AND NOT f.attisdropped) below (type)
+  WHERE below.type <> 0)
+SELECT p.name, array_agg(t.typname::text) FROM parts p JOIN pg_catalog.pg_type t ON t.oid = p.type
+WHERE t.typnamespace = 'pg_catalog'::pg_catalog.regnamespace GROUP BY p.name"""
 _UNIQUE = """SELECT array_agg(a.attname::text) FROM pg_catalog.pg_index i
 CROSS JOIN LATERAL unnest(i.indkey[0:i.indnkeyatts - 1]) k(n)
 LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.n
@@ -65,6 +79,8 @@ _TREE = """WITH RECURSIVE tree (oid) AS (SELECT %s::oid
 _BEFORE = f"""{_TREE} SELECT DISTINCT tgname::text FROM tree JOIN pg_catalog.pg_trigger ON tgrelid = tree.oid
 WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 3 = 3 AND tgtype & 20 <> 0
   AND tgfoid <> 'pg_catalog.suppress_redundant_updates_trigger'::pg_catalog.regproc ORDER BY 1"""
+_BELOW = f"""{_TREE} SELECT n.nspname, c.relname FROM tree JOIN pg_catalog.pg_class c USING (oid)
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"""
 _HAS_HEIRS = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_inherits i WHERE i.inhparent = %s)"
 _REACTS = f"""{_TREE} SELECT bool_or((c.relhassubclass AND c.relkind = 'r')
   OR EXISTS (SELECT 1 FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confrelid = c.oid)
@@ -98,6 +114,7 @@ def read_table(connection: Connection, schema: str, name: str) -> TargetTable | 
         guards=tuple(Guard(frozenset(columns), differ) for columns, differ in connection.execute(_GUARDS, (oid,))),
         reacts=_asked(connection, _REACTS, oid),
         before=tuple(name for (name,) in connection.execute(_BEFORE, (oid,))),
+        below=frozenset(connection.execute(_BELOW, (oid,)).fetchall()),
         referenced=frozenset(column for (column,) in connection.execute(_REFERENCED, (oid,))),
         parents={constraint: (schema, parent) for constraint, schema, parent in connection.execute(_PARENTS, (oid,))},
     )
@@ -125,7 +142,11 @@ def _check_kind(connection: Connection, oid: int, name: str, kind: str, rules: l
 
 
 def _columns(connection: Connection, oid: int) -> Iterator[TargetColumn]:
-    for name, kind, base, required, generated, identity, nullable, equals, collation in connection.execute(_COLUMNS, {"table": oid}):
+    parts = {name: frozenset(types) for name, types in connection.execute(_PARTS, (oid,))}
+    for name, kind, base, required, generated, identity, nullable, equals, collation, stored in connection.execute(
+        _COLUMNS, {"table": oid}
+    ):
         yield TargetColumn(
-            name, kind, base, required, generated or identity, identity, nullable and not generated, equals or "=", collation or ""
-        )
+            name, kind, base, required, generated or identity, identity, nullable and not generated, equals or "=", collation or "",
+            stored, parts.get(name, frozenset()),
+        )  # fmt: skip

@@ -44,6 +44,10 @@ EXACT: Mapping[str, tuple[str, ...]] = {
 }
 
 
+_FINE = re.compile(r"time(?:stamp)?\((\d)\)")
+_LONGEST = re.compile(r"character(?: varying)?\((\d+)\)")
+
+
 def takes(base: str, iceberg_type: str) -> bool:
     head = type_head(iceberg_type)
     if head == "list":
@@ -64,14 +68,29 @@ def tells_apart(type: str, iceberg_type: str) -> bool:
     return re.sub(r"^character varying\(\d+\)$", "text", type) in EXACT.get(head, ())
 
 
-def csv_value(column: str, duckdb_type: str, base: str) -> str:
-    """DuckDB SQL that writes a column's value as PostgreSQL's input of the type `base` reads it."""
+def csv_value(column: str, duckdb_type: str, base: str, type: str = "") -> str:
+    """DuckDB SQL that writes a column's value as PostgreSQL's input of the type `base` reads it.
+
+    type: with its modifiers. A value that it would change without a word, a moment too fine or spaces too many, is written so that it
+    is refused.
+    """
     if duckdb_type.endswith("[]") and base.startswith("_"):
-        return _array(column, duckdb_type, of_documents=base[1:] in JSON)
-    return _scalar(column, duckdb_type)
+        return _array(column, duckdb_type, type.removesuffix("[]"), of_documents=base[1:] in JSON)
+    return _scalar(column, duckdb_type, type)
 
 
-def _scalar(value: str, duckdb_type: str) -> str:
+def _scalar(value: str, duckdb_type: str, type: str) -> str:
+    text, digits, longest = _text(value, duckdb_type), _FINE.match(type), _LONGEST.fullmatch(type)
+    if digits and int(digits[1]) < 6 and (duckdb_type == "TIME" or duckdb_type.startswith("TIMESTAMP")):
+        coarse = f"datepart('microseconds', {value}) % {10 ** (6 - int(digits[1]))} = 0"
+        endless = "" if duckdb_type == "TIME" else f" OR isinf({value})"
+        return f"CASE WHEN {value} IS NULL THEN NULL WHEN {coarse}{endless} THEN {text} ELSE {text} || ' is too fine' END"
+    if longest and duckdb_type == "VARCHAR":
+        return f"CASE WHEN length({text}) > {longest[1]} THEN {text} || '.' ELSE {text} END"
+    return text
+
+
+def _text(value: str, duckdb_type: str) -> str:
     if duckdb_type.endswith("[]") or duckdb_type.startswith(("STRUCT", "MAP")):
         return _document(value, duckdb_type)
     if duckdb_type == "BLOB":
@@ -89,12 +108,12 @@ def _document(value: str, duckdb_type: str) -> str:
     return f"CASE WHEN {value} IS NULL THEN NULL ELSE to_json({written})::VARCHAR END"
 
 
-def _array(value: str, duckdb_type: str, depth: int = 0, *, of_documents: bool = False) -> str:
+def _array(value: str, duckdb_type: str, type: str, depth: int = 0, *, of_documents: bool = False) -> str:
     """https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO: elements quoted, backslash before quote and backslash."""
     inner, item = duckdb_type[:-2], f"x{depth}"
     if inner.endswith("[]") and not of_documents:
-        written = _array(item, inner, depth + 1)
+        written = _array(item, inner, type, depth + 1)
     else:
-        written = f"""'"' || replace(replace({_scalar(item, inner)}, '\\', '\\\\'), '"', '\\"') || '"'"""
+        written = f"""'"' || replace(replace({_scalar(item, inner, type)}, '\\', '\\\\'), '"', '\\"') || '"'"""
     listed = f"list_transform({value}, lambda {item}: CASE WHEN {item} IS NULL THEN 'NULL' ELSE {written} END)"
     return f"CASE WHEN {value} IS NULL THEN NULL ELSE '{{' || array_to_string({listed}, ',') || '}}' END"

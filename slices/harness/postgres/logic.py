@@ -7,7 +7,7 @@ from typing import Any
 
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.program import Mode
-from slices.harness.postgres import column_types, statements
+from slices.harness.postgres import column_types, fitting, statements
 from systems.postgres.type_mapping import catalog_name, postgres_type
 from systems.sql_target.dialect import Ours, Types
 from systems.sql_target.statements import names, places
@@ -36,14 +36,14 @@ class PostgresTypes:
     def made(self, iceberg_type: str) -> str:
         return postgres_type(iceberg_type)
 
-    def takes(self, column: TargetColumn, iceberg_type: str) -> bool:
-        return column_types.takes(column.base, iceberg_type)
+    def misfit(self, column: TargetColumn, iceberg_type: str) -> str:
+        return fitting.why_not(column.exact_type, column.base, column.parts | {column.base}, iceberg_type)
 
     def tells_apart(self, column: TargetColumn, iceberg_type: str) -> bool:
         return not column.collation and column_types.tells_apart(column.type, iceberg_type)
 
     def written(self, value: str, duckdb_type: str, column: TargetColumn) -> str:
-        return column_types.csv_value(value, duckdb_type, column.base)
+        return column_types.csv_value(value, duckdb_type, column.base, column.exact_type)
 
     def unnameable(self, name: str) -> str:
         return "a name that PostgreSQL keeps for itself" if name.lower() in SYSTEM_COLUMNS else ""

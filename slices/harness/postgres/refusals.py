@@ -37,6 +37,8 @@ _COPY = re.compile(r"^COPY \w+, line \d+(?:, column c(\d+))?", re.MULTILINE)
 _STATEMENT = re.compile(
     r'^(?:SQL (?:statement|expression)|PL/pgSQL assignment) ".*"(?=\n(?:PL/pgSQL|SQL|COPY)|\Z)', re.MULTILINE | re.DOTALL
 )
+# Of the classes of a row's faults, what is none.
+NO_ROWS = {"2200H": "a sequence that a default of {table} takes is at its end: ALTER SEQUENCE … MAXVALUE …, or make it a bigint's"}
 REFUSED_REMEDY = "change the query or the table so that they fit, or set such rows aside with TOLERATE … BAD ROWS"
 # Temporary refusals while a batch writes: it is tried again meanwhile.
 PASSING_HERE = {
@@ -68,12 +70,15 @@ def explained(error: psycopg.Error, place: str, table: TargetTable | None, user:
     state, where = error.sqlstate or "", f" of {table.schema}.{table.name}" if table else ""
     if remedy := remedy_of(PASSING_HERE, state) or (PASSING["08"] if not state else ""):
         return RetryLater(f"PostgreSQL broke off ({word(error.sqlstate)}) while writing{where}", place=place, remedy=remedy)
+    if beside := _beside(error, table):
+        remedy = f"mend {beside}, or {_function(error) or 'what'} that writes to it, a trigger{where}"
+        return DefinitionError(f"{beside} refuses what a trigger writes ({word(error.sqlstate)} {state})", place=place, remedy=remedy)
     if referring := refers_to_what_goes(error, table):
         remedy = (
             f"delete what refers to them there, or leave these rows in the query's result: they are deleted in {table and table.name}"
         )
         return DefinitionError(f"rows{where} go to which {referring} still refers", place=place, remedy=remedy)
-    if why := refusal(error, columns):
+    if why := refusal(error, table, columns):
         return RowError(f"{why}{where}", place=place, remedy=REFUSED_REMEDY)
     if state == "42501":
         return _not_granted(error, place, table, user, where)
@@ -83,7 +88,7 @@ def explained(error: psycopg.Error, place: str, table: TargetTable | None, user:
     if state == "42P01" and not _function(error):
         return RetryLater(f"a table went away while writing{where}", place=place)
     within = f" in {_function(error)}" if _function(error) else ""
-    remedy = f"mend {_function(error)}, which a trigger or a default calls" if within else remedy_of(MENDED, state)
+    remedy = f"mend {_function(error)}, which a trigger or a default calls" if within else remedy_of({**MENDED, **NO_ROWS}, state)
     remedy = (remedy or "see the table's definition").replace("{table}", table.sql if table else "it")
     return DefinitionError(f"PostgreSQL refused to write ({word(error.sqlstate)} {state}{within}){where}", place=place, remedy=remedy)
 
@@ -126,14 +131,34 @@ def missing_parent(error: psycopg.Error, table: TargetTable | None) -> str:
 def refers_to_what_goes(error: psycopg.Error, table: TargetTable | None) -> str:
     """The table whose foreign key keeps a row of ours from being deleted; '' for every other error."""
     referring = (error.diag.schema_name, error.diag.table_name)
-    foreign = error.sqlstate in ("23503", "23001") and table and None not in referring and referring != (table.schema, table.name)
+    foreign = error.sqlstate in ("23503", "23001") and table and None not in referring and not _is_of(error, table)
     return f"{'.'.join(map(str, referring))} ({error.diag.constraint_name})" if foreign else ""
 
 
-def refusal(error: psycopg.Error, columns: Sequence[str] = ()) -> str:
-    """The reason why the database refuses a row, in names of columns and constraints; '' if no row caused the error."""
-    state, calls = error.sqlstate or "", _calls(error)
-    raises = any(how == "RAISE" for _, how in calls)
+def _is_of(error: psycopg.Error, table: TargetTable) -> bool:
+    """Whether an error that names a table is of this one, or of a partition or heir of it."""
+    return (error.diag.schema_name or "", error.diag.table_name or "") in {(table.schema, table.name), *table.below}
+
+
+def _beside(error: psycopg.Error, table: TargetTable | None) -> str:
+    """Another table, to which a trigger writes and which refuses that; '' for other errors, and what the trigger itself raises."""
+    if not table or not error.diag.table_name or (error.sqlstate or "")[:2] != "23" or _is_of(error, table) or not _calls(error):
+        return ""
+    return "" if _raises(error) else f"{error.diag.schema_name}.{error.diag.table_name}"
+
+
+def _raises(error: psycopg.Error) -> bool:
+    return any(how == "RAISE" for _, how in _calls(error))
+
+
+def refusal(error: psycopg.Error, table: TargetTable | None, columns: Sequence[str] = ()) -> str:
+    """The reason why the database refuses a row, in names of columns and constraints; '' if no row caused the error.
+
+    A sequence that is used up, and what a trigger writes to a table beside this one, are no row's fault: none that is left out helps.
+    """
+    state, raises = error.sqlstate or "", _raises(error)
+    if state in NO_ROWS or _beside(error, table):
+        return ""
     if state not in MISFITS and state[:2] not in ("22", "23") and not raises:
         return ""
     column = error.diag.column_name or _column_of(error, columns)

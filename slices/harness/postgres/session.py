@@ -94,7 +94,7 @@ class PostgresSession:
     def refusal(self, error: Exception, table: TargetTable | None, columns: Sequence[str] = ()) -> str:
         if not isinstance(error, psycopg.Error) or refusals.refers_to_what_goes(error, table):
             return ""
-        return refusals.refusal(error, columns)
+        return refusals.refusal(error, table, columns)
 
     def explained(self, error: Exception, place: str, table: TargetTable | None, columns: Sequence[str]) -> AtollError:
         assert isinstance(error, psycopg.Error)

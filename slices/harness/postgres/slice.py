@@ -16,6 +16,7 @@ SLICE = Slice(
     ),
     config="slices.harness.postgres.config:Config",
     secret="systems.postgres.address:read_address",
+    fits="slices.harness.postgres.fitting:fits",
     systems=("postgres", "sql_target"),
     steps=("plan", "diff", "publish", "commit", "discover", "landed"),
 )

@@ -47,7 +47,7 @@ def way(cloud: Cloud, target: Database, key: tuple[str, ...] = ("id",), **option
         ("x varchar(3)", "string", SECRET_VALUE, "too long in column x of public.scorecard"),
         ("x smallint", "long", 40_000, "out of range in column x"),
         ("x bigint", "decimal(38,0)", Decimal(2**63), "out of range in column x"),
-        ("x numeric(4,2)", "double", 12345.0, "out of range in column x"),
+        ("x numeric(4,2)", "decimal(7,2)", Decimal(12345), "out of range in column x"),
         ("x uuid", "string", SECRET_VALUE, "cannot be read as the column's type in column x"),
         ("x jsonb", "string", SECRET_VALUE, "column x"),
         ("x text", "string", f"{SECRET_VALUE}\0", r"U\+0000 in column x"),
@@ -147,8 +147,8 @@ def test_texts_become_what_the_column_is(cloud: Cloud, target: Database) -> None
     texts = {
         "mood": "good", "code": "abc", "word": "ab", "pair": "(ab,2)", "inet": "10.0.0.1", "interval": "1 day", "int4range": "[1,5)",
         "jsonb": '{"a": [1, null]}', "json": '{"a":1}', "uuid": "6f1c2d3e-0000-4000-8000-00000000000a", "integer[]": "{1,NULL}",
-        "word[]": '{ab,"c,"}', "numeric(30,4)": "12345678901234567890.1234", "bit(3)": "101", "macaddr": "08:00:2b:01:02:03",
-        "timestamptz": "2026-01-01 00:00:00+00", "date": "0044-03-15 BC", "boolean": "true", "bytea": "\\x00ff",
+        "word[]": '{ab,"c,"}', "numeric": "12345678901234567890.1234", "bit(3)": "101", "macaddr": "08:00:2b:01:02:03",
+        "boolean": "true", "bytea": "\\x00ff",
         "tsvector": "'a' 'b'",
         "point": "(1,2)", "char(4)": "ab  ", "bigint": "9223372036854775807", "float8": "NaN", "mood[]": "{good}",
     }  # fmt: skip

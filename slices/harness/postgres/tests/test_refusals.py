@@ -85,6 +85,47 @@ def test_an_error_is_told_by_its_cause(
     assert remedy in caught.value.remedy and value[:20] not in str(caught.value)
 
 
+BESIDE = {  # a table to which a trigger writes, and what it refuses
+    "a partition": "CREATE TABLE log (t text) PARTITION BY LIST (t)",
+    "a null": "CREATE TABLE log (t text, n int NOT NULL)",
+    "a unique index": "CREATE TABLE log (t text UNIQUE); INSERT INTO log VALUES ('a')",
+    "a check": "CREATE TABLE log (t text CHECK (t = ''))",
+    "a foreign key": "CREATE TABLE known (t text PRIMARY KEY); CREATE TABLE log (t text REFERENCES known)",
+    "an exclusion": "CREATE TABLE log (t text, EXCLUDE USING btree (t WITH =)); INSERT INTO log VALUES ('a')",
+}
+
+
+@pytest.mark.budget(30)
+@pytest.mark.parametrize("tolerated", [0, 1])
+@pytest.mark.parametrize("what", BESIDE)
+def test_what_a_trigger_writes_beside_the_table_is_no_row_s_fault(target: Database, what: str, tolerated: int) -> None:
+    writes = TRIGGER.format("INSERT INTO public.log (t) VALUES (new.id);").replace("plpgsql", "plpgsql SECURITY DEFINER")
+    make(target, f"{BESIDE[what]}; {PLAIN}; {writes}")
+    with closing(Direct(target, SHAPE)) as publishing, pytest.raises(DefinitionError, match=r"public\.log\w* refuses what a trigger"):
+        publishing.publish([{"id": "a", "x": "1"}], tolerated=tolerated)
+    assert target.rows() == []
+
+
+@pytest.mark.parametrize("tolerated", [0, 1])
+def test_a_sequence_that_is_used_up_is_no_row_s_fault(target: Database, tolerated: int) -> None:
+    make(target, "CREATE SEQUENCE s MAXVALUE 2; CREATE TABLE scorecard (n int DEFAULT nextval('s'), id text PRIMARY KEY, x text)")
+    target.execute(f'GRANT ALL ON SEQUENCE s TO "{target.secret["username"]}"')
+    rows = [{"id": id, "x": "1"} for id in "abc"]
+    with closing(Direct(target, SHAPE)) as publishing, pytest.raises(DefinitionError, match="2200H") as caught:
+        publishing.publish(rows, tolerated=tolerated)
+    assert "sequence" in caught.value.remedy and target.execute("SELECT id FROM scorecard") == []
+
+
+def test_a_foreign_key_of_a_partition_is_the_row_s_own(target: Database) -> None:
+    make(
+        target,
+        "CREATE TABLE known (t text PRIMARY KEY); CREATE TABLE scorecard (id text PRIMARY KEY, x text REFERENCES known) "
+        "PARTITION BY LIST (id); CREATE TABLE a PARTITION OF scorecard FOR VALUES IN ('a')",
+    )
+    with closing(Direct(target, SHAPE)) as publishing, pytest.raises(RowError, match="a row breaks a foreign key"):
+        publishing.publish([{"id": "a", "x": "none"}])
+
+
 REFUSING = {
     "a trigger": (f"{PLAIN}; {TRIGGER.format('''RAISE '%', new.x;''')}", "a trigger refuses a row"),
     "a check": ("CREATE TABLE scorecard (id text PRIMARY KEY, x text CHECK (x = ''))", "check constraint"),

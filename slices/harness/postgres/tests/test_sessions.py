@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -10,9 +11,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from shared_metadata.errors import DefinitionError
+from shared_metadata.errors import DefinitionError, RowError
 from shared_metadata.program import BadRows, Mode
 from slices.harness.postgres.tests.database import Database
+from slices.harness.postgres.tests.direct import Direct
 from tests.conformance.fixtures import Cloud, open_cloud
 from tests.conformance.harness import HarnessConformance, columns
 from tests.conformance.postgres_settings import HOSTILE
@@ -74,3 +76,23 @@ def test_a_table_whose_policies_hold_for_the_user_is_refused_with_what_to_grant(
     cloud.clock.advance(hours=1)
     publishing.run(interval)
     assert len(target.rows()) == 2
+
+
+@pytest.mark.parametrize("role", ["replica", "local"])
+def test_a_role_for_which_foreign_keys_would_not_hold_is_refused_or_is_made_to_hold_them(target: Database, role: str) -> None:
+    """A user who may set it does so; for another one nobody but the server's owner can."""
+    user = target.secret["username"]
+    target.execute(
+        "CREATE TABLE parents (id text PRIMARY KEY); CREATE TABLE scorecard (id text PRIMARY KEY, x text REFERENCES parents)"
+    )
+    target.execute(f'ALTER TABLE scorecard OWNER TO "{user}"; ALTER ROLE "{user}" SET session_replication_role = {role}')
+    shape = {"id": "string", "x": "string"}
+    with pytest.raises(DefinitionError, match="session_replication_role is set for the user") as caught:
+        Direct(target, shape)
+    target.execute(f'ALTER ROLE "{user}" SUPERUSER')
+    with closing(Direct(target, shape)) as publishing, pytest.raises(RowError, match="foreign key"):
+        publishing.publish([{"id": "a", "x": "none"}])
+    target.execute(f'DROP SCHEMA atoll CASCADE; ALTER ROLE "{user}" NOSUPERUSER; {caught.value.remedy.partition(",")[0]}')
+    with closing(Direct(target, shape)) as publishing:
+        publishing.publish([{"id": "a", "x": None}])
+    assert target.rows() == [{"id": "a", "x": None}]
