@@ -57,7 +57,15 @@ GROUP BY 1, 2;
 INSERT INTO ops.published.carrier_scorecard
   EVERY '1 minute' MERGE ON (carrier)
 AS
-SELECT carrier, name, days, flights, mean_delay, pipeline, deals FROM lake.ops.carrier_score;
+SELECT
+  carrier,
+  name,
+  days,
+  flights,
+  mean_delay,
+  CAST(pipeline AS DECIMAL(18, 2)) AS pipeline,
+  deals
+FROM lake.ops.carrier_score;
 
 INSERT INTO ops.published.airport_delays
   EVERY '1 minute' MERGE ON (faa)

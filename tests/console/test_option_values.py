@@ -30,6 +30,13 @@ def _statement(slice_: Slice, options: str) -> str:
     return f"CREATE CONNECTION it TO {slice_.system} WITH ({options});"
 
 
+def _needed(slice_: Slice, but: str = "") -> list[str]:
+    """The options that a slice needs, each with what its own description gives as an example."""
+    required = {key: field for key, field in names_of(config_model(slice_)).items() if field.is_required() and key != but}
+    examples = {key: re.search(r"as '([^']+)'", field.description or "") for key, field in required.items()}
+    return [f"{key} = '{found[1] if found else 'ok'}'" for key, found in examples.items()]
+
+
 def _options() -> Iterator[tuple[Slice, str]]:
     for slice_ in installed().values():
         for name in names_of(config_model(slice_)):
@@ -41,7 +48,7 @@ OPTIONS = [pytest.param(slice_, name, id=f"{slice_.id}-{name}") for slice_, name
 
 @pytest.mark.parametrize(("slice_", "name"), OPTIONS)
 def test_a_wrong_value_is_told_by_its_option_and_what_that_takes(slice_: Slice, name: str) -> None:
-    needed = [f"{key} = 'ok'" for key, field in names_of(config_model(slice_)).items() if field.is_required() and key != name]
+    needed = _needed(slice_, name)
     refused = 0
     for value in WRITTEN:
         text = _statement(slice_, ", ".join([*needed, f"{name} = {value}"]))
@@ -58,7 +65,7 @@ def test_a_wrong_value_is_told_by_its_option_and_what_that_takes(slice_: Slice, 
 
 @pytest.mark.parametrize(("slice_", "name"), OPTIONS)
 def test_an_option_that_is_nearly_one_is_told_which(slice_: Slice, name: str) -> None:
-    needed = [f"{key} = 'ok'" for key, field in names_of(config_model(slice_)).items() if field.is_required()]
+    needed = _needed(slice_)
     with pytest.raises(ProgramErrors) as found:
         compile_texts({"p.sql": _statement(slice_, ", ".join([*needed, f"{name}s = 1"]))}, None, ProjectCache([]))
     assert f"did you mean `{name}`?" in str(found.value)

@@ -40,7 +40,9 @@ class Config(BaseModel):
     role: str = Field(pattern=_NAME, description="a name, as 'atoll'")
     warehouse: str = Field(pattern=_NAME, description="a name, as 'atoll'")
     stage: str = Field(pattern=_STAGE, description="the name of a stage, as 'analytics.public.atoll'")
-    storage_user_arn: str = Field(pattern=_USER, description="STORAGE_AWS_IAM_USER_ARN of DESC INTEGRATION")
+    storage_user_arn: str = Field(
+        pattern=_USER, description="STORAGE_AWS_IAM_USER_ARN of DESC INTEGRATION, as 'arn:aws:iam::123456789012:user/a'"
+    )
     storage_external_id: str = Field(pattern=_EXTERNAL, description="STORAGE_AWS_EXTERNAL_ID of DESC INTEGRATION")
     secret: str = Field(min_length=1)
     statement_minutes: int = Field(default=360, ge=1, le=1440)

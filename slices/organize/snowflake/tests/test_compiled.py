@@ -101,7 +101,7 @@ def test_every_type_is_kept_and_published_as_it_is(dwh: Compiled) -> None:
     chosen = ", ".join(name for name, *_ in TYPES)
     dwh.program(
         f"CREATE MATERIALIZED VIEW {VIEW} EVERY '1 hour' REPLACE AS SELECT {chosen} FROM {FLIGHTS};"
-        f"INSERT INTO ops.public.out EVERY '1 hour' AS SELECT {chosen} FROM {VIEW};",
+        f"INSERT INTO ops.public.out EVERY '1 hour' REPLACE AS SELECT {chosen} FROM {VIEW};",
         columns,
     )
     rows = [dict(zip((name for name, *_ in TYPES), values, strict=True)) for values in zip(*(v for *_, v in TYPES), strict=True)]
