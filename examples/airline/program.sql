@@ -35,7 +35,7 @@ CREATE MATERIALIZED VIEW lake.ops.carrier_score
   EVERY '1 minute' REPLACE
 AS
 WITH revenue AS (
-  SELECT a.carrier_code__c AS carrier, a.name, sum(o.amount) AS pipeline, count(o.id) AS deals
+  SELECT a.carrier_code__c AS carrier, a.name, CAST(sum(o.amount) AS DECIMAL(18, 2)) AS pipeline, count(o.id) AS deals
   FROM lake.crm.account a LEFT JOIN lake.crm.opportunity o ON o.accountid = a.id AND NOT o._deleted
   WHERE a.type = 'Airline' AND NOT a._deleted
   GROUP BY 1, 2)
@@ -57,15 +57,7 @@ GROUP BY 1, 2;
 INSERT INTO ops.published.carrier_scorecard
   EVERY '1 minute' MERGE ON (carrier)
 AS
-SELECT
-  carrier,
-  name,
-  days,
-  flights,
-  mean_delay,
-  CAST(pipeline AS DECIMAL(18, 2)) AS pipeline,
-  deals
-FROM lake.ops.carrier_score;
+SELECT carrier, name, days, flights, mean_delay, pipeline, deals FROM lake.ops.carrier_score;
 
 INSERT INTO ops.published.airport_delays
   EVERY '1 minute' MERGE ON (faa)

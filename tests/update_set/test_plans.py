@@ -45,7 +45,7 @@ CHANGES: dict[str, Edits] = {
     "a published column is dropped": [("SELECT carrier, name, days, flights, mean_delay,", "SELECT carrier, name, days, flights,")],
     "a type is narrowed": [("count(*) AS days", "CAST(count(*) AS INTEGER) AS days")],
     "other rows of a collected table": [("FROM ops.public.flights;", "FROM ops.public.flights\nWHERE dep_delay IS NOT NULL;")],
-    "a column within a CTE": [("sum(o.amount) AS pipeline", "max(o.amount) AS pipeline")],
+    "a column within a CTE": [("CAST(sum(o.amount)", "CAST(max(o.amount)")],
     "a mode": [(LOG, LOG.replace("APPEND", "REPLACE"))],
     "a key": [("MERGE ON (carrier)", "MERGE ON (carrier, name)")],
     "a rule that takes rows away": [("IS NOT NULL) OR FAIL", "IS NOT NULL) OR QUARANTINE")],
