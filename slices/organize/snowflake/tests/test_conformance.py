@@ -16,6 +16,8 @@ from tests.conformance.fixtures import Cloud
 from tests.conformance.organize import FLIGHTS, Lake, OrganizeConformance, Row, flights
 from tests.memory.snowflake import OPTIONS, snowflake
 
+pytestmark = pytest.mark.repeats(4)
+
 
 class TestConformance(OrganizeConformance):
     declaration, options = SLICE, OPTIONS
