@@ -25,7 +25,7 @@ def window_notes(program: Program) -> list[str]:
     """
     own_time, strict = set[str](), set[str]()
     for flow in program.flows.values():
-        if flow.kind not in (Kind.VIEW, Kind.RESULT):
+        if flow.whole or flow.kind not in (Kind.VIEW, Kind.RESULT):  # whole: its query says no bound
             continue
         starts, ends = _compared(_FROM, flow), _compared(_TO, flow)
         names = [table.dataset.split(":")[0] for table in flow.tables]
