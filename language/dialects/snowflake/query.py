@@ -1,80 +1,22 @@
 """A query in Snowflake's SQL, as its text alone tells it.
 
-Its texts are written as in all of a program, and a backslash in one means itself: the slice doubles it, for an escape is read there.
 A name means the same with quotes as without: the slice writes it as Snowflake folds it (ADR 74).
-A part of a date, as in DATEADD(day, …), is no column; sqlglot is given a number of the same length in its place.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from functools import cached_property
 
-from sqlglot import TokenType, exp
-
-from language.sql.called_query import CalledQuery
-from language.sql.parsed import of_kind
-from language.text.diagnostics import Problem
-
-_BEGINS = frozenset((TokenType.SELECT, TokenType.WITH, TokenType.L_PAREN))
-_ENCLOSED = re.compile(
-    r"""--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|"(?:[^"]|"")*"|(?P<strange>`|\b[eErRxXbB](?=')|\$\w*\$)"""
-    r"""|(?P<call>\b(?:dateadd|datediff|timestampadd|timestampdiff|date_part)\s*\(\s*)(?P<part>\w+)(?=\s*,)""",
-    re.DOTALL | re.IGNORECASE,
-)
-# https://docs.snowflake.com/en/sql-reference/functions-date-time
-PARTS = frozenset(
-    (
-        *("year", "quarter", "month", "week", "day", "hour", "minute", "second", "millisecond", "microsecond", "nanosecond"),
-        *("dayofweek", "dayofweekiso", "dayofyear", "weekiso", "yearofweek", "yearofweekiso", "epoch_second", "epoch_millisecond"),
-    )
-)
-_STRANGE = {
-    "`": ("a name is not quoted by backticks in a program", 'write it in double quotes, "a name", or plainly'),
-    "$": ("a text is not written so here", "write it in single quotes, 'it''s'"),
-    "'": ("a text has no letter before it here", "write it in single quotes, 'it''s'; a backslash means itself"),
-}
+from language.sql.listed.parted_query import PartedQuery, pieces
 
 
 @dataclass(frozen=True, eq=False)
-class SnowflakeQuery(CalledQuery):
+class SnowflakeQuery(PartedQuery):
+    engine = "Snowflake"
+    pieces = pieces("dateadd", "datediff", "timestampadd", "timestampdiff", "date_part")
+    # https://docs.snowflake.com/en/sql-reference/functions-date-time
+    parts = frozenset((
+        *("year", "quarter", "month", "week", "day", "hour", "minute", "second", "millisecond", "microsecond", "nanosecond"),
+        *("dayofweek", "dayofweekiso", "dayofyear", "weekiso", "yearofweek", "yearofweekiso", "epoch_second", "epoch_millisecond"),
+    ))  # fmt: skip
     dialect: str = "snowflake"
-
-    @cached_property
-    def as_parsed(self) -> str:
-        return _ENCLOSED.sub(_as_parsed, self.span.text)
-
-    def check_words(self) -> None:
-        """Raises Problem for what other engines write and Snowflake does not read, though sqlglot does."""
-        for found in _ENCLOSED.finditer(self.span.text):
-            if word := found["strange"]:
-                raise Problem(self.within(found.start(), found.end()), *_STRANGE[word[0] if word[0] in _STRANGE else "'"])
-            if found["call"] and found["part"].lower().removesuffix("s") not in PARTS:
-                place = self.within(found.start("part"), found.end("part"))
-                raise Problem(place, f"`{found['part']}` is no part of a date", f"write one of {', '.join(sorted(PARTS))}")
-        tokens = self.tokens
-        if tokens and tokens[0].token_type not in _BEGINS:
-            place = self.within(tokens[0].start, tokens[0].end + 1)
-            raise Problem(place, "a query for Snowflake begins with SELECT here", "write SELECT … FROM …")
-        for token in tokens:
-            if token.token_type == TokenType.QUALIFY:
-                place = self.within(token.start, token.end + 1)
-                raise Problem(place, "QUALIFY is not known here", "filter by WHERE in a query around this one")
-        for node in of_kind(self.nodes, exp.Distinct):
-            if node.args.get("on") is not None:
-                raise Problem(self.place(node), "Snowflake has no DISTINCT ON", "keep where row_number() OVER (…) is 1")
-
-    def check_stars(self) -> None:
-        """Raises Problem for a `*` that leaves columns out, or says others for them."""
-        for star in of_kind(self.nodes, exp.Star):
-            if any(star.args.get(word) for word in ("except_", "except", "replace", "rename")):
-                raise Problem(self.place(star), "a `*` that leaves columns out is not known here", "name the columns")
-
-
-def _as_parsed(found: re.Match[str]) -> str:
-    """What stands there as sqlglot's Snowflake reads it, of the same length."""
-    piece = found[0]
-    if found["call"]:
-        return str(found["call"]) + "0" * len(found["part"])
-    return "'" + piece[1:-1].replace("\\", "_") + "'" if piece[0] == "'" else piece
