@@ -12,7 +12,7 @@ from language.sql.findings import Told
 from language.sql.listed import texts
 from language.sql.listed.expressions import Expressions
 from language.sql.listed.predicate import ListedPredicate
-from language.sql.listed.rules import Operator, Rules
+from language.sql.listed.rules import Rules, not_read
 from language.sql.listed.written import nullif, unit
 from language.sql.scope import NOTHING, Typed
 from shared_metadata.program.schema import SchemaColumn
@@ -33,16 +33,6 @@ def _at_time_zone(of: Expressions, node: exp.AtTimeZone) -> Typed:
     return Typed(TypeName(other) if other else None, inner.refs)
 
 
-def _not_read(cause: str, remedy: str) -> Operator:
-    """What sqlglot reads and Redshift does not: https://docs.aws.amazon.com/redshift/latest/dg/c_unsupported-postgresql-features.html"""
-
-    def told(of: Expressions, node: exp.Expr) -> Typed:
-        of.findings.problem(node, cause, remedy)
-        return NOTHING
-
-    return told
-
-
 def _unread(path: str, column: SchemaColumn) -> Told | None:
     """A table with a column of a type that Redshift keeps in none."""
     if not {"list", "map", "struct", "uuid", "time"} & set(words(parsed(column.type))):
@@ -56,17 +46,18 @@ RULES = Rules(
     types=TYPES,
     query=RedshiftQuery,
     functions_file=Path(__file__).with_name("catalogue.json"),
+    # https://docs.aws.amazon.com/redshift/latest/dg/c_unsupported-postgresql-features.html
     operators={
         exp.ILike: texts.like,
         exp.SimilarTo: texts.matched,
         exp.AtTimeZone: _at_time_zone,
-        exp.Bracket: _not_read(
+        exp.Bracket: not_read(
             "Redshift has subscripts of SUPER alone, which Atoll keeps in no table", "select it where it is collected"
         ),
-        exp.Array: _not_read("Redshift has arrays in SUPER alone, which Atoll keeps in no table", "make a text of it, by LISTAGG"),
-        exp.Filter: _not_read("Redshift has no FILTER", "write CASE WHEN … THEN … END within the call"),
-        exp.NullSafeEQ: _not_read("Redshift has no IS DISTINCT FROM", "write (a = b OR (a IS NULL AND b IS NULL))"),
-        exp.NullSafeNEQ: _not_read("Redshift has no IS DISTINCT FROM", "write NOT (a = b OR (a IS NULL AND b IS NULL))"),
+        exp.Array: not_read("Redshift has arrays in SUPER alone, which Atoll keeps in no table", "make a text of it, by LISTAGG"),
+        exp.Filter: not_read("Redshift has no FILTER", "write CASE WHEN … THEN … END within the call"),
+        exp.NullSafeEQ: not_read("Redshift has no IS DISTINCT FROM", "write (a = b OR (a IS NULL AND b IS NULL))"),
+        exp.NullSafeNEQ: not_read("Redshift has no IS DISTINCT FROM", "write NOT (a = b OR (a IS NULL AND b IS NULL))"),
     },
     written={"nullif": nullif(TYPES)},
     checks={"date_trunc": unit(TYPES, _UNITS)},

@@ -10,26 +10,14 @@ from language.dialects.snowflake.query import SnowflakeQuery
 from language.dialects.snowflake.types import TYPES
 from language.sql.findings import Told
 from language.sql.listed import texts
-from language.sql.listed.expressions import Expressions
 from language.sql.listed.predicate import ListedPredicate
-from language.sql.listed.rules import Operator, Rules
+from language.sql.listed.rules import Rules, not_read
 from language.sql.listed.written import nullif, unit
-from language.sql.scope import NOTHING, Typed
 from shared_metadata.program.schema import SchemaColumn
 from shared_metadata.program.type_names import parsed, words
 
 # https://docs.snowflake.com/en/sql-reference/functions-date-time#supported-date-and-time-parts
 _UNITS = ("year", "quarter", "month", "week", "day", "hour", "minute", "second", "millisecond", "microsecond", "nanosecond")
-
-
-def _not_read(cause: str, remedy: str) -> Operator:
-    """What sqlglot reads, and Snowflake or Atoll does not."""
-
-    def told(of: Expressions, node: exp.Expr) -> Typed:
-        of.findings.problem(node, cause, remedy)
-        return NOTHING
-
-    return told
 
 
 def _unread(path: str, column: SchemaColumn) -> Told | None:
@@ -40,7 +28,7 @@ def _unread(path: str, column: SchemaColumn) -> Told | None:
     return cause, "collect it by a query that makes a text of it"
 
 
-_SEMI = _not_read("Snowflake has paths into a VARIANT alone, which Atoll keeps in no table", "select it where it is collected")
+_SEMI = not_read("Snowflake has paths into a VARIANT alone, which Atoll keeps in no table", "select it where it is collected")
 RULES = Rules(
     engine="Snowflake",
     types=TYPES,
@@ -48,12 +36,12 @@ RULES = Rules(
     functions_file=Path(__file__).with_name("catalogue.json"),
     operators={
         exp.ILike: texts.like,
-        exp.SimilarTo: _not_read("Snowflake has no SIMILAR TO", "write a RLIKE b"),
-        exp.AtTimeZone: _not_read("Snowflake has no AT TIME ZONE", "write convert_timezone('UTC', 'Europe/Zurich', a)"),
+        exp.SimilarTo: not_read("Snowflake has no SIMILAR TO", "write a RLIKE b"),
+        exp.AtTimeZone: not_read("Snowflake has no AT TIME ZONE", "write convert_timezone('UTC', 'Europe/Zurich', a)"),
         exp.Bracket: _SEMI,
         exp.JSONExtract: _SEMI,
-        exp.Array: _not_read("Snowflake has arrays of VARIANT alone, which Atoll keeps in no table", "make a text of it, by LISTAGG"),
-        exp.Filter: _not_read("Snowflake has no FILTER", "write CASE WHEN … THEN … END within the call"),
+        exp.Array: not_read("Snowflake has arrays of VARIANT alone, which Atoll keeps in no table", "make a text of it, by LISTAGG"),
+        exp.Filter: not_read("Snowflake has no FILTER", "write CASE WHEN … THEN … END within the call"),
     },
     written={"nullif": nullif(TYPES)},
     checks={"date_trunc": unit(TYPES, _UNITS)},

@@ -11,11 +11,9 @@ from language.dialects.spark.types import TYPES
 from language.dialects.spark.written import of_digits, of_fields, of_remainder
 from language.sql.findings import Told
 from language.sql.listed import texts
-from language.sql.listed.expressions import Expressions
 from language.sql.listed.predicate import ListedPredicate
-from language.sql.listed.rules import Rules
+from language.sql.listed.rules import Rules, not_read
 from language.sql.listed.written import nullif, unit
-from language.sql.scope import NOTHING, Typed
 from shared_metadata.program.schema import SchemaColumn
 from shared_metadata.program.type_names import TypeName, words
 
@@ -40,11 +38,6 @@ def _inlined(kind: TypeName) -> list[tuple[str, TypeName]] | None:
     return [*kind.parts[0].named()] if kind.word == "array" and kind.parts[0].fields else None
 
 
-def _at_time_zone(of: Expressions, node: exp.AtTimeZone) -> Typed:
-    of.findings.problem(node, "Spark has no AT TIME ZONE", "write from_utc_timestamp(…, 'zone')")
-    return NOTHING
-
-
 def _refused_name(name: str) -> Told | None:
     cause = f"Iceberg has a column `{name}` of its own in every table, in whose place Spark reads no other"
     return (cause, "call it otherwise, with AS") if name in KEPT else None
@@ -63,7 +56,11 @@ RULES = Rules(
     types=TYPES,
     query=SparkQuery,
     functions_file=Path(__file__).with_name("catalogue.json"),
-    operators={exp.ILike: texts.like, exp.RegexpLike: texts.matched, exp.AtTimeZone: _at_time_zone},
+    operators={
+        exp.ILike: texts.like,
+        exp.RegexpLike: texts.matched,
+        exp.AtTimeZone: not_read("Spark has no AT TIME ZONE", "write from_utc_timestamp(…, 'zone')"),
+    },
     signs={exp.IntDiv: "DIV"},
     written={
         **dict.fromkeys(("struct", "named_struct"), of_fields),

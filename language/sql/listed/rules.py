@@ -15,7 +15,7 @@ from language.sql.called_query import CalledQuery
 from language.sql.findings import Told
 from language.sql.listed.signatures import Functions, catalogue
 from language.sql.listed.types import Types
-from language.sql.scope import Typed
+from language.sql.scope import NOTHING, Typed
 from language.text.diagnostics import Span
 from shared_metadata.program.schema import SchemaColumn
 from shared_metadata.program.type_names import TypeName
@@ -28,6 +28,16 @@ Operator = Callable[["Expressions", Any], Typed]
 Written = Callable[[str, Sequence[exp.Expr], Sequence[TypeName]], TypeName | Told | None]
 Check = Callable[[Sequence[exp.Expr], Sequence[TypeName]], Told | None]
 Maker = Callable[[TypeName], Sequence[tuple[str, TypeName]] | None]
+
+
+def not_read(cause: str, remedy: str) -> Operator:
+    """How an expression is typed that sqlglot reads, and the dialect or Atoll does not."""
+
+    def told(of: Expressions, node: exp.Expr) -> Typed:
+        of.findings.problem(node, cause, remedy)
+        return NOTHING
+
+    return told
 
 
 @dataclass(frozen=True, eq=False)
