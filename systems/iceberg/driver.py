@@ -107,7 +107,9 @@ class LakeDriver:
         tables, dataset = self._tables(work), work.table.dataset
         rewriting = self._rewriting(dataset, staging)
         left = prepared.get("left", ())
-        changes = Changes(work, tables, columns, files, lambda: self._engine(work), self._folder, rewriting, left)
+        changes = Changes(
+            work, tables, columns, files, lambda: self._engine(work), self._folder, rewriting, left, deletes=self._config.delete_files
+        )
         table, snapshot_id = tables.commit(
             dataset,
             columns,
@@ -143,9 +145,10 @@ class LakeDriver:
         snapshot = table.current_snapshot() if table else None
         if table is None or snapshot is None:
             return []
-        files = [file.file_path for file in tables.files(table, snapshot.snapshot_id)]
+        version = tables.read(dataset, snapshot.snapshot_id)
+        rows = relations.rows_of(version.files, rejected_rows.COLUMNS, version.deletes)
         with self._open_engine(dataset) as engine:
-            return rejected_rows.read(engine.fetch(rejected_rows.latest(relations.rows_of(files, rejected_rows.COLUMNS), limit)))
+            return rejected_rows.read(engine.fetch(rejected_rows.latest(rows, limit)))
 
     def _commit_result(self, work: Work, columns: Sequence[SchemaColumn], prepared: Mapping[str, Any], staging: Staging) -> Committed:
         files = prepared["files"]

@@ -86,7 +86,8 @@ def same_rows(table: Table, snapshot_id: int) -> bool:
 def rows_of_snapshot(table: Table, snapshot_id: int) -> int:
     """All rows of the table as of a snapshot, from the snapshot's own summary; 0 where it says nothing."""
     snapshot = table.snapshot_by_id(snapshot_id)
-    return int(_summary(snapshot).get("total-records", 0)) if snapshot else 0
+    summary = _summary(snapshot) if snapshot else {}
+    return int(summary.get("total-records", 0)) - int(summary.get("total-position-deletes", 0))
 
 
 def bytes_of_snapshot(table: Table, snapshot_id: int) -> int:
