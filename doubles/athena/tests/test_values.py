@@ -245,7 +245,7 @@ OF_EACH_TYPE = {
         "date": "DATE '2024-01-01'",
         "timestamp(3)": "TIMESTAMP '2024-01-01 00:00:00.000'",
         "varbinary": "to_utf8('a')",
-        "json": "JSON '1'",
+        "json": "json_parse('1')",
     },
     "timestamp(3) with time zone": "TIMESTAMP '2024-01-01 00:00:00.000 UTC'",
 }
