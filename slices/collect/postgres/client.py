@@ -24,6 +24,7 @@ from slices.collect.postgres import failures
 from slices.collect.postgres.config import read_config
 from slices.collect.postgres.dialect import DIALECT
 from slices.collect.postgres.logic import read_columns
+from slices.collect.postgres.members import members_of_query, members_of_table
 from slices.collect.postgres.planning import due_rows
 from slices.collect.postgres.slice import SLICE
 from slices.collect.postgres.table_sizes import estimated_size, table_size
@@ -164,7 +165,8 @@ class PostgresSource(SqlSource):
             found = catalog.columns_of(session, rows_sql(f"({flow.query}\n) AS query", ["*"], []))
             # A column that is NOT NULL in its table may be null in the answer: beyond an outer join, or in a total of GROUPING SETS.
             found = [replace(column, not_null=False) for column in found]
-            return query_relation(flow, read_columns(flow, found), dropped)
+            relation = query_relation(flow, read_columns(flow, found), dropped)
+            return replace(relation, members=members_of_query(session, relation.reads)) if flow.cursor else relation
         name = catalog.find_table(session, table.source, self._config.default_schema)
         if name is None:
             raise catalog.missing_table(session, table.source, self._config.default_schema, str(flow.position))
@@ -181,7 +183,11 @@ class PostgresSource(SqlSource):
         if not flow.columns:
             found = [column for column in found if column.name.lower() not in dropped]
         read = read_columns(flow, found, [column.name for column in flow.columns])
-        return table_relation(flow, name.quoted, read, table_size(session, name))
+        relation = table_relation(flow, name.quoted, read, table_size(session, name))
+        if not flow.cursor:
+            return relation
+        members, remade = members_of_table(session, name)
+        return replace(relation, members=members, remade=remade)
 
     def _schema_of(self, table: str) -> Schema | None:
         """The columns of a table that may be read; None for a missing table."""
