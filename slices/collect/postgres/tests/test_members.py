@@ -198,3 +198,20 @@ def test_members_are_kept_by_their_distances() -> None:
     assert (kept.come(members), kept.rewritten(members)) == ([], [])
     assert kept.come([Member(3, 3, "t3"), Member(4, 4, "t4", empty=True)]) == [Member(3, 3, "t3")]
     assert kept.rewritten([Member(5, 6, "t5"), Member(16384, 9, "x", empty=True)]) == [Member(5, 6, "t5")]
+
+
+@pytest.mark.parametrize("flow", [{}, MERGED], ids=["replace", "merge"])
+def test_a_view_over_a_function_that_lets_policies_hide_rows_is_refused_by_its_name(
+    collecting: Collecting, database: Database, flow: dict[str, Any]
+) -> None:
+    database.run(
+        "CREATE TABLE guarded (id int, at timestamptz); ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;"
+        "CREATE POLICY p ON guarded USING (id = 1); INSERT INTO guarded VALUES (1), (2);"
+        "CREATE FUNCTION part() RETURNS SETOF guarded LANGUAGE sql SET row_security = on AS 'SELECT * FROM guarded';"
+        "CREATE VIEW inner_part AS SELECT * FROM part(); CREATE VIEW v AS SELECT id, at FROM inner_part"
+    )
+    for name, query in (("public.v", ""), ("", "SELECT id, at FROM public.v")):
+        collect(collecting, name, query=query, **flow)
+        said = refusal(collecting)
+        assert said.startswith("DefinitionError") and "the function part()" in said and "RESET row_security" in said
+        collecting.cloud.clock.advance(hours=6)
