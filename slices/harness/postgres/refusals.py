@@ -21,6 +21,7 @@ MISFITS = {
     "22003": "a value is out of range",
     "22007": "a value is not a date or time",
     "22008": "a date or time is out of range",
+    "22015": "an interval is out of range",
     "22021": "a text holds a character that the database's encoding does not have, or U+0000",
     "22P02": "a value cannot be read as the column's type",
     "22P05": "a text holds a character that the database's encoding does not have",
