@@ -94,6 +94,14 @@ def explained(error: psycopg.Error, place: str, table: TargetTable | None, user:
     return DefinitionError(f"PostgreSQL refused to write ({word(error.sqlstate)} {state}{within}){where}", place=place, remedy=remedy)
 
 
+def failing_default(error: psycopg.Error, table: TargetTable, column: str, place: str) -> DefinitionError:
+    """The error where a column's default fails, whatever the row."""
+    what = f"the default of {column} fails ({word(error.sqlstate)} {error.sqlstate}) of {table.schema}.{table.name}"
+    mended = f"mend it, as where a sequence is beyond the column's type: ALTER TABLE {table.sql} ALTER COLUMN {identifier(column)} …"
+    remedy = f"{mended}; or publish {column}"
+    return DefinitionError(what, place=place, remedy=remedy)
+
+
 def _not_granted(error: psycopg.Error, place: str, table: TargetTable | None, user: str, where: str) -> AtollError:
     if is_of_policies(error):
         return row_security(table, place, user)
