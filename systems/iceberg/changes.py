@@ -117,7 +117,7 @@ class Changes:
             if gone:
                 rest = [*rest, *self._write(engine, merge.marked(marked.rows(gone), marked.columns, start))]
             brought = self._brought(engine, merge, rows)
-        return Change(brought, removed, rest, deleted=deleted, within=within)
+        return Change(brought, removed, rest, deleted=deleted, within=within, looked=sum(file.record_count for file in candidates))
 
     def _beside(self, candidates: Sequence[DataFile], going: Mapping[str, tuple[int, bool]], stored: _Stored) -> set[str]:
         """The files whose rows are deleted beside them."""

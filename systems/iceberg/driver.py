@@ -33,7 +33,7 @@ from systems.iceberg.engine import Engine
 from systems.iceberg.iceberg_schema import schema_of
 from systems.iceberg.maintenance import TableMaintenance
 from systems.iceberg.rewriting import Rewriting
-from systems.iceberg.snapshots import bytes_of_snapshot, rewritten_by, rows_of_snapshot
+from systems.iceberg.snapshots import bytes_of_snapshot, looked_through_by, rewritten_by, rows_of_snapshot
 from systems.iceberg.tables import Tables
 
 
@@ -126,6 +126,7 @@ class LakeDriver:
         }
         if work.flow.mode == Mode.MERGE:
             pointer |= zip(("rewritten_rows", "rewritten_bytes"), rewritten_by(table, snapshot_id), strict=True)
+            pointer["looked_rows"] = looked_through_by(table, snapshot_id)
         layout = {"format": "iceberg", "location": table.location(), "partition_by": list(work.flow.partition_by)}
         return Committed(pointer, schema_of(table, columns), rows, sum(sizes), layout, sizes)
 

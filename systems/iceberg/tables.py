@@ -34,7 +34,7 @@ from systems.iceberg.delete_files import delete_files, folded, is_ours
 from systems.iceberg.iceberg_schema import check_names, columns_of, evolve, iceberg_schema
 from systems.iceberg.overwriting import Overwriting
 from systems.iceberg.ownership import check_table, own_database
-from systems.iceberg.snapshots import bytes_of_snapshot, history
+from systems.iceberg.snapshots import LOOKED, bytes_of_snapshot, history
 from systems.iceberg.staging_table import StagingTables
 from systems.iceberg.versions import Change, Read, Written
 
@@ -197,7 +197,8 @@ class Tables:
             _repartition(transaction, partition_by)
         _map_names(transaction)
         removed = self._current(table) if change.replace else change.removed
-        snapshot_id = self._write(transaction, identity.properties(), replace(change, removed=removed))
+        told = {LOOKED: str(change.looked)} if change.looked else {}
+        snapshot_id = self._write(transaction, {**identity.properties(), **told}, replace(change, removed=removed))
         return transaction.commit_transaction(), snapshot_id
 
     def swap(self, table: Table, change: Change, properties: dict[str, str]) -> None:

@@ -20,7 +20,7 @@ class Change:
 
     added: files with new rows, as Engine.write gives them.  rewritten: the same of rows of the removed ones.
     removed: files of the parent; everything for `replace`.  aside: the snapshot does not become the current one.
-    deleted: rows of files that stay, by paths.  within: those files.
+    deleted: rows of files that stay, by paths.  within: those files.  looked: the rows among which keys were looked for.
     """
 
     added: Sequence[Written]
@@ -30,6 +30,7 @@ class Change:
     aside: bool = False
     deleted: Positions = field(default_factory=dict)
     within: Mapping[str, DataFile] = field(default_factory=dict)
+    looked: int = 0
 
 
 @dataclass(frozen=True)

@@ -359,7 +359,7 @@ def test_spark_reads_no_row_that_a_delete_file_of_ours_names(lake: SparkLake) ->
     lake.table(name, NUMBERS, pa.table([pa.array(range(100_000))], ["n"]))
     table = lake.catalog.load_table((lake.database, name))
     (file,) = [task.file for task in table.scan().plan_files()]
-    deletes = folded(table, [], {file.file_path: [*range(0, 90_000), 99_999]}, {file.file_path: file})
+    deletes = folded(table, [], {file.file_path: [*range(90_000), 99_999]}, {file.file_path: file})
     with table.transaction() as transaction, Overwriting(transaction, {}, "main", deletes):
         pass
     target = staging(lake)
