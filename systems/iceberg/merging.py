@@ -60,11 +60,11 @@ class Merge:
         return f"DELETE FROM incoming n USING met m WHERE m.stays AND {self._same_key}"
 
     def going(self) -> str:
-        """Of each file that holds rows which go: its name, their number, and whether one of them is gone in the source."""
+        """The files that hold rows which go: the name of each, their number, and whether one of them is gone in the source."""
         return f"SELECT m.file, count(*), bool_or(n.gone) FROM met m JOIN incoming n ON {self._same_key} GROUP BY m.file"
 
     def places(self, files: Iterable[str]) -> str:
-        """Of each of these files, which hold rows that go: its name, and where these are."""
+        """The places of the rows that go in these files: the name of each, and their numbers."""
         named = ", ".join(map(literal, files))
         rows = f"met m SEMI JOIN incoming n ON {self._same_key} WHERE m.file IN ({named})"
         return f"SELECT m.file, list(m.place) FROM {rows} GROUP BY m.file"
