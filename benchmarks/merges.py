@@ -39,7 +39,7 @@ TYPES = {
 }
 KEYS = {"rising": "lpad(i::VARCHAR, 12, '0')", "ends": "lpad(i::VARCHAR, 12, '0')", "random": "md5(i::VARCHAR)"}
 FILE_ROWS = 500_000  # some 32 MB, as maintenance puts the files of a MERGE together
-FIGURES = ("files_anew", "rows_anew", "mb_anew", "mb_written", "seconds", "cpu_seconds", "read_seconds")
+FIGURES = ("rows_looked", "files_anew", "rows_anew", "mb_anew", "mb_written", "seconds", "cpu_seconds", "read_seconds")
 
 
 class Merges:
@@ -77,6 +77,7 @@ class Merges:
         assert snapshot is not None and snapshot.summary is not None
         said = snapshot.summary.additional_properties
         return {
+            "rows_looked": pointer["looked_rows"],
             "files_anew": int(said.get("deleted-data-files", 0)),
             "rows_anew": pointer["rewritten_rows"],
             "mb_anew": pointer["rewritten_bytes"] / 2**20,

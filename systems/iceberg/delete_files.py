@@ -91,7 +91,8 @@ def folded(
 
 def can_have_deletes(file: DataFile) -> bool:
     """Whether readers find the delete files of a file's partition: by NaN, which is not equal to itself, some do not."""
-    return not any(isinstance(value, float) and math.isnan(value) for value in file.partition)
+    values = [file.partition[number] for number in range(len(file.partition))]
+    return not any(isinstance(value, float) and math.isnan(value) for value in values)
 
 
 def _grouped(known: Iterable[tuple[DataFile, Item]]) -> dict[tuple[int, str], list[Item]]:
