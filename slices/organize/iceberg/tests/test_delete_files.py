@@ -313,7 +313,9 @@ def outcome(batches: list[Any], partition_by: tuple[str, ...], **options: Any) -
     raise AssertionError
 
 
-@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+@pytest.mark.budget(120)
+@pytest.mark.timeout(900)
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 @given(BATCHES, st.sampled_from([(), ("part",)]))
 def test_any_batches_give_what_they_give_where_files_are_written_anew(batches: list[Any], partition_by: tuple[str, ...]) -> None:
     assert outcome(batches, partition_by) == outcome(batches, partition_by, delete_files=False)
