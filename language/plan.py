@@ -81,6 +81,7 @@ def _collect(statement: Collect, signatures: _Signatures) -> tuple[Flow, Flow]:
         mode=settings.mode,
         key=settings.key,
         cursor=settings.cursor,
+        rising=settings.rising,
         query=statement.sql,
         columns=statement.columns,
         filter=statement.filter,

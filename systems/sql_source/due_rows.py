@@ -21,7 +21,8 @@ from systems.sql_source.horizon import Looking
 from systems.sql_source.members import Member, Members
 from systems.sql_source.relation import Relation
 
-CursorOf = Callable[[SchemaColumn, str], CursorColumn]  # of a column and its SQL over what is read
+# Of a column, its SQL over what is read, and whether the program says that its values rise.
+CursorOf = Callable[[SchemaColumn, str, bool], CursorColumn]
 
 
 class DueRows:
@@ -83,7 +84,7 @@ class DueRows:
                 place=str(flow.position),
                 remedy=did_you_mean(flow.cursor, names) + "name another CURSOR",
             )
-        return self._cursor_of(*found)
+        return self._cursor_of(*found, flow.rising)
 
     def _next(self, flow: Flow, relation: Relation, window: Window, column: CursorColumn) -> Bounds:
         """The bounds from where the last batch ended to the batch's end, or to the greatest value that there is."""
