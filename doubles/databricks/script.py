@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import sqlglot
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token
+from sqlglot.tokenizer_core import Token
 
 from doubles.databricks.errors import syntax, unknown
 

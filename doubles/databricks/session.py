@@ -145,7 +145,7 @@ class Session:
             if atomic:
                 raise _not_in_transaction(one.text.split(" ", 1)[0] or "ALTER")
             return self._defined(one)
-        if atomic and "duckdb_columns()" in one.text:
+        if atomic and "duckdb_columns()" in one.text.lower():
             raise StatementFailed("TRANSACTION_NOT_SUPPORTED.INFORMATION_SCHEMA_TABLE", "Accessing INFORMATION_SCHEMA.", "0A000")
         if one.kind != QUERY:
             self._writes(one.table, atomic)
