@@ -113,9 +113,11 @@ class Session:
     def _assigned(self, part: Assigned, atomic: bool) -> str:
         """Rows as JSON; an array has them in any order, so here in the reverse one."""
         found = _JSON.fullmatch(part.query)
+        if atomic:
+            raise _not_in_transaction("SET")
         if part.name not in self._variables or found is None:
             raise unknown(f"SET {part.name}")
-        outcome = self._sql(found["query"], atomic)
+        outcome = self._sql(found["query"], False)
         names = [name for name, _ in outcome.columns]
         rows = [{name: _json(value) for name, value in zip(names, row, strict=True)} for row in reversed(outcome.rows)]
         return json.dumps(rows)

@@ -180,7 +180,7 @@ class DatabricksSql:
         return f"SELECT {named} FROM information_schema.columns WHERE {asked}"
 
     def lock(self, table: str) -> str:
-        """Of two transactions that change a row, one fails: https://docs.databricks.com/aws/en/optimizations/isolation-level"""
+        """Changes a row, which of two transactions one may: https://docs.databricks.com/aws/en/optimizations/isolation-level"""
         return f"UPDATE {table} SET nothing = nothing + 1"
 
     def lockable(self, table: str) -> list[str]:

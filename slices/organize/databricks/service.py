@@ -55,12 +55,12 @@ class DatabricksService:
 
     def look(self, id: str) -> Look:
         told = self._known(id)
-        if told is None:
-            return Look(Status.FAILED, reason="Databricks knows it no more", transient=True)
-        state = str(told["status"]["state"])
+        state = "CLOSED" if told is None else str(told["status"]["state"])
+        if told is None or state == "CLOSED":
+            return Look(Status.FAILED, reason="Databricks keeps its result no longer", transient=True)
         if state in ("PENDING", "RUNNING"):
             self._answers.pop(id, None)
-        if state in ("SUCCEEDED", "CLOSED"):
+        if state == "SUCCEEDED":
             return self._done(id)
         error = told["status"].get("error", {})
         code, said = str(error.get("error_code", "")), str(error.get("message", ""))
@@ -99,7 +99,7 @@ class DatabricksService:
         return self._answers[id]
 
     def _done(self, id: str) -> Look:
-        """With what Query History knows of it, if it does already: https://docs.databricks.com/api/workspace/queryhistory/list"""
+        """A look with what Query History knows of it, if it does already: https://docs.databricks.com/api/workspace/queryhistory/list"""
         try:
             _, told = self._api.ask("GET", "sql/history/queries", query={"filter_by.statement_ids": id, "include_metrics": "true"})
         except (RetryLater, SecretError):
