@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -54,13 +54,15 @@ class Past:
     """What the last batch left.
 
     upto: how far it read, None for nowhere.  since: before it all is settled, None for nothing.  ended: the transactions before that
-    one had ended; None for not known.  points: those from which the next batch can learn more.
+    one had ended; None for not known.  points: those from which the next batch can learn more.  tip: of the rows at upto, which may
+    become more.
     """
 
     upto: str | None = None
     since: str | None = None
     ended: int | None = None
     points: tuple[Point, ...] = field(default=())
+    tip: str = ""
 
     @staticmethod
     def of(window: Window, column: CursorColumn) -> Past:
@@ -70,17 +72,19 @@ class Past:
             return Past()
         upto = values.get("upto")
         points = tuple(Point(*point) for point in values.get("points", ()))
-        return Past(upto, values.get("since", upto), values.get("ended"), points)
+        return Past(upto, values.get("since", upto), values.get("ended"), points, values.get("tip", ""))
 
     def known_to(self, seen: Seen) -> Past:
         """Itself, but for a server that has begun to count its transactions anew, since it was restored: nothing is settled there."""
-        return Past(self.upto) if self.ended is not None and self.ended > seen.begun else self
+        return Past(self.upto, tip=self.tip) if self.ended is not None and self.ended > seen.begun else self
 
 
 @dataclass(frozen=True)
 class Bounds:
     """where: the condition, '' for all rows.  cursor: what the commit stores.  whole: the window has no lower bound.
 
+    news: the condition of rows for which a batch is made; others that `where` takes too came before, but for what `tip` says.
+    tip: a digest of the keys of rows at the upper bound, where others may come to have its value; '' where that is not so.
     took: the window itself, for a batch that is run again and may take no other; None where it may.
     """
 
@@ -88,6 +92,8 @@ class Bounds:
     cursor: str
     whole: bool
     took: Mapping[str, Any] | None = None
+    news: str = ""
+    tip: str = ""
 
 
 def snapshot_bounds(window: Window) -> Bounds:
@@ -111,23 +117,46 @@ def repeated_bounds(window: Window, column: CursorColumn) -> Bounds | None:
 
 
 def merge_bounds(
-    column: CursorColumn, past: Past, upper: str | None, seen: Seen, lag: timedelta, written_since: Callable[[int], str] | None
+    column: CursorColumn,
+    past: Past,
+    upper: str | None,
+    seen: Seen,
+    lag: timedelta,
+    written_since: Callable[[int], str] | None,
+    tip: str = "",
 ) -> Bounds:
     """The bounds from where the last batch ended up to `upper`; rows may come again.
 
-    written_since: the condition of rows that were written by a transaction or a later one; None where rows do not tell.
+    written_since: the condition of rows that were written by a transaction or a later one; None where rows do not tell: then those
+    with the value at which the last batch ended come again, since others may have it by now.  tip: see `Bounds`.
     """
     past = past.known_to(seen)
+    if written_since or column.is_time:
+        return _merged(column, past, upper, seen, lag, written_since, _above)
+    bounds = _merged(column, past, upper, seen, lag, None, _from, tip)
+    return replace(bounds, news=_merged(column, past, upper, seen, lag, None, _above).where, tip=tip)
+
+
+def _merged(
+    column: CursorColumn,
+    past: Past,
+    upper: str | None,
+    seen: Seen,
+    lag: timedelta,
+    written_since: Callable[[int], str] | None,
+    beyond: Callable[[CursorColumn, str | None], str],
+    tip: str = "",
+) -> Bounds:
     since_then = [written_since(past.ended)] if written_since and past.ended is not None else []
     lower = _back(column, past.upto, lag)
-    windows = [_all(_above(column, lower), _below(column, upper) if upper is not None else "false")]
+    windows = [_all(beyond(column, lower), _below(column, upper) if upper is not None else "false")]
     if past.upto is not None and (since_then or past.since != past.upto):
         reach = _back(column, past.since, FIRST_WRITE) if since_then else past.since
         # Other rows may have the value at which a settled one was read: of those only what was written since comes again.
-        above = f"{column.expression} >= {column.literal(reach)}" if since_then and reach is not None else _above(column, reach)
+        above = _from(column, reach) if since_then else beyond(column, reach)
         windows.append(_all(above, _below(column, past.upto), *since_then))
     unmet = _all(f"({_unmet(column, upper)})", *(since_then if past.upto is not None else []))
-    return Bounds(_any((*windows, unmet)), _stored(column, past, upper, upper, seen), past.upto is None)
+    return Bounds(_any((*windows, unmet)), _stored(column, past, upper, upper, seen, tip), past.upto is None)
 
 
 def append_bounds(column: CursorColumn, past: Past, upper: str | None, seen: Seen) -> Bounds:
@@ -146,11 +175,12 @@ def _appended(column: CursorColumn, after: str | None, upto: str | None) -> str:
     return _all(_above(column, after), _below(column, upto) if upto is not None else "false", column.highest)
 
 
-def _stored(column: CursorColumn, past: Past, upper: str | None, upto: str | None, seen: Seen) -> str:
+def _stored(column: CursorColumn, past: Past, upper: str | None, upto: str | None, seen: Seen, tip: str = "") -> str:
     points = _points(past, upper, seen)
     since = points[0].upto if points and points[0].begun <= seen.ended else None
     kept = [(point.upto, point.begun) for point in points]
-    return json.dumps({"column": column.name, "upto": upto, "since": since, "ended": seen.ended, "points": kept})
+    stored = {"column": column.name, "upto": upto, "since": since, "ended": seen.ended, "points": kept}
+    return json.dumps({**stored, "tip": tip} if tip else stored)
 
 
 def _points(past: Past, upper: str | None, seen: Seen) -> tuple[Point, ...]:
@@ -172,6 +202,10 @@ def _back(column: CursorColumn, value: str | None, length: timedelta) -> str | N
 def _above(column: CursorColumn, value: str | None) -> str:
     sign = ">=" if column.is_time else ">"
     return f"{column.expression} {sign} {column.literal(value)}" if value is not None else ""
+
+
+def _from(column: CursorColumn, value: str | None) -> str:
+    return f"{column.expression} >= {column.literal(value)}" if value is not None else ""
 
 
 def _below(column: CursorColumn, value: str) -> str:
