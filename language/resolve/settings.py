@@ -41,7 +41,8 @@ def collect_settings(clauses: Clauses, collector: Slice, organizer: Slice) -> Se
             "CURSOR has no use in REPLACE, which reads the whole table every time",
             "remove CURSOR, or use MERGE ON (key) or APPEND",
         )
-    cursor = "" if mode is Mode.REPLACE else abilities.default_cursor
+    without = mode is Mode.REPLACE or (mode is Mode.APPEND and not abilities.appends_by_cursor)
+    cursor = "" if without else abilities.default_cursor
     return Settings(_seconds(clauses), mode, key, clauses.cursor.folded if clauses.cursor else cursor)
 
 

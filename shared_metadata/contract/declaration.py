@@ -21,6 +21,7 @@ class Capabilities:
     never_appended: COLLECT: which no batch of an APPEND would see beside these, in the same words.
     cursor_types: COLLECT: first words of the source's types, as `discover` writes them, that can be a CURSOR, since their values rise
         as rows change; () where the slice's `check` tells.
+    appends_by_cursor: COLLECT: which rows an APPEND has not taken yet is told by a cursor, so that it takes the default one.
     resumable: an interrupted extract goes on from a resume token.
     maintains: ORGANIZE: tables are compacted, and old versions forgotten, by the slice (its step 'maintain'); its config tells for
         how long they are kept: `keep_of(interval_seconds)`.
@@ -45,6 +46,7 @@ class Capabilities:
     never_seen: str = ""
     never_appended: str = ""
     cursor_types: tuple[str, ...] = ()
+    appends_by_cursor: bool = True
     resumable: bool = True
     maintains: bool = False
     part_mb: int = 0
@@ -82,7 +84,7 @@ class Slice:
     takes_over: ORGANIZE: its place among the engines that compute what is too large for the warehouse's own slice, where a program
         says `engine = 'auto'`: the lowest is taken, unless the warehouse names one; 0 for none of these.
     warehouse: ORGANIZE: the system whose warehouses it computes in, where another slice keeps them; '' where it keeps its own.
-    deployed_options: ORGANIZE: options of a warehouse that its stack is made by, and not its functions read.
+    deployed_options: options of a warehouse or a connection that its stack is made by: whoever changes one deploys it again.
     systems: the folders of `systems/` that it imports, which its functions' bundles hold with it.
     waits: those of its steps that may wait for work that runs elsewhere (`waiting.turn.NotYet`): COLLECT: extract; ORGANIZE: load,
         refresh, check, commit; HARNESS: diff, publish, commit. Only these have a pause in the state machine.

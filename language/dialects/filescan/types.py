@@ -20,7 +20,7 @@ _WORDS = {
     **dict.fromkeys((_Kind.TEXT, _Kind.VARCHAR), "string"),
     _Kind.UUID: "uuid",
 }
-NAMES = "BOOLEAN, INTEGER, BIGINT, FLOAT, DOUBLE, DECIMAL(p,s), DATE, TIME, TIMESTAMP, TIMESTAMPTZ, VARCHAR, UUID, …[], STRUCT(…) and MAP(…)"
+NAMES = "BOOLEAN, INTEGER, BIGINT, FLOAT, DOUBLE, DECIMAL(p,s), DATE, TIME, TIMESTAMP, TIMESTAMPTZ, VARCHAR, UUID, …[], STRUCT, MAP"
 
 
 def named(kind: exp.DataType) -> TypeName | None:
