@@ -18,9 +18,13 @@ _READS = {"organize": "collect.", "harness": "organize."}  # whose staged files 
 
 def secrets(declaration: Slice, program: Program) -> tuple[str, ...]:
     """The secret references of the program's connections that a slice opens."""
-    names = {flow.connection for flow in program.flows.values() if flow.slice_id == declaration.id and flow.connection}
-    options = (program.connections[name].options for name in names)
+    options = (program.connections[name].options for name in connections(declaration, program))
     return tuple(sorted({str(o["secret"]) for o in options if o.get("secret")}))
+
+
+def connections(declaration: Slice, program: Program) -> tuple[str, ...]:
+    """The names of the program's connections that a slice opens."""
+    return tuple(sorted({f.connection for f in program.flows.values() if f.slice_id == declaration.id and f.connection}))
 
 
 def rotating_secrets(declaration: Slice, program: Program) -> tuple[str, ...]:
@@ -69,9 +73,15 @@ def _items(declaration: Slice, program: Program) -> Iterator[str]:
         yield f"what {slice_id} stages"
     for name in warehouses(declaration, program):
         yield f"the warehouse {name}"
-        for option in declaration.deployed_options:
-            value = program.warehouses[name].options.get(option)
-            yield f"{f'the default of {option}' if value is None else f'{option} = {value}'}, of the warehouse {name}"
+        yield from _options(declaration, f"the warehouse {name}", program.warehouses[name].options)
+    for name in connections(declaration, program) if declaration.stage != "organize" else ():
+        yield from _options(declaration, f"the connection {name}", program.connections[name].options)
+
+
+def _options(declaration: Slice, of: str, options: Mapping[str, Any]) -> Iterator[str]:
+    for option in declaration.deployed_options:
+        value = options.get(option)
+        yield f"{f'the default of {option}' if value is None else f'{option} = {value}'}, of {of}"
 
 
 def _digest(item: str) -> str:
