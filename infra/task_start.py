@@ -22,11 +22,11 @@ def main() -> None:
         found = boto3.client("s3").get_object(Bucket=settings["ATOLL_BUNDLE_BUCKET"], Key=settings["ATOLL_BUNDLE_KEY"])
         body = found["Body"].read()
     except Exception as error:
-        print(f"the bundle could not be fetched: {type(error).__name__}: {error}", flush=True)
+        print(f"[ERROR] the bundle could not be fetched: {type(error).__name__}: {error}", flush=True)
         sys.exit(NO_BUNDLE)
     digest = hashlib.sha256(body).hexdigest()
     if digest != settings["ATOLL_BUNDLE_SHA256"]:
-        print("the bundle is another one than was deployed", flush=True)
+        print("[ERROR] the bundle is another one than was deployed", flush=True)
         sys.exit(WRONG_BUNDLE)
     folder = os.path.join(settings.get("TMPDIR", "/tmp"), f"bundle-{digest[:16]}-{os.getpid()}")  # noqa: PTH118, S108 -- the task's own
     zipfile.ZipFile(io.BytesIO(body)).extractall(folder)

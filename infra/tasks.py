@@ -51,7 +51,7 @@ class SliceTasks(Construct):
             self._cluster, "AwsSolutions-ECS4", "a task's use is in the figures of its batch; Container Insights cost by metric"
         )
         self._network, self._public = (network, False) if network else (public_network(self, settings), True)
-        group_name = f"/aws/ecs/{name}"
+        group_name = naming.task_logs(slice_id)
         self._group = logs.LogGroup(
             self,
             "Logs",

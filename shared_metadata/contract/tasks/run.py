@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from shared_metadata.program import Flow, Program
+
 FUNCTION, TASK, AUTO = "function", "task", "auto"
 VARIABLE = "ATOLL_TASK"  # in a task: the key of what it is to do
 # What Fargate has: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#fargate-tasks-size
@@ -35,6 +37,12 @@ class TaskSize:
 def run_of(options: Mapping[str, Any]) -> str:
     """'function', 'task' or 'auto', of the options of a connection or a warehouse, whichever system's."""
     return str(options.get("run", FUNCTION))
+
+
+def chooses(program: Program, flow: Flow) -> bool:
+    """Whether the program says where a flow's steps run: its connection's options where it has one, else its warehouse's."""
+    of = program.connections.get(flow.connection) if flow.connection else program.warehouses.get(flow.warehouse)
+    return of is not None and run_of(of.options) != FUNCTION
 
 
 def size_of(options: Mapping[str, Any]) -> TaskSize:
