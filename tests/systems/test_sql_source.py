@@ -62,6 +62,12 @@ class FileDialect:
     def answer(self, sql: str) -> str:
         return f"query({literal(sql)})"
 
+    def beside(self, values: Sequence[tuple[str, SchemaColumn]]) -> str:
+        return ""
+
+    def held(self, columns: Sequence[SchemaColumn]) -> str:
+        return ""
+
     def read(self, value: str, column: SchemaColumn) -> str:
         return f"CAST({value} AS {duckdb_type(column.type)})"
 
@@ -197,7 +203,7 @@ def test_a_window_takes_what_is_new_and_tells_of_what_left_the_filter(file: Path
     with duckdb.connect() as session:
         session.execute(f"ATTACH {literal(str(file))} AS source (READ_ONLY)")
         asking = Asking(session)
-        due = DueRows(asking, DIALECT, looking, timedelta(0), Number, None)
+        due = DueRows(asking, DIALECT, looking, timedelta(0), lambda column, sql, _: Number(column, sql), None)
         first = due.bounds(MERGED, relation(MERGED), WINDOW)
         assert first and first.whole
         later = replace(WINDOW, cursor=first.cursor)
