@@ -104,7 +104,7 @@ def test_no_grant_of_tasks_has_a_wildcard_in_its_action_and_roles_serve_this_acc
     }
     for name, trusted in trusts.items():
         (statement,) = trusted["Statement"]
-        if "FlowLog" in name:
+        if "VpcFlows" in name:
             continue
         assert statement["Principal"] == {"Service": "ecs-tasks.amazonaws.com"}, name
         assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "111122223333"}}, name
