@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -35,8 +36,19 @@ def install() -> None:
 
     ecs._run_task, ecs._stop_task = run_task, stop_task
     ecs._ACTION_MAP |= {"RunTask": run_task, "StopTask": stop_task, "Double": _door}
+    _take_flow_logs()
     _follow_executions(stepfunctions)
     stepfunctions._SERVICE_DISPATCH[DISPATCH] = lambda resource, given: _of_machine(ecs, stepfunctions, resource, given)
+
+
+def _take_flow_logs() -> None:
+    """Has CloudFormation take the flow log of the tasks' network: the emulator knows networks, and no logs of them."""
+    from ministack.services.cloudformation import provisioners  # type: ignore[import-untyped]
+
+    provisioners._RESOURCE_HANDLERS["AWS::EC2::FlowLog"] = {
+        "create": lambda logical_id, properties, stack: (f"fl-{uuid.uuid4().hex[:17]}", {}),
+        "delete": lambda id, properties: None,
+    }
 
 
 def _run(ecs: Any, run: Callable[[dict[str, Any]], Any], data: dict[str, Any]) -> Any:
