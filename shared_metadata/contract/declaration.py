@@ -96,6 +96,8 @@ class Slice:
     systems: the folders of `systems/` that it imports, which its functions' bundles hold with it.
     waits: those of its steps that may wait for work that runs elsewhere (`waiting.turn.NotYet`): COLLECT: extract; ORGANIZE: load,
         refresh, check, commit; HARNESS: diff, publish, commit. Only these have a pause in the state machine.
+    tasks: those of its steps that may run as a task of Fargate, where a program asks for it; its Config has
+        `tasks.options.TaskOptions`.
     services: of AWS's, those that its functions call beside those of every slice (DynamoDB, S3, Secrets Manager), as an endpoint
         of a VPC names them.
     steps: the names of its handlers: those of a batch in their order, then 'discover' if it can look at a connection's tables,
@@ -119,6 +121,7 @@ class Slice:
     systems: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
     waits: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
