@@ -17,7 +17,15 @@ from language.sql.meanings.forms import forms_of, translated_dialects
 from language.text.diagnostics import SourceText, Span
 from language.translate.query import Translated, translated
 from slices.organize.spark.spelling import as_spark
-from tests.language.meaning_engines import Engine, athena_answers, differences, duckdb_answers, same
+from tests.language.meaning_engines import (
+    Engine,
+    athena_answers,
+    differences,
+    duckdb_answers,
+    redshift_answers,
+    same,
+    snowflake_answers,
+)
 from tests.language.meaning_rows import DEC, cases, columns, rows, table
 from tests.language.spark_rows import computed
 
@@ -46,7 +54,10 @@ WHOLE = (
     "SELECT id, p2 BETWEEN -1 AND 2 AND NOT p1 BETWEEN 0 AND 3 AS x FROM TABLE",
     "SELECT id, p1 - (SELECT max(p1) FROM TABLE WHERE p1 < 9) AS x FROM TABLE WHERE p1 > -9",
 )
-ENGINES: dict[str, Engine] = {"duckdb": duckdb_answers, "trino": athena_answers}
+ENGINES: dict[str, Engine] = {
+    **{"duckdb": duckdb_answers, "trino": athena_answers, "redshift": redshift_answers, "snowflake": snowflake_answers}
+}
+WAREHOUSES = ("redshift", "snowflake")
 
 
 class Case(NamedTuple):
@@ -126,6 +137,33 @@ def test_what_is_written_over_between_duckdb_and_athena_means_the_same(source: s
         given = (table(case.kinds), columns(case.kinds), rows(case.kinds))
         differ = differences((ENGINES[source], case.sql), (ENGINES[target], found.text), *given)
         wrong += [f"{case.sql} | {found.text} | {one}" for one in differ[:3]]
+    assert wrong == [], "\n".join(wrong)
+
+
+PAIRS = [pair for other in WAREHOUSES for pair in (("duckdb", other), (other, "duckdb"))]
+WITH_WAREHOUSES = [(*pair, name) for pair in PAIRS for name in ("", *_names(*pair))]  # "" for CASTs and whole queries
+
+
+@pytest.mark.budget(60)
+@pytest.mark.sampled(40)
+@pytest.mark.parametrize(("source", "target", "name"), [*WITH_WAREHOUSES, *((*pair, "") for pair in PAIRS)])
+def test_what_is_written_over_between_duckdb_and_a_warehouse_means_the_same(source: str, target: str, name: str) -> None:
+    """Of each meaning, or of CASTs and whole queries; and the warehouse's double computes some row of each that was written over."""
+    cases = [case for case in _cases(source, target) if case.meaning.partition("(")[0] == name] if name else []
+    wrong, computed_by = [], dict[str, str]()
+    for case in cases or (*_casts(source, target), *_whole()):
+        found = case.over(source, target)
+        if found.problems:
+            continue
+        given = (table(case.kinds), columns(case.kinds), rows(case.kinds))
+        differ = differences((ENGINES[source], case.sql), (ENGINES[target], found.text), *given)
+        wrong += [f"{case.sql} | {found.text} | {one}" for one in differ[:3]]
+        there = found.text if source == "duckdb" else case.sql
+        theirs = ENGINES[target if source == "duckdb" else source]
+        if computed_by.get(case.meaning) != "":
+            some = theirs(there, *given[:2], given[2][1:4])
+            computed_by[case.meaning] = "" if isinstance(some, dict) else f"{case.meaning}: {there} | {some}"
+    wrong += [said for said in computed_by.values() if said]
     assert wrong == [], "\n".join(wrong)
 
 
