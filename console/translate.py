@@ -66,10 +66,14 @@ def translate(views: tuple[str, ...], engine: str, options: str, write: bool, as
                 write_file(file, text)
     shown = tuple(one for one in sound if one.edits or one.problems)
     click.echo(_as_json(shown, goal, write, mistakes) if as_json else _shown(shown, goal, write, compilation))
-    wrong = [*(problem for one in sound for problem in one.problems), *mistakes]
+    _end([*(problem for one in sound for problem in one.problems), *mistakes], as_json)
+
+
+def _end(wrong: Sequence[Diagnostic], as_json: bool) -> None:
+    """Ends the command with what is wrong, if anything is."""
+    if wrong and not as_json:
+        click.echo(str(ProgramErrors(wrong)), err=True)
     if wrong:
-        if not as_json:
-            click.echo(str(ProgramErrors(wrong)), err=True)
         raise SystemExit(1)
 
 
