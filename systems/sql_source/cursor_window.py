@@ -7,7 +7,7 @@ one so far ahead that it may stand for `never`. And those that lie before it, bu
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from shared_metadata.contract.collect import Window
 from shared_metadata.program.intervals import from_text, to_text
 from systems.sql_source.horizon import FIRST_WRITE, Point, Seen, settled
+from systems.sql_source.members import Members
 
 FAR = timedelta(days=8)  # longer than any batch; the warehouse goes by the same length
 
@@ -54,13 +55,15 @@ class Past:
     """What the last batch left.
 
     upto: how far it read, None for nowhere.  since: before it all is settled, None for nothing.  ended: the transactions before that
-    one had ended; None for not known.  points: those from which the next batch can learn more.
+    one had ended; None for not known.  points: those from which the next batch can learn more.  members: the tables that rows were
+    in; None for not known.
     """
 
     upto: str | None = None
     since: str | None = None
     ended: int | None = None
     points: tuple[Point, ...] = field(default=())
+    members: Members | None = None
 
     @staticmethod
     def of(window: Window, column: CursorColumn) -> Past:
@@ -70,11 +73,13 @@ class Past:
             return Past()
         upto = values.get("upto")
         points = tuple(Point(*point) for point in values.get("points", ()))
-        return Past(upto, values.get("since", upto), values.get("ended"), points)
+        members = Members.from_plain(values.get("members"))
+        return Past(upto, values.get("since", upto), values.get("ended"), points, members)
 
     def known_to(self, seen: Seen) -> Past:
         """Itself, but for a server that has begun to count its transactions anew, since it was restored: nothing is settled there."""
-        return Past(self.upto) if self.ended is not None and self.ended > seen.begun else self
+        anew = self.ended is not None and self.ended > seen.begun
+        return Past(self.upto, members=self.members) if anew else self
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,8 @@ def rerun_bounds(window: Window, column: CursorColumn, seen: Seen, *, unmet: boo
     lower, upper = to_text(window.interval.start), to_text(window.interval.end)
     inside = f"{column.expression} >= {column.literal(lower)} AND {column.expression} < {column.literal(upper)}"
     where = _any((inside, _unmet(column, upper))) if unmet else inside
-    return Bounds(where, _stored(column, Past(lower, lower), upper, upper, seen), False)
+    past = Past(lower, lower, members=Past.of(window, column).members)
+    return Bounds(where, _stored(column, past, upper, upper, seen), False)
 
 
 def repeated_bounds(window: Window, column: CursorColumn) -> Bounds | None:
@@ -111,23 +117,32 @@ def repeated_bounds(window: Window, column: CursorColumn) -> Bounds | None:
 
 
 def merge_bounds(
-    column: CursorColumn, past: Past, upper: str | None, seen: Seen, lag: timedelta, written_since: Callable[[int], str] | None
+    column: CursorColumn,
+    past: Past,
+    upper: str | None,
+    seen: Seen,
+    lag: timedelta,
+    written_since: Callable[[int], str] | None,
+    beside: Sequence[str] = (),
+    *,
+    remade: bool = False,
 ) -> Bounds:
     """The bounds from where the last batch ended up to `upper`; rows may come again.
 
     written_since: the condition of rows that were written by a transaction or a later one; None where rows do not tell.
+    beside: conditions of rows that come whatever their cursor says.  remade: rows with any value may have been written since.
     """
     past = past.known_to(seen)
     since_then = [written_since(past.ended)] if written_since and past.ended is not None else []
     lower = _back(column, past.upto, lag)
     windows = [_all(_above(column, lower), _below(column, upper) if upper is not None else "false")]
     if past.upto is not None and (since_then or past.since != past.upto):
-        reach = _back(column, past.since, FIRST_WRITE) if since_then else past.since
+        reach = None if remade else _back(column, past.since, FIRST_WRITE) if since_then else past.since
         # Other rows may have the value at which a settled one was read: of those only what was written since comes again.
         above = f"{column.expression} >= {column.literal(reach)}" if since_then and reach is not None else _above(column, reach)
         windows.append(_all(above, _below(column, past.upto), *since_then))
     unmet = _all(f"({_unmet(column, upper)})", *(since_then if past.upto is not None else []))
-    return Bounds(_any((*windows, unmet)), _stored(column, past, upper, upper, seen), past.upto is None)
+    return Bounds(_any((*windows, unmet, *beside)), _stored(column, past, upper, upper, seen), past.upto is None)
 
 
 def append_bounds(column: CursorColumn, past: Past, upper: str | None, seen: Seen) -> Bounds:
@@ -142,6 +157,12 @@ def append_bounds(column: CursorColumn, past: Past, upper: str | None, seen: See
     return Bounds(_appended(column, past.upto, upto), _stored(column, past, upper, upto, seen), past.upto is None, took)
 
 
+def unmet_before(column: CursorColumn, past: Past) -> str:
+    """The condition of values that no window will meet any more: below where the last batch ended, or such as none meets."""
+    before = f"{_below(column, past.upto)} OR " if past.upto is not None else ""
+    return f"{before}{_unmet(column, past.upto)}"
+
+
 def _appended(column: CursorColumn, after: str | None, upto: str | None) -> str:
     return _all(_above(column, after), _below(column, upto) if upto is not None else "false", column.highest)
 
@@ -150,7 +171,8 @@ def _stored(column: CursorColumn, past: Past, upper: str | None, upto: str | Non
     points = _points(past, upper, seen)
     since = points[0].upto if points and points[0].begun <= seen.ended else None
     kept = [(point.upto, point.begun) for point in points]
-    return json.dumps({"column": column.name, "upto": upto, "since": since, "ended": seen.ended, "points": kept})
+    members = {"members": past.members.to_plain()} if past.members is not None else {}
+    return json.dumps({"column": column.name, "upto": upto, "since": since, "ended": seen.ended, "points": kept, **members})
 
 
 def _points(past: Past, upper: str | None, seen: Seen) -> tuple[Point, ...]:

@@ -62,6 +62,12 @@ class FileDialect:
     def answer(self, sql: str) -> str:
         return f"query({literal(sql)})"
 
+    def beside(self, values: Sequence[tuple[str, SchemaColumn]]) -> str:
+        return ""
+
+    def held(self, columns: Sequence[SchemaColumn]) -> str:
+        return ""
+
     def read(self, value: str, column: SchemaColumn) -> str:
         return f"CAST({value} AS {duckdb_type(column.type)})"
 

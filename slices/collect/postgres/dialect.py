@@ -44,6 +44,12 @@ class PostgresDialect:
     def answer(self, sql: str) -> str:
         return f"postgres_query({literal(SOURCE)}, {literal(sql)})"
 
+    def beside(self, values: Sequence[tuple[str, SchemaColumn]]) -> str:
+        return ""
+
+    def held(self, columns: Sequence[SchemaColumn]) -> str:
+        return ""
+
     def read(self, value: str, column: SchemaColumn) -> str:
         """A document that is cast comes as text."""
         if column.source_type == "jsonb" and is_nested(column.type):
