@@ -40,12 +40,20 @@ class Integration:
     _user: Any = field(default=None, repr=False)
     _s3: tuple[float, Any] = field(default=(0.0, None), repr=False)
 
+    @property
+    def role(self) -> str:
+        return f"arn:aws:iam::{self.aws.account}:role/{named.role(self.warehouse)}-{self.aws.region}"
+
     def user(self) -> Any:
-        """A session as the integration's user, whom nobody grants anything but the role, by trusting it."""
+        """A session as the integration's user, who may ask for that role and nothing else."""
         if self._user is None:
             iam = self.aws.session().client("iam")
             if USER not in {one["UserName"] for one in iam.list_users()["Users"]}:
                 iam.create_user(UserName=USER)
+            may = [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": self.role}]
+            iam.put_user_policy(
+                UserName=USER, PolicyName="roles", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": may})
+            )
             key = iam.create_access_key(UserName=USER)["AccessKey"]
             self._user = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name=self.aws.region)
         return self._user
@@ -57,8 +65,7 @@ class Integration:
         """S3 by the role. Raises ClientError."""
         until, found = self._s3
         if time.monotonic() > until:
-            role = f"arn:aws:iam::{self.aws.account}:role/{named.role(self.warehouse)}-{self.aws.region}"
-            asked = {"RoleArn": role, "RoleSessionName": USER, "ExternalId": self.external_id}
+            asked = {"RoleArn": self.role, "RoleSessionName": USER, "ExternalId": self.external_id}
             keys = self.client(self.user(), "sts").assume_role(**asked)["Credentials"]
             session = boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=self.aws.region)
             found = self.client(session, "s3")
