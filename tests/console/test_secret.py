@@ -12,6 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from console.main import main
+from console.prerequisites import missing_secrets
+from console.project import compile_files
+from console.target import open_target
 from shared_metadata import naming
 from shared_metadata.contract.secrets.secret_store import read_secret
 from slices.registry import installed
@@ -177,6 +180,8 @@ def test_a_warehouse_s_secret_is_one_that_the_program_names_and_its_slice_checks
     result = atoll("secret", "snowflake", "x.json")
     assert result.exit_code == 1 and field in result.stderr and "hush" not in result.output, result.stderr
     assert "names no secret" not in result.stderr
+    (_, lacks) = missing_secrets(open_target(None), compile_files([]))
+    assert "warehouse lake: the secret atoll/snowflake does not exist; store it: atoll secret snowflake snowflake.json" in lacks
     fit = snowflake().secret if using == SNOWFLAKE else {"username": "atoll", "password": "hush-7"}
     (folder / "x.json").write_text(json.dumps(fit))
     assert atoll("secret", "snowflake", "x.json").exit_code == 0
