@@ -245,3 +245,24 @@ def test_a_dialects_forms_are_of_meanings_that_another_has_too() -> None:
     for name in translated_dialects():
         others = {meaning for other in translated_dialects() if other != name for meaning in forms_of(other).forms}
         assert forms_of(name).forms.keys() <= others, name
+
+
+FILTERED = {
+    "count(*) FILTER (WHERE p1 > 1)": "count(CASE WHEN p1 > 1 THEN 1 END)",
+    "count(DISTINCT p1) FILTER (WHERE p2 > 1)": "count(DISTINCT CASE WHEN p2 > 1 THEN p1 END)",
+    "max(p1) FILTER (WHERE p1 IS NOT NULL)": "max(CASE WHEN NOT p1 IS NULL THEN p1 END)",
+}
+
+
+@pytest.mark.parametrize("target", WAREHOUSES)
+@pytest.mark.parametrize("text", FILTERED)
+def test_an_engine_without_filter_is_given_a_case(text: str, target: str) -> None:
+    kinds = ("int", "int")
+    found = Case("", f"SELECT {text} AS x FROM {table(kinds)}", kinds).over("duckdb", target)
+    assert found.text == f"SELECT {FILTERED[text]} AS x FROM {table(kinds)}", found.problems
+
+
+def test_a_text_with_a_backslash_is_the_same_to_engines_in_which_it_escapes() -> None:
+    sql = f"SELECT p1 AS x FROM {table(('string',))} WHERE p1 = 'O''Brien \\'"
+    for target in WAREHOUSES:
+        assert Case("", sql, ("string",)).over("duckdb", target).text == sql
