@@ -159,8 +159,9 @@ PAIRS = [pair for other in WAREHOUSES for pair in (("duckdb", other), (other, "d
 WITH_WAREHOUSES = [(*pair, name) for pair in PAIRS for name in ("", *_names(*pair))]  # "" for CASTs and whole queries
 
 
-@pytest.mark.budget(60)
-@pytest.mark.sampled(40)
+@pytest.mark.budget(120)
+@pytest.mark.timeout(900)
+@pytest.mark.sampled(100)
 @pytest.mark.parametrize(("source", "target", "name"), [*WITH_WAREHOUSES, *((*pair, "") for pair in PAIRS)])
 def test_what_is_written_over_between_duckdb_and_a_warehouse_means_the_same(source: str, target: str, name: str) -> None:
     """Of each meaning, or of CASTs and whole queries; and the warehouse's double computes some row of each that was written over."""
