@@ -11,7 +11,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from click.testing import CliRunner
 from console.main import main
 from console.project import compile_project
 from examples.airline import crm
+from examples.airline import demo as airline_demo
 from examples.airline.demo import PROGRAM, Demo
 from infra.embedded import EmbeddedAws
 from shared_metadata.program.intervals import floor, to_text
@@ -32,6 +33,7 @@ from tests.e2e.snowflake_account import opened, store_secret, written
 from tests.e2e.test_airline import MINUTE, Deployed
 
 pytestmark = [pytest.mark.xdist_group("warehouses"), pytest.mark.timeout(3000), pytest.mark.budget(600), pytest.mark.deep]
+EVERY = timedelta(minutes=3)  # two warehouses have twice the batches of one
 # A view that keeps what has gone from its input, and sets rows aside.
 FLEET = """
 CREATE MATERIALIZED VIEW lake.ops.fleet
@@ -95,6 +97,7 @@ class Both(Deployed):
 
     def write(self, text: str) -> None:
         """The program in both warehouses."""
+        text = text.replace("EVERY '1 minute'", f"EVERY '{EVERY // MINUTE} minutes'")
         there = translated(text, self.beside.name, self.beside.options(self.demo.stack), self.folder)
         there = re.sub(r"\blake\b", "dwh", there).replace("ops.published.", "ops.published_there.")
         statements = [one for one in there.split(";") if "CREATE CONNECTION" not in one]
@@ -121,7 +124,12 @@ class Both(Deployed):
         return {name: rows[:4] for name, rows in found.items() if rows}
 
     def wait_now(self, title: str) -> None:
-        self.demo.wait(self.program, floor(datetime.now(UTC), 60) + MINUTE, title)
+        self.demo.wait(self.program, after(), title)
+
+
+def after() -> datetime:
+    """The end of the batches that see what has happened by now."""
+    return floor(datetime.now(UTC), int(EVERY.total_seconds())) + EVERY
 
 
 def translated(text: str, warehouse: str, options: str, folder: Path) -> str:
@@ -155,7 +163,8 @@ def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     known = {name.replace("published.", "published_there."): table for name, table in tables.items() if "published." in name}
     (folder / FOLDER / "ops.json").write_text(json.dumps({**snapshot, "tables": {**tables, **known}}))
     try:
-        with fresh_aws() as stack:
+        with fresh_aws() as stack, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(airline_demo, "TIMEOUT_SECONDS", 1500)
             yield Both(Demo(stack, folder / "crm", folder / "program.sql"), WAREHOUSES[request.param], folder)
     finally:
         crm.down(folder / "crm")
@@ -168,14 +177,14 @@ def test_each_dataset_and_what_is_published_has_the_same_rows_as_the_lake_s(both
 
 
 def test_also_after_changes_deletes_a_new_column_a_wider_type_and_a_row_that_is_set_aside(both: Both) -> None:
-    moment = both.demo.change()
+    both.demo.change()
     with psycopg.connect(both.demo.dsn, autocommit=True) as connection:
         connection.execute("ALTER TABLE planes ADD COLUMN owner text")
         connection.execute("UPDATE planes SET owner = 'O''Hare \\ «größer»' WHERE engines = 2")
         connection.execute("ALTER TABLE airports ALTER COLUMN alt TYPE bigint")
         connection.execute("UPDATE airports SET alt = 3000000000 WHERE faa = 'JFK'")
         connection.execute("INSERT INTO planes (tailnum, year, seats) VALUES ('N-OLD', 1800, 1), ('N-NEW', 2026, 2)")
-    both.demo.wait(both.program, max(moment, floor(datetime.now(UTC), 60) + MINUTE), "the batches after the change")
+    both.wait_now("the batches after the change")
     assert both.unlike() == {}
     assert both.differences() == []
     planes = both.rows_there("ops", "planes").to_pylist()
@@ -214,7 +223,7 @@ def test_a_batch_that_is_made_again_leaves_what_is_there(both: Both) -> None:
     for view in ("carrier_day", "fleet"):
         name = f"dwh.ops.{view}"
         end = both.watermark(name, name)
-        ended = both.execute(f"organize.{both.beside.name}", {"flow": name, "from": to_text(end - MINUTE), "to": to_text(end)})
+        ended = both.execute(f"organize.{both.beside.name}", {"flow": name, "from": to_text(end - EVERY), "to": to_text(end)})
         assert ended["status"] == "SUCCEEDED", ended
     both.wait_now("what is under way")
     assert both.unlike() == {}
