@@ -79,8 +79,8 @@ class Slice:
     stage: 'collect' | 'organize' | 'harness'.  system: as after TO or USING in a program.
     title: 'Salesforce', for stack and console names (`CollectSalesforceSlice`).
     config: 'module:class' of its pydantic model of the connection's or warehouse's options, imported on demand.
-    secret: 'module:function' of what `atoll secret` asks of what a connection signs in with, imported on demand: it takes the
-        connection and the object's fields, and raises SecretError that names a field and no value. '' where it asks nothing.
+    secret: 'module:function' of what `atoll secret` asks of what a connection or warehouse signs in with, imported on demand: it
+        takes that and the object's fields, and raises SecretError that names a field and no value. '' where it asks nothing.
     check: 'module:function' of what `atoll check` asks of each flow and of what is known of its tables, imported on demand; it raises
         DefinitionError for one that the slice cannot run. '' where it can run all of them.
     fits: HARNESS: 'module:function' of what `atoll check` asks of each column of a publication whose table is known, imported on
