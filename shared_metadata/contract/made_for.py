@@ -53,12 +53,6 @@ def warehouses(declaration: Slice, program: Program) -> tuple[str, ...]:
     return tuple(sorted(w.name for w in program.warehouses.values() if w.system == declaration.works_in))
 
 
-def connections(declaration: Slice, program: Program) -> tuple[str, ...]:
-    """The names of the program's connections that a slice opens."""
-    flows = program.flows.values()
-    return tuple(sorted({flow.connection for flow in flows if flow.slice_id == declaration.id and flow.connection}))
-
-
 def tasks(declaration: Slice, program: Program) -> tuple[str, ...]:
     """The steps of a slice that the program may have run as tasks; none where it asks for no task."""
     asked = [run_of(program.warehouses[name].options) for name in warehouses(declaration, program)]
