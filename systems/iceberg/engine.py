@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from shared_metadata.contract.own_columns import DELETED
 from shared_metadata.contract.parquet.duckdb_errors import told, unreached
 from shared_metadata.contract.parquet.duckdb_session import identifier, interrupted_at, literal, open_duckdb
+from shared_metadata.contract.tasks.outgrown import Outgrown
 from shared_metadata.errors import DefinitionError
 from systems.iceberg import partitions, relations
 from systems.iceberg.column_types import result_columns
@@ -57,16 +58,14 @@ class Engine:
         except (duckdb.HTTPException, duckdb.IOException) as error:
             raise unreached(error, f"S3 was not reached: {type(error).__name__}", place=self._place) from None
         except duckdb.OutOfMemoryException:
-            raise DefinitionError(
+            raise Outgrown(
                 "the query needs more memory than the function has",
                 place=self._place,
                 remedy=f"{MORE_MEMORY.format(self._slice_id)}, or make the batches smaller",
             ) from None
         except duckdb.InterruptException:
             self.cut = True
-            raise DefinitionError(
-                "the query did not end before the function's time limit", place=self._place, remedy=TOO_LONG
-            ) from None
+            raise Outgrown("the query did not end before the function's time limit", place=self._place, remedy=TOO_LONG) from None
         except duckdb.PermissionException:
             raise DefinitionError(
                 "the query reaches outside of its inputs",
