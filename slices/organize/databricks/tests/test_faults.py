@@ -48,6 +48,7 @@ def dwh(monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
         served.api.forget()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("kind", "match", "more"),
     [
@@ -97,6 +98,7 @@ TOLD = [
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("condition", "message", "told"), TOLD)
 def test_an_error_names_the_object_the_right_or_the_limit_and_no_value(
     dwh: Warehouse, condition: str, message: str, told: list[str]
