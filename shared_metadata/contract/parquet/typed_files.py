@@ -1,4 +1,4 @@
-"""Turns local files of text into Parquet on S3 by DuckDB, types given, rows never Python objects; what has no such type is set aside."""
+"""Turns local files of text into Parquet on S3 by DuckDB, types given, rows never Python objects; what does not fit is set aside."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ class TypedFiles:
     def write(self, source: SourceSql, number: int) -> dict[str, Any]:
         """A Parquet file; returns {'key', 'rows', 'bytes', 'values'}.
 
-        Where the program tolerates bad rows, those with values that cannot be read as their type are in a file of their own, 'rejected'
-        in the answer. Raises RowError where it does not.
+        Where the program tolerates bad rows, those with values that cannot be read as their type are in a file of their own,
+        'rejected' in the answer. Raises RowError where it does not.
         """
         name = f"{number:04d}.parquet"
         if self._left:
