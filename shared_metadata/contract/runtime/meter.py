@@ -1,4 +1,7 @@
-"""Counts what a step's own AWS clients ask for, in the units that AWS charges."""
+"""Counts what a step's own AWS clients ask for, in the units that AWS charges.
+
+Calls of Athena, EMR Serverless and Redshift's Data API cost nothing by themselves; what they run is in `Look.used`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 S3_PUTS = ("PutObject", "ListObjectsV2")
+REQUESTS = {"secretsmanager": "secrets_request", "glue": "glue_request"}  # each costs the same
 DYNAMODB_READS = ("GetItem", "BatchGetItem", "Query")
 
 
@@ -44,8 +48,8 @@ class Meter:
             self._requests[kind] += capacity_units(parsed)  # type: ignore[assignment]
         elif service == "s3":
             self._requests["s3_put" if operation in S3_PUTS else "s3_get"] += 1
-        elif service == "secretsmanager":
-            self._requests["secrets_request"] += 1
+        elif service in REQUESTS:
+            self._requests[REQUESTS[service]] += 1
 
 
 def capacity_units(answer: Mapping[str, Any]) -> float:
