@@ -77,6 +77,7 @@ RULES = Rules(
         exp.DecodeCase: ("decode", ()),
     },
     items_named=True,
+    orders_within=True,
     ordered_windows=frozenset(("lag", "lead")),
     unread=_unread,
 )
