@@ -173,7 +173,10 @@ def test_a_statement_s_figures_stand_in_the_statistics_of_its_batch(dwh: Warehou
     (found,) = dwh.cloud.reader.statistics(f"{FLIGHTS}:load")
     assert [one["purpose"] for one in found["statements"]] == ["load", "standing 0", "commit 0"]
     assert all(one["id"] and one["run_seconds"] >= 0 and one["queue_seconds"] >= 0 for one in found["statements"])
-    assert found["statements"][0]["rows"] == 2
+    load = found["statements"][0]
+    assert load["rows"] == 2 and int(load["console_id"]) > 0
+    assert load["estimated"] == {"redshift_rpu_seconds": pytest.approx(8 * load["run_seconds"], abs=0.01)}
+    assert "redshift_rpu_seconds" not in found.get("unpriced", {})
 
 
 def test_what_batches_left_that_did_not_end_is_dropped_by_maintenance_and_ledgers_are_shortened(dwh: Warehouse) -> None:
