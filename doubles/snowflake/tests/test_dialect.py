@@ -46,7 +46,7 @@ KINDS |= {"timestamp": "timestamp_ntz", "timestamptz": "timestamp_ltz"}
 NOT_RUN = ("CAST(dateadd(", "CAST(timestampadd(", "CAST(s AS")  # the last: of a text that is no number
 DECLARED = (
     "b boolean, i number(10,0), l number(19,0), r float, d float, p number(10,2), q number(5,0), w number(38,6), "
-    "s varchar(16777216), y date, t timestamp_ntz(6), z timestamp_ltz(6), x binary(8388608)"
+    "s varchar(134217728), y date, t timestamp_ntz(6), z timestamp_ltz(6), x binary(67108864)"
 )
 ROW = "true, 3, 40, 1.5, 2.5, 12.34, 7, 1.5, 'ab'"
 LEAST = "-2147483648, -9223372036854775808, '-inf', 'NaN', -99999999.99, -99999, -99999999999999999999999999999999.999999"
