@@ -13,6 +13,7 @@ from console.printable import printable
 from console.status import COLOURS, troubles
 from console.wording import age, counted, dollars
 from shared_metadata import naming
+from shared_metadata.contract.tasks.run import chooses
 from shared_metadata.notices.message import covering
 from shared_metadata.program import Flow, Kind, Program
 from shared_metadata.program.intervals import covered, to_text
@@ -88,7 +89,7 @@ def read_detail(reader: MetadataReader, program: Program, status: DatasetStatus,
         status=status,
         slice=flow.slice_id,
         position=str(flow.position),
-        batches=_with_statistics(reader, flow, name, [_line(batch, name, flow.interval_seconds, now) for batch in batches]),
+        batches=_with_statistics(reader, program, flow, name, [_line(batch, name, flow.interval_seconds, now) for batch in batches]),
         reads=version.reads if version else {},
         read_by=[t.dataset for f in program.flows.values() for t in f.tables if name in t.inputs],
         schema_version=schema.number if schema else 0,
@@ -99,9 +100,9 @@ def read_detail(reader: MetadataReader, program: Program, status: DatasetStatus,
     )
 
 
-def _with_statistics(reader: MetadataReader, flow: Flow, name: str, lines: list[BatchLine]) -> list[BatchLine]:
-    """The batches with what computed each and what ran elsewhere for it, of a flow that a warehouse works for."""
-    if flow.kind not in (Kind.LOAD, Kind.VIEW, Kind.RESULT):
+def _with_statistics(reader: MetadataReader, program: Program, flow: Flow, name: str, lines: list[BatchLine]) -> list[BatchLine]:
+    """The batches with what computed each, where a flow has the choice, and what ran elsewhere for it in a warehouse."""
+    if flow.kind not in (Kind.LOAD, Kind.VIEW, Kind.RESULT) and not chooses(program, flow):
         return lines
     found = {str(one["sk"]).partition("#")[0]: one for one in reader.statistics(flow.id, BATCHES) if one["dataset"] == name}
     return [_with(line, found[line.start]) if line.start in found else line for line in lines]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -49,10 +50,12 @@ def rows() -> list[Row]:
 
 def alike(found: Sequence[Mapping[str, Any]], leave_out: Sequence[str] = ()) -> list[str]:
     """The rows in an order, so that they can be compared: NaN is itself, 0 is not -0, and a moment is what UTC's clocks show."""
-    return sorted(str([(name, _told(row[name])) for name in NAMES if name not in leave_out]) for row in found)
+    return sorted(str([(name, _told(name, row[name])) for name in NAMES if name not in leave_out]) for row in found)
 
 
-def _told(value: Any) -> str:
+def _told(name: str, value: Any) -> str:
+    if isinstance(value, float) and name == "f":
+        return repr(struct.unpack("f", struct.pack("f", value))[0])  # as many digits as it has
     if isinstance(value, datetime):
         return value.replace(tzinfo=None).isoformat()
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
