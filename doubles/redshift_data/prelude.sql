@@ -111,9 +111,7 @@ CREATE FUNCTION date_part(text, date) RETURNS double precision IMMUTABLE LANGUAG
 CREATE FUNCTION days_between(date, date) RETURNS bigint IMMUTABLE LANGUAGE sql AS $$ SELECT ($1 OPERATOR(pg_catalog.-) $2)::bigint $$;
 CREATE OPERATOR - (LEFTARG = date, RIGHTARG = date, FUNCTION = days_between);
 -- Numbers
-CREATE FUNCTION sign(double precision) RETURNS integer IMMUTABLE LANGUAGE sql AS $$ SELECT pg_catalog.sign($1)::integer $$;
-CREATE FUNCTION round(double precision, integer) RETURNS double precision IMMUTABLE LANGUAGE sql AS
-  $$ SELECT CASE WHEN $1 - $1 = 0 THEN round($1::numeric, $2)::double precision ELSE $1 END $$;
+CREATE FUNCTION sign(double precision) RETURNS integer IMMUTABLE LANGUAGE sql AS $$ SELECT CASE WHEN $1 > 0 THEN 1 WHEN $1 < 0 THEN -1 WHEN $1 = 0 THEN 0 END $$;
 CREATE FUNCTION trunc(double precision, integer) RETURNS double precision IMMUTABLE LANGUAGE sql AS
   $$ SELECT CASE WHEN $1 - $1 = 0 THEN trunc($1::numeric, $2)::double precision ELSE $1 END $$;
 -- Of whatever number they are asked, these give an inexact one
@@ -145,11 +143,9 @@ CREATE FUNCTION strtol(text, integer) RETURNS bigint IMMUTABLE LANGUAGE sql AS $
   FROM regexp_split_to_table(upper(ltrim($1, '-')), '') WITH ORDINALITY AS digits (digit, place) $$;
 CREATE FUNCTION _truth(bigint) RETURNS boolean IMMUTABLE LANGUAGE sql AS $$ SELECT $1 <> 0 $$;
 CREATE FUNCTION _truth(smallint) RETURNS boolean IMMUTABLE LANGUAGE sql AS $$ SELECT $1 <> 0 $$;
-CREATE FUNCTION _number(boolean) RETURNS bigint IMMUTABLE LANGUAGE sql AS $$ SELECT $1::integer::bigint $$;
 CREATE FUNCTION _small(boolean) RETURNS smallint IMMUTABLE LANGUAGE sql AS $$ SELECT $1::integer::smallint $$;
 CREATE CAST (bigint AS boolean) WITH FUNCTION _truth(bigint);
 CREATE CAST (smallint AS boolean) WITH FUNCTION _truth(smallint);
-CREATE CAST (boolean AS bigint) WITH FUNCTION _number(boolean);
 CREATE CAST (boolean AS smallint) WITH FUNCTION _small(boolean);
 -- https://docs.aws.amazon.com/redshift/latest/dg/r_MEDIAN.html
 CREATE FUNCTION _kept(anyarray, anyelement) RETURNS anyarray IMMUTABLE LANGUAGE sql AS

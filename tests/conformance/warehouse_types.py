@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -11,7 +11,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from tests.conformance.organize import Row
+from shared_metadata.program import Mode
+from shared_metadata.program.type_names import parsed
+from tests.conformance.organize import FLIGHTS, ID, Lake, Row
 
 MOMENTS = [datetime(1, 1, 1), datetime(1970, 1, 1, 0, 0, 0, 1), datetime(9999, 12, 31, 23, 59, 59, 999999)]
 BIG = "9" * 38
@@ -37,9 +39,25 @@ REFUSED = {
     **{"time": "time without time zone", "uuid": "uuid", "list<string>": "text[]", "list<int>": "integer[]"},
     "list<timestamptz>": "timestamp with time zone[]",
 }
+# What a column of theirs becomes without loss; drift takes these for harmless, and no others (program/type_widening.py).
+WIDER = [("int", "long"), ("float", "double"), ("decimal(12,2)", "decimal(38,2)"), ("decimal(19,0)", "decimal(38,0)")]
 SOURCE = {kind: word for _, kind, word, *_ in TYPES} | REFUSED
 COLUMNS = [(name, kind, arrow) for name, kind, _, arrow, _ in TYPES]
 NAMES = [name for name, *_ in TYPES]
+
+
+def promoted(lake: Lake, read: Callable[[str], list[Row]], narrow: str, wide: str) -> tuple[list[Any], list[Any]]:
+    """The values of a column that was loaded as one type and then as the wider one; and as they were staged."""
+    arrow = pa.decimal128(38, parsed(wide).sizes[1]) if parsed(wide).sizes else {"long": pa.int64(), "double": pa.float64()}[wide]
+    (before,) = [(one, values) for _, kind, _, one, values in TYPES if kind == narrow]
+    later = [value for _, kind, _, _, values in TYPES if kind == wide for value in values] or before[1]
+    lake.collected(Mode.APPEND)
+    for kind, held, values in ((narrow, *before), (wide, arrow, later)):
+        lake.load([{"id": n, "x": value} for n, value in enumerate(values)], [ID[0], ("x", kind, held)])
+    found = [row["x"] for row in read(FLIGHTS)]
+    return sorted(_told("f" if narrow == "float" else "x", one) for one in found), sorted(
+        _told("f" if narrow == "float" else "x", one) for one in [*before[1], *later]
+    )
 
 
 def rows() -> list[Row]:

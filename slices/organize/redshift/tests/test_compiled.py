@@ -13,6 +13,7 @@ from language import ProgramErrors, compile_with_positions
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.program.source_schemas import ConnectionSchemas
+from shared_metadata.program.type_widening import widened
 from slices.organize.redshift.config import Config
 from slices.organize.redshift.handlers import open_driver
 from slices.organize.redshift.slice import SLICE
@@ -21,7 +22,7 @@ from slices.registry import installed
 from tests.conformance import warehouse_types
 from tests.conformance.fixtures import open_cloud
 from tests.conformance.organize import FLIGHTS, ID, VIEW, Lake, Row, Typed, flights
-from tests.conformance.warehouse_types import COLUMNS, NAMES, REFUSED, SOURCE, alike
+from tests.conformance.warehouse_types import COLUMNS, NAMES, REFUSED, SOURCE, TYPES, WIDER, alike, promoted
 from tests.memory.redshift import MemoryRedshift
 
 HEAD = """CREATE WAREHOUSE lake USING redshift WITH (managed = TRUE);
@@ -86,6 +87,20 @@ def test_every_type_is_kept_and_published_as_it_is(dwh: Compiled) -> None:
         dwh.run(flow)
     kept, made, published = dwh.rows(FLIGHTS), dwh.rows(VIEW), dwh.cloud.rows("ops.public.out:result").to_pylist()
     assert alike(kept) == alike(made) == alike(published) == alike(warehouse_types.rows())
+
+
+@pytest.mark.parametrize(("narrow", "wide"), WIDER)
+def test_a_column_becomes_what_drift_takes_for_wider_and_keeps_its_values(dwh: Compiled, narrow: str, wide: str) -> None:
+    dwh.options = {"managed": True}
+    found, staged = promoted(dwh, dwh.rows, narrow, wide)
+    assert found == staged
+
+
+def test_drift_takes_no_other_types_for_wider(dwh: Compiled) -> None:
+    kinds = [kind for _, kind, *_ in TYPES]
+    found = {(one, other) for one in kinds for other in kinds if one != other and widened(one, other) == other}
+    able = {(one, other) for one, other in WIDER if other in kinds}
+    assert found == able
 
 
 @pytest.mark.parametrize("kind", REFUSED)

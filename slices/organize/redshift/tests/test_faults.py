@@ -194,3 +194,19 @@ def test_what_batches_left_that_did_not_end_is_dropped_by_maintenance_and_ledger
     assert [table["forgotten_batches"] for table in done] == [2] and dwh.left() == ["made"]
     dwh.load(flights((4, "UA")))
     assert dwh.ids() == [0, 1, 2, 4]
+
+
+@pytest.mark.budget(30)
+def test_a_statement_at_its_limit_is_cancelled_and_told_with_what_to_do(dwh: Warehouse) -> None:
+    dwh.options = {"managed": True, "statement_minutes": 1}
+    dwh.collected(Mode.APPEND)
+    dwh.stage(flights((1, "AA")))
+    dwh.service.double.faults.arm("slow", match="COPY", seconds=600)
+    (state,) = dwh.steps().plan(dwh.cloud.event(f"{FLIGHTS}:load"), FakeContext())["work"]
+    waits = dwh.steps().load(state, FakeContext())
+    dwh.cloud.clock.advance(minutes=2)
+    with pytest.raises(DefinitionError, match=r"Redshift statement .* within 60 s, and is cancelled") as told:
+        dwh.steps().load(waits, FakeContext())
+    assert "have the statement do less" in str(told.value)
+    id = waits["waiting"]["resume"]["load"]["id"]
+    assert dwh.service.describe_statement(Id=id, WaitTimeSeconds=10)["Status"] == "ABORTED"
