@@ -56,7 +56,7 @@ class RedshiftTypes(Types):
         return INTERVAL
 
     def extracted(self, unit: str) -> TypeName:
-        """Of seconds DATE_PART, which is read as EXTRACT is, gives parts of them.
+        """Whole numbers, but of seconds: DATE_PART, which is read as EXTRACT is, gives parts of them.
 
         https://docs.aws.amazon.com/redshift/latest/dg/r_Dateparts_for_datetime_functions.html
         """
