@@ -53,7 +53,7 @@ def _take_flow_logs() -> None:
 
 def _run(ecs: Any, run: Callable[[dict[str, Any]], Any], data: dict[str, Any]) -> Any:
     """RunTask: the emulator's record of it, and a process for it."""
-    from ministack.core.responses import get_account_id, get_region
+    from ministack.core.responses import get_account_id, get_region  # type: ignore[import-untyped]
 
     if fault := _faults.met("run"):
         return _refused(fault)
@@ -92,7 +92,7 @@ def _lived(ecs: Any, task: dict[str, Any], definition: Mapping[str, Any], overri
     if fault := _faults.met("start"):
         return Ended(None, "TaskFailedToStart", fault.reason)
     (container,) = definition["containerDefinitions"]
-    own = next((one for one in overrides.get("containerOverrides", []) if one.get("name") == container["name"]), {})
+    own: Mapping[str, Any] = next((o for o in overrides.get("containerOverrides", []) if o.get("name") == container["name"]), {})
     variables = {one["name"]: one["value"] for one in (*container.get("environment", []), *own.get("environment", []))}
     command = [*container.get("entryPoint", []), *own.get("command", container.get("command", []))]
     keys = keys_of(definition["taskRoleArn"], PRINCIPAL, task["taskArn"])

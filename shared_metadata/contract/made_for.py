@@ -23,6 +23,11 @@ def secrets(declaration: Slice, program: Program) -> tuple[str, ...]:
     return tuple(sorted({str(o["secret"]) for o in options if o.get("secret")}))
 
 
+def connections(declaration: Slice, program: Program) -> tuple[str, ...]:
+    """The names of the program's connections that a slice opens."""
+    return tuple(sorted({f.connection for f in program.flows.values() if f.slice_id == declaration.id and f.connection}))
+
+
 def rotating_secrets(declaration: Slice, program: Program) -> tuple[str, ...]:
     """The secrets of a slice whose grant is replaced at each use."""
     connections = program.connections.values()
@@ -46,12 +51,6 @@ def warehouses(declaration: Slice, program: Program) -> tuple[str, ...]:
     if declaration.stage != "organize":
         return ()
     return tuple(sorted(w.name for w in program.warehouses.values() if w.system == declaration.works_in))
-
-
-def connections(declaration: Slice, program: Program) -> tuple[str, ...]:
-    """The names of the program's connections that a slice opens."""
-    flows = program.flows.values()
-    return tuple(sorted({flow.connection for flow in flows if flow.slice_id == declaration.id and flow.connection}))
 
 
 def tasks(declaration: Slice, program: Program) -> tuple[str, ...]:
@@ -85,9 +84,15 @@ def _items(declaration: Slice, program: Program) -> Iterator[str]:
         yield f"a task for {name}"
     for name in warehouses(declaration, program):
         yield f"the warehouse {name}"
-        for option in declaration.deployed_options:
-            value = program.warehouses[name].options.get(option)
-            yield f"{f'the default of {option}' if value is None else f'{option} = {value}'}, of the warehouse {name}"
+        yield from _options(declaration, f"the warehouse {name}", program.warehouses[name].options)
+    for name in connections(declaration, program) if declaration.stage != "organize" else ():
+        yield from _options(declaration, f"the connection {name}", program.connections[name].options)
+
+
+def _options(declaration: Slice, of: str, options: Mapping[str, Any]) -> Iterator[str]:
+    for option in declaration.deployed_options:
+        value = options.get(option)
+        yield f"{f'the default of {option}' if value is None else f'{option} = {value}'}, of {of}"
 
 
 def _digest(item: str) -> str:

@@ -51,7 +51,7 @@ class ComputingDriver(LakeDriver):
             engine.only_select(flow.query)
             engine.attach(inputs, flow.sees_deleted)
             engine.bound(start, end)
-            engine.confine([url for files, _ in inputs.values() for url in files], [folder + "/"])
+            engine.confine([url for version in inputs.values() for url in (*version.files, *version.deletes)], [folder + "/"])
             columns = result_columns(engine.describe(flow.query), place=str(flow.position))
             self._columns_exist(work, columns)
             if not result:

@@ -27,6 +27,7 @@ class Config(TaskOptions):
     spark_vcpus: how many vCPUs all jobs of Spark may have at once, in workers of four.
     spark_timeout_minutes: how long one job of Spark may take, its start included, before it is cancelled.
     target_file_mb: the size of the files that this slice writes.
+    delete_files: whether a MERGE may name rows as deleted beside large files; without, it writes each anew that holds one.
     keep: for how long all versions of tables can be read, e.g. '7 days'; '' for a hundred batches of each, and six hours at least.
     mask_key: a reference of the secret whose key hashes what is collected into the warehouse; only collect slices read it.
     """
@@ -41,6 +42,7 @@ class Config(TaskOptions):
     spark_vcpus: int = Field(default=64, ge=8, le=4000)
     spark_timeout_minutes: int = Field(default=360, ge=5, le=360)
     target_file_mb: int = Field(default=128, ge=1, le=1024)
+    delete_files: bool = True
     keep: str = Field(default="", pattern=keeping.PATTERN, description=keeping.LENGTH)
     mask_key: str = Field(default="", min_length=1)
 

@@ -12,12 +12,13 @@ from shared_metadata.contract.parquet.duckdb_errors import told, unreached
 from shared_metadata.contract.parquet.duckdb_session import identifier, interrupted_at, literal, open_duckdb
 from shared_metadata.contract.tasks.outgrown import Outgrown
 from shared_metadata.errors import DefinitionError
-from shared_metadata.program.schema import SchemaColumn
 from systems.iceberg import partitions, relations
 from systems.iceberg.column_types import result_columns
 
 if TYPE_CHECKING:
     import duckdb
+
+    from systems.iceberg.versions import Read
 
 RESERVED = ("system", "temp")
 DEFAULT_DATABASE = "memory"
@@ -92,20 +93,21 @@ class Engine:
             return str(error)
         return "a row is refused, in words that may quote it"
 
-    def fetch(self, sql: str) -> list[tuple[Any, ...]]:
+    def fetch(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """values: those of its question marks."""
         with self.errors(sql), interrupted_at(self._connection, self._cut_monotonic - time.monotonic()):
-            return self._connection.execute(sql).fetchall()
+            return self._connection.execute(sql, values or None).fetchall()
 
     def describe(self, query: str) -> list[tuple[str, str]]:
         """(name, DuckDB's type) of each column of a query's result."""
         return [(str(row[0]), str(row[1])) for row in self.fetch(f"DESCRIBE {query}")]
 
-    def attach(self, tables: Mapping[str, tuple[Sequence[str], Sequence[SchemaColumn]]], sees_deleted: Sequence[str] = ()) -> None:
-        """Makes `warehouse.schema.table` resolve to exactly these files and columns, and to the rows that are not marked as deleted.
+    def attach(self, tables: Mapping[str, Read], sees_deleted: Sequence[str] = ()) -> None:
+        """Makes `warehouse.schema.table` resolve to exactly these versions, and to the rows that are not marked as deleted.
 
         sees_deleted: the tables of which those are seen too.
         """
-        for dataset, (files, columns) in tables.items():
+        for dataset, version in tables.items():
             database, schema, table = dataset.split(".")
             if database in RESERVED:
                 raise DefinitionError(f"a warehouse cannot be named {database}", place=self._place, remedy="rename it")
@@ -113,7 +115,8 @@ class Engine:
                 self.fetch(f"ATTACH IF NOT EXISTS ':memory:' AS {identifier(database)}")
             qualified = f"{identifier(database)}.{identifier(schema)}"
             self.fetch(f"CREATE SCHEMA IF NOT EXISTS {qualified}")
-            rows = f"SELECT {relations.names(columns)} FROM {relations.rows_of(files, columns)}"
+            columns = version.columns
+            rows = f"SELECT {relations.names(columns)} FROM {relations.rows_of(version.files, columns, version.deletes)}"
             if DELETED in columns and dataset not in sees_deleted:
                 rows += f" WHERE {identifier(DELETED.name)} IS NOT TRUE"
             self.fetch(f"CREATE VIEW {qualified}.{identifier(table)} AS {rows}")

@@ -83,6 +83,10 @@ class Dialect(Protocol):
         """What stands in a FROM of DuckDB's for the source's answer to a statement."""
         ...
 
+    def digest(self, values: Sequence[str]) -> str:
+        """The aggregate of one text for the values of all rows, whatever their order; it tells how many they are."""
+        ...
+
     def beside(self, values: Sequence[tuple[str, SchemaColumn]]) -> str:
         """The expression of what the source tells of a row's values beside them, for `held`; '' for nothing.
 

@@ -44,6 +44,10 @@ class PostgresDialect:
     def answer(self, sql: str) -> str:
         return f"postgres_query({literal(SOURCE)}, {literal(sql)})"
 
+    def digest(self, values: Sequence[str]) -> str:
+        listed = ", ".join(f"{value}::text" for value in values)
+        return f"count(*) || ' ' || coalesce(sum(hashtextextended(concat_ws(',', {listed}), 0)), 0)"
+
     def beside(self, values: Sequence[tuple[str, SchemaColumn]]) -> str:
         return ""
 

@@ -34,6 +34,7 @@ MISFITS: Mapping[int, str] = {
     1644: "a trigger refuses a row",
     **dict.fromkeys((3140, 3141, 3143, 3144, 3146, 3156, 3157, 3158), "a text is no JSON"),
     **dict.fromkeys((3819, 4025), "a row breaks a check constraint"),
+    **dict.fromkeys((3751, 3752, 3903, 3904, 3905, 3906, 3907, 3908), "a value does not fit an index over an expression"),
 }
 # What a value of a column's type can meet: it has met it in the staging table, whose columns have the same types.
 OF_TYPES = frozenset({1264, 1265, 1292, 1366, 1367, 1406, 1411, 1441, 1525, 1690})
