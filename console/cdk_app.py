@@ -87,7 +87,9 @@ def _endpoints(program: Program) -> tuple[str, ...]:
 
 def make_app(program: Program, settings: Settings, context: Mapping[str, Any] | None = None, **app_settings: Any) -> cdk.App:
     """The app, checked by cdk-nag when it is synthesised."""
-    settings.sizes.check([installed()[name] for name in program.slice_ids], did_you_mean)
+    slices = [installed()[name] for name in program.slice_ids]
+    settings.sizes.check(slices, did_you_mean)
+    settings = settings.for_slices(slices)
     app = cdk.App(context={**FLAGS, **(context or {})}, **app_settings)
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     add_stacks(app, program, settings)

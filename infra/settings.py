@@ -6,11 +6,12 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from infra.concurrency import Ceilings
 from infra.sizes import MEMORY_MB, PART_MB, TMP_MB, Sizes
+from shared_metadata.contract.declaration import Slice
 
 DEPENDENCIES = "ATOLL_DEPENDENCIES"
 # The names of the context values; docs/deploying.md has a line for each.
@@ -56,8 +57,9 @@ class Settings:
     log_days: how long logs are kept; one of CloudWatch's retention periods.
     key_arn: an existing key instead of one of Atoll's own.  keep_data: what holds data outlives its stack.
     permissions_boundary: the ARN, or the name, of the policy that bounds every role.  tags: on every resource.
-    ceilings: how many functions may run at once.  running: how many batches the conductor lets run at once; 0
-    for as many as it does by itself.  sizes: of functions, where they are not to be those of their slices' stacks.
+    ceilings: how many functions may run at once.  reserved: the same, shared out between the program's slices (`for_slices`).
+    running: how many batches the conductor lets run at once; 0 for as many as it does by itself.
+    sizes: of functions, where they are not to be those of their slices' stacks.
     """
 
     host_dependencies: bool = False
@@ -74,6 +76,11 @@ class Settings:
     ceilings: Ceilings = field(default_factory=Ceilings)
     running: int = 0
     sizes: Sizes = field(default_factory=Sizes)
+    reserved: Mapping[str, int] = field(default_factory=dict)
+
+    def for_slices(self, slices: Iterable[Slice]) -> Settings:
+        """These settings with the ceilings shared out between the slices of a program. Raises ValueError where they are too low."""
+        return replace(self, reserved=self.ceilings.of({one.id: len(one.steps) for one in slices}))
 
     def stack_name(self, id: str) -> str:
         """'Conductor' ▸ 'Atoll-Conductor'. CloudFormation knows a stack by this name alone, whoever made it."""

@@ -70,7 +70,7 @@ class SliceStack(AtollStack):
 
     def _reserves(self) -> dict[str, int]:
         """How many of each function may run at once; of those of a slice without a ceiling nothing is said."""
-        ceiling = self.settings.ceilings.of(self.program.slice_ids).get(self.declaration.id)
+        ceiling = self.settings.reserved.get(self.declaration.id)
         if ceiling is None:
             return {}
         beside = [name for name in self.declaration.steps if name in BESIDE]

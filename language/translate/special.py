@@ -89,6 +89,10 @@ def among(of: Expressions, node: exp.In) -> Piece:
         return Piece(node, None) if value.kind is None else of.unknown(node)
     this = settled(node.this, value.node, node)
     if query is not None:
+        if not _only_filters(node) and not (of.source.declared.among_rows and of.target.declared.among_rows):
+            cause = "IN (SELECT …) is not known to be NULL on both sides where NULL is among the values"
+            of.tell(node, cause, "compare in a WHERE of its own, or with a LEFT JOIN")
+            return Piece(node, None)
         made, columns = of.rows(query, of.scope)
         kinds = [column.kind for column in columns]
         sound = len(kinds) == 1 and kinds[0] is not None and comparable(of, node, value.kind, *kinds)
@@ -101,6 +105,23 @@ def among(of: Expressions, node: exp.In) -> Piece:
     if not of_floats and not comparable(of, node, value.kind, *(piece.kind for piece in pieces)):
         return Piece(node, None)
     return Piece(exp.In(this=this, expressions=[piece.node for piece in pieces]), BOOLEAN)
+
+
+def _only_filters(node: exp.In) -> bool:
+    """Whether it is one of the conditions of a WHERE, as it is or with NOT, so that NULL and FALSE are the same."""
+    above = _around(node)
+    above = _around(above) if isinstance(above, exp.Not) else above
+    while isinstance(above, exp.And):
+        above = _around(above)
+    return isinstance(above, exp.Where)
+
+
+def _around(node: exp.Expr) -> exp.Expr | None:
+    """What an expression is a part of, beyond its brackets."""
+    found = node.parent
+    while isinstance(found, exp.Paren):
+        found = found.parent
+    return found
 
 
 def cast(of: Expressions, node: exp.Cast) -> Piece:

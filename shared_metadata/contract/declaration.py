@@ -21,6 +21,8 @@ class Capabilities:
     never_appended: COLLECT: which no batch of an APPEND would see beside these, in the same words.
     cursor_types: COLLECT: first words of the source's types, as `discover` writes them, that can be a CURSOR, since their values rise
         as rows change; () where the slice's `check` tells.
+    rising_types: COLLECT: first words of those that can be one only where the program says that they rise: `CURSOR id RISING`.
+    never_rising: COLLECT: which changes no batch of such a cursor would see beside these, in the words of `never_seen`.
     resumable: an interrupted extract goes on from a resume token.
     maintains: ORGANIZE: tables are compacted, and old versions forgotten, by the slice (its step 'maintain'); its config tells for
         how long they are kept: `keep_of(interval_seconds)`.
@@ -45,6 +47,8 @@ class Capabilities:
     never_seen: str = ""
     never_appended: str = ""
     cursor_types: tuple[str, ...] = ()
+    rising_types: tuple[str, ...] = ()
+    never_rising: str = ""
     resumable: bool = True
     maintains: bool = False
     part_mb: int = 0
@@ -56,10 +60,14 @@ class Capabilities:
     own_columns: tuple[str, ...] = ()
     time_travel: bool = True
 
-    def may_be_cursor(self, source_type: str) -> bool:
-        """Whether values of a source's type rise: 'timestamp(3) with time zone' ▸ 'timestamp' does, 'integer[]' does not."""
+    def may_be_cursor(self, source_type: str, *, rising: bool = False) -> bool:
+        """Whether values of a source's type rise: 'timestamp(3) with time zone' ▸ 'timestamp' does, 'integer[]' does not.
+
+        rising: the program says that they do.
+        """
         word = re.split(r"[( ]", source_type.lower(), maxsplit=1)[0]
-        return not self.cursor_types or (word in self.cursor_types and not source_type.endswith("[]"))
+        able = (*self.cursor_types, *self.rising_types) if rising else self.cursor_types
+        return not self.cursor_types or (word in able and not source_type.endswith("[]"))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ one so far ahead that it may stand for `never`. And those that lie before it, bu
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from shared_metadata.contract.collect import Window
 from shared_metadata.program.intervals import from_text, to_text
 from systems.sql_source.horizon import FIRST_WRITE, Point, Seen, settled
+from systems.sql_source.members import Members
 
 FAR = timedelta(days=8)  # longer than any batch; the warehouse goes by the same length
 
@@ -54,14 +55,15 @@ class Past:
     """What the last batch left.
 
     upto: how far it read, None for nowhere.  since: before it all is settled, None for nothing.  ended: the transactions before that
-    one had ended; None for not known.  points: those from which the next batch can learn more.  tip: of the rows at upto, which may
-    become more.
+    one had ended; None for not known.  points: those from which the next batch can learn more.  members: the tables that rows were
+    in; None for not known.  tip: see `Bounds`.
     """
 
     upto: str | None = None
     since: str | None = None
     ended: int | None = None
     points: tuple[Point, ...] = field(default=())
+    members: Members | None = None
     tip: str = ""
 
     @staticmethod
@@ -72,11 +74,13 @@ class Past:
             return Past()
         upto = values.get("upto")
         points = tuple(Point(*point) for point in values.get("points", ()))
-        return Past(upto, values.get("since", upto), values.get("ended"), points, values.get("tip", ""))
+        members = Members.from_plain(values.get("members"))
+        return Past(upto, values.get("since", upto), values.get("ended"), points, members, values.get("tip", ""))
 
     def known_to(self, seen: Seen) -> Past:
         """Itself, but for a server that has begun to count its transactions anew, since it was restored: nothing is settled there."""
-        return Past(self.upto, tip=self.tip) if self.ended is not None and self.ended > seen.begun else self
+        anew = self.ended is not None and self.ended > seen.begun
+        return Past(self.upto, members=self.members, tip=self.tip) if anew else self
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,8 @@ def rerun_bounds(window: Window, column: CursorColumn, seen: Seen, *, unmet: boo
     lower, upper = to_text(window.interval.start), to_text(window.interval.end)
     inside = f"{column.expression} >= {column.literal(lower)} AND {column.expression} < {column.literal(upper)}"
     where = _any((inside, _unmet(column, upper))) if unmet else inside
-    return Bounds(where, _stored(column, Past(lower, lower), upper, upper, seen), False)
+    past = Past(lower, lower, members=Past.of(window, column).members)
+    return Bounds(where, _stored(column, past, upper, upper, seen), False)
 
 
 def repeated_bounds(window: Window, column: CursorColumn) -> Bounds | None:
@@ -123,18 +128,24 @@ def merge_bounds(
     seen: Seen,
     lag: timedelta,
     written_since: Callable[[int], str] | None,
-    tip: str = "",
+    beside: Sequence[str] = (),
+    *,
+    remade: bool = False,
 ) -> Bounds:
     """The bounds from where the last batch ended up to `upper`; rows may come again.
 
     written_since: the condition of rows that were written by a transaction or a later one; None where rows do not tell: then those
-    with the value at which the last batch ended come again, since others may have it by now.  tip: see `Bounds`.
+    with the value at which the last batch ended come again, since others may have it by now.
+    beside: conditions of rows that come whatever their cursor says.  remade: rows with any value may have been written since.
     """
     past = past.known_to(seen)
+
+    def merged(beyond: Callable[[CursorColumn, str | None], str]) -> Bounds:
+        return _merged(column, past, upper, seen, lag, written_since, beside, beyond, remade=remade)
+
     if written_since or column.is_time:
-        return _merged(column, past, upper, seen, lag, written_since, _above)
-    bounds = _merged(column, past, upper, seen, lag, None, _from, tip)
-    return replace(bounds, news=_merged(column, past, upper, seen, lag, None, _above).where, tip=tip)
+        return merged(_above)
+    return replace(merged(_from), news=merged(_above).where, tip=past.tip)
 
 
 def _merged(
@@ -144,19 +155,22 @@ def _merged(
     seen: Seen,
     lag: timedelta,
     written_since: Callable[[int], str] | None,
+    beside: Sequence[str],
     beyond: Callable[[CursorColumn, str | None], str],
-    tip: str = "",
+    *,
+    remade: bool,
 ) -> Bounds:
+    """beyond: the condition of values from another on, with it or without."""
     since_then = [written_since(past.ended)] if written_since and past.ended is not None else []
     lower = _back(column, past.upto, lag)
     windows = [_all(beyond(column, lower), _below(column, upper) if upper is not None else "false")]
     if past.upto is not None and (since_then or past.since != past.upto):
-        reach = _back(column, past.since, FIRST_WRITE) if since_then else past.since
+        reach = None if remade else _back(column, past.since, FIRST_WRITE) if since_then else past.since
         # Other rows may have the value at which a settled one was read: of those only what was written since comes again.
         above = _from(column, reach) if since_then else beyond(column, reach)
         windows.append(_all(above, _below(column, past.upto), *since_then))
     unmet = _all(f"({_unmet(column, upper)})", *(since_then if past.upto is not None else []))
-    return Bounds(_any((*windows, unmet)), _stored(column, past, upper, upper, seen, tip), past.upto is None)
+    return Bounds(_any((*windows, unmet, *beside)), _stored(column, past, upper, upper, seen), past.upto is None)
 
 
 def append_bounds(column: CursorColumn, past: Past, upper: str | None, seen: Seen) -> Bounds:
@@ -171,16 +185,24 @@ def append_bounds(column: CursorColumn, past: Past, upper: str | None, seen: See
     return Bounds(_appended(column, past.upto, upto), _stored(column, past, upper, upto, seen), past.upto is None, took)
 
 
+def unmet_before(column: CursorColumn, past: Past) -> str:
+    """The condition of values that no window will meet any more: below where the last batch ended, or such as none meets."""
+    before = f"{_below(column, past.upto)} OR " if past.upto is not None else ""
+    return f"{before}{_unmet(column, past.upto)}"
+
+
 def _appended(column: CursorColumn, after: str | None, upto: str | None) -> str:
     return _all(_above(column, after), _below(column, upto) if upto is not None else "false", column.highest)
 
 
-def _stored(column: CursorColumn, past: Past, upper: str | None, upto: str | None, seen: Seen, tip: str = "") -> str:
+def _stored(column: CursorColumn, past: Past, upper: str | None, upto: str | None, seen: Seen) -> str:
     points = _points(past, upper, seen)
     since = points[0].upto if points and points[0].begun <= seen.ended else None
     kept = [(point.upto, point.begun) for point in points]
+    members = {"members": past.members.to_plain()} if past.members is not None else {}
+    tip = {"tip": past.tip} if past.tip else {}
     stored = {"column": column.name, "upto": upto, "since": since, "ended": seen.ended, "points": kept}
-    return json.dumps({**stored, "tip": tip} if tip else stored)
+    return json.dumps({**stored, **members, **tip})
 
 
 def _points(past: Past, upper: str | None, seen: Seen) -> tuple[Point, ...]:

@@ -33,11 +33,11 @@ class TargetColumn:
     generated: bool = False
     identity: bool = False
     nullable: bool = True
-    fills: bool = False
     equals: str = "="
     collation: str = ""
     stored: str = ""
     parts: frozenset[str] = frozenset()
+    fills: bool = False
     quote: Quote = field(default=identifier, compare=False, repr=False)
 
     @property

@@ -268,7 +268,7 @@ def test_a_slice_reads_the_secrets_of_its_own_connections_only(templates, progra
         for secret in (flow.mask_key, program.connections[flow.connection].options["secret"]) if flow.connection else ():
             of.setdefault(installed()[flow.slice_id].stack_name, set()).update({f"atoll/{secret}-??????"} if secret else ())
     of["OrganizeRedshiftSlice"] = {"redshift!atoll-organize-redshift-dwh-atoll-??????"}  # of who administers what its stack makes
-    of["OrganizeSnowflakeSlice"] = {"atoll/snowflake-??????"}
+    of["OrganizeSnowflakeSlice"], of["OrganizeDatabricksSlice"] = {"atoll/snowflake-??????"}, {"atoll/databricks-??????"}
     assert read == of and {"atoll/mask-??????", "atoll/ops-??????"} == of["CollectPostgresSlice"]
 
 

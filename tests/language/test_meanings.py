@@ -24,6 +24,7 @@ from tests.language.spark_rows import computed
 AGGREGATES = ("rows", "count", "different", "sum", "mean", "minimum", "maximum", "all", "any", "stddev", "var_")
 WINDOWS = ("row_number", "rank", "dense_rank", "lag", "lead", "first_value", "last_value")
 TO = ("int", "long", "decimal(20,4)", "decimal(12,0)", "double", "string", "boolean", "date", "timestamp", "timestamptz")
+AMONG_ROWS = "SELECT id, p1 IN (SELECT p1 FROM TABLE WHERE p1 > 0) AS x FROM TABLE"
 WHOLE = (
     "SELECT 1 AS id, count(*) AS x FROM (SELECT p2 FROM TABLE GROUP BY p2) q",
     "SELECT 1 AS id, count(*) AS x FROM (SELECT DISTINCT p1, p2 FROM TABLE) q",
@@ -33,7 +34,10 @@ WHOLE = (
     "SELECT a.id, b.p1 AS x FROM TABLE a LEFT JOIN TABLE b ON b.id = a.id + 1",
     "SELECT id, CASE WHEN p1 > 0 THEN 'a' WHEN p1 IS NULL THEN 'n' ELSE NULL END AS x FROM TABLE",
     "SELECT id, p1 IN (1, 7) OR p1 NOT IN (2, 7) AND p2 IN (1, 0) AS x FROM TABLE",
-    "SELECT id, p1 IN (SELECT p1 FROM TABLE WHERE p1 > 0) AS x FROM TABLE",
+    AMONG_ROWS,
+    "SELECT id, p1 AS x FROM TABLE WHERE p1 IN (SELECT p1 FROM TABLE WHERE p1 > 0) AND p2 > 0",
+    "SELECT id, p1 AS x FROM TABLE WHERE p1 NOT IN (SELECT p1 FROM TABLE WHERE p1 > 0)",
+    "SELECT id, p1 AS x FROM TABLE WHERE NOT (p1 IN (SELECT p1 FROM TABLE WHERE p1 > 0 OR p1 IS NULL))",
     (
         "WITH few AS (SELECT id, p1 FROM TABLE WHERE p1 > 1) "
         "SELECT id, p1 AS x FROM few UNION ALL SELECT id + 999 AS id, 1 - p1 AS x FROM few"
@@ -110,6 +114,17 @@ def test_casts_and_whole_queries_mean_the_same_to_duckdb_and_athena(source: str,
             differ = differences((ENGINES[source], case.sql), (ENGINES[target], found.text), *given)
             wrong += [f"{case.sql} | {found.text} | {one}" for one in differ[:3]]
     assert wrong == [], "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    "where", ["SELECT id FROM TABLE WHERE NOT (IN_ROWS OR p1 > 9)", "SELECT id, CASE WHEN IN_ROWS THEN 1 END AS x FROM TABLE"]
+)
+@pytest.mark.parametrize("pair", [("duckdb", "spark"), ("spark", "trino")])
+def test_a_null_among_rows_is_not_written_over_where_an_engine_takes_it_for_false(where: str, pair: tuple[str, str]) -> None:
+    kinds = ("int", "double")
+    for sql in (AMONG_ROWS, where.replace("IN_ROWS", "p1 IN (SELECT p1 FROM TABLE WHERE p1 > 0)")):
+        (problem,) = Case("whole", sql.replace("TABLE", table(kinds)), kinds).over(*pair).problems
+        assert "IN (SELECT …) is not known to be NULL on both sides" in problem.cause
 
 
 DUCKDB_AND_TRINO = [(s, t, name) for s, t in (("duckdb", "trino"), ("trino", "duckdb")) for name in _names(s, t)]

@@ -13,7 +13,7 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from doubles.snowflake.server import served
+from doubles.https import served
 from doubles.snowflake.service import Account, SnowflakeApi
 from doubles.snowflake.session import Database
 from infra.embedded.tls import ensure_certificate

@@ -206,7 +206,7 @@ def test_a_window_takes_what_is_new_and_tells_of_what_left_the_filter(file: Path
     with duckdb.connect() as session:
         session.execute(f"ATTACH {literal(str(file))} AS source (READ_ONLY)")
         asking = Asking(session)
-        due = DueRows(asking, DIALECT, looking, timedelta(0), Number, None)
+        due = DueRows(asking, DIALECT, looking, timedelta(0), lambda column, sql, _: Number(column, sql), None)
         first = due.bounds(MERGED, relation(MERGED), WINDOW)
         assert first and first.whole
         later = replace(WINDOW, cursor=first.cursor)
