@@ -1,4 +1,4 @@
-"""What MySQL 8 tells otherwise than MariaDB, on which the other tests run: answers as its manual gives them, and what becomes of them.
+"""What MySQL 8 tells otherwise than MariaDB, on which all other tests run: answers of its manual, and what becomes of them.
 
 https://dev.mysql.com/doc/refman/8.4/en/information-schema-columns-table.html, …-statistics-table.html
 """
