@@ -56,7 +56,7 @@ class Past:
 
     upto: how far it read, None for nowhere.  since: before it all is settled, None for nothing.  ended: the transactions before that
     one had ended; None for not known.  points: those from which the next batch can learn more.  members: the tables that rows were
-    in; None for not known.  tip: see `Bounds`.
+    in; None for not known.  tip: of the rows at upto, which may become more.
     """
 
     upto: str | None = None
@@ -128,24 +128,23 @@ def merge_bounds(
     seen: Seen,
     lag: timedelta,
     written_since: Callable[[int], str] | None,
-    beside: Sequence[str] = (),
     *,
+    beside: Sequence[str] = (),
     remade: bool = False,
+    tip: str = "",
 ) -> Bounds:
     """The bounds from where the last batch ended up to `upper`; rows may come again.
 
     written_since: the condition of rows that were written by a transaction or a later one; None where rows do not tell: then those
-    with the value at which the last batch ended come again, since others may have it by now.
+    with the value at which the last batch ended come again, since others may have it by now.  tip: see `Bounds`.
     beside: conditions of rows that come whatever their cursor says.  remade: rows with any value may have been written since.
     """
     past = past.known_to(seen)
-
-    def merged(beyond: Callable[[CursorColumn, str | None], str]) -> Bounds:
-        return _merged(column, past, upper, seen, lag, written_since, beside, beyond, remade=remade)
-
     if written_since or column.is_time:
-        return merged(_above)
-    return replace(merged(_from), news=merged(_above).where, tip=past.tip)
+        return _merged(column, past, upper, seen, lag, written_since, _above, beside, remade=remade)
+    bounds = _merged(column, past, upper, seen, lag, None, _from, beside, remade=remade, tip=tip)
+    news = _merged(column, past, upper, seen, lag, None, _above, beside, remade=remade).where
+    return replace(bounds, news=news, tip=tip)
 
 
 def _merged(
@@ -155,12 +154,12 @@ def _merged(
     seen: Seen,
     lag: timedelta,
     written_since: Callable[[int], str] | None,
-    beside: Sequence[str],
     beyond: Callable[[CursorColumn, str | None], str],
+    beside: Sequence[str],
     *,
     remade: bool,
+    tip: str = "",
 ) -> Bounds:
-    """beyond: the condition of values from another on, with it or without."""
     since_then = [written_since(past.ended)] if written_since and past.ended is not None else []
     lower = _back(column, past.upto, lag)
     windows = [_all(beyond(column, lower), _below(column, upper) if upper is not None else "false")]
@@ -170,7 +169,7 @@ def _merged(
         above = _from(column, reach) if since_then else beyond(column, reach)
         windows.append(_all(above, _below(column, past.upto), *since_then))
     unmet = _all(f"({_unmet(column, upper)})", *(since_then if past.upto is not None else []))
-    return Bounds(_any((*windows, unmet, *beside)), _stored(column, past, upper, upper, seen), past.upto is None)
+    return Bounds(_any((*windows, unmet, *beside)), _stored(column, past, upper, upper, seen, tip), past.upto is None)
 
 
 def append_bounds(column: CursorColumn, past: Past, upper: str | None, seen: Seen) -> Bounds:
@@ -195,14 +194,13 @@ def _appended(column: CursorColumn, after: str | None, upto: str | None) -> str:
     return _all(_above(column, after), _below(column, upto) if upto is not None else "false", column.highest)
 
 
-def _stored(column: CursorColumn, past: Past, upper: str | None, upto: str | None, seen: Seen) -> str:
+def _stored(column: CursorColumn, past: Past, upper: str | None, upto: str | None, seen: Seen, tip: str = "") -> str:
     points = _points(past, upper, seen)
     since = points[0].upto if points and points[0].begun <= seen.ended else None
     kept = [(point.upto, point.begun) for point in points]
-    members = {"members": past.members.to_plain()} if past.members is not None else {}
-    tip = {"tip": past.tip} if past.tip else {}
     stored = {"column": column.name, "upto": upto, "since": since, "ended": seen.ended, "points": kept}
-    return json.dumps({**stored, **members, **tip})
+    members = {"members": past.members.to_plain()} if past.members is not None else {}
+    return json.dumps({**stored, **members, **({"tip": tip} if tip else {})})
 
 
 def _points(past: Past, upper: str | None, seen: Seen) -> tuple[Point, ...]:

@@ -105,8 +105,8 @@ class DueRows:
             told = self._written_since if relation.size.told else None
             beside = self._beside(flow, relation, past, column, anew)
             tip = self._tip(flow, relation, column, upper) if told is None and not column.is_time else ""
-            past = replace(past, members=members, tip=tip)
-            return cursor_window.merge_bounds(column, past, upper, seen, self._lag, told, beside, remade=relation.remade)
+            past, remade = replace(past, members=members), relation.remade
+            return cursor_window.merge_bounds(column, past, upper, seen, self._lag, told, beside=beside, remade=remade, tip=tip)
         with self._within_time(flow, column):
             self._check_append(flow, relation, column)
         self._check_come(flow, relation, past, column, anew)

@@ -13,6 +13,7 @@ CREATE CONNECTION crm  TO salesforce WITH (secret = 'crm', rotating_grant = TRUE
 CREATE CONNECTION ops  TO postgres   WITH (secret = 'ops');
 CREATE CONNECTION app  TO postgres   WITH (secret = 'app');
 CREATE CONNECTION shop TO mysql      WITH (secret = 'shop');
+CREATE CONNECTION files TO s3        WITH (bucket = 'acme-drop', prefix = 'in/', format = 'csv');
 
 INSERT INTO lake.crm FROM crm TABLES (Account) EVERY '15 minutes';
 
@@ -21,6 +22,8 @@ INSERT INTO lake.ops.flights EVERY '1 hour' MERGE ON (id) CURSOR updated_at
 AS SELECT id, carrier, updated_at FROM ops.public.flights;
 
 INSERT INTO lake.shop FROM shop TABLES (orders) EVERY '1 hour';
+
+INSERT INTO lake.files FROM files TABLES (visits) EVERY '1 hour';
 
 CREATE MATERIALIZED VIEW lake.ops.carriers EVERY '1 hour' REPLACE
   EXPECT named: (carrier IS NOT NULL) OR FAIL

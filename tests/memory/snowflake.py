@@ -50,9 +50,13 @@ class Served:
 
     def asked(self, query: str) -> list[dict[str, Any]]:
         """What another session reads, whose query is DuckDB's."""
+        return self.arrow(query).to_pylist()
+
+    def arrow(self, query: str) -> Any:
+        """The same as an Arrow table."""
         cursor = self.api.account.databases[DATABASE].connection.cursor()
         cursor.execute("SET TimeZone = 'UTC'")
-        return cursor.execute(query).to_arrow_table().to_pylist()
+        return cursor.execute(query).to_arrow_table()
 
 
 @cache

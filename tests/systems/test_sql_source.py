@@ -230,7 +230,7 @@ def test_rows_with_the_value_at_which_a_batch_ended_come_again_when_others_have_
     equal = table_relation(flow, "t", columns, TableSize())
     with duckdb.connect(tmp_path / "source.db") as session:
         session.execute("CREATE TABLE t AS SELECT unnest([1, 2]) AS id, unnest([4, 5]) AS code")
-        due = DueRows(Asking(session), DIALECT, looking, timedelta(0), lambda column, sql, _: Number(column, sql), None)
+        due = DueRows(Asking(session), DIALECT, looking, timedelta(0), lambda column, sql, rising: Number(column, sql), None)
         read, cursor = [], ""
         # A row comes, one goes for another, and nothing happens.
         for change in ("", "INSERT INTO t VALUES (3, 5)", "UPDATE t SET id = 4 WHERE id = 2", "", ""):

@@ -29,5 +29,6 @@ SLICE = Slice(
     sizes="slices.collect.mysql.sizes:too_much",
     secret="systems.mysql.address:read_address",
     systems=("mysql", "sql_source"),
+    tasks=("extract",),
     steps=("plan", "extract", "commit", "discover"),
 )
