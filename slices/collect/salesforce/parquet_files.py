@@ -15,6 +15,7 @@ from shared_metadata.contract.parquet.duckdb_types import duckdb_type
 from shared_metadata.contract.parquet.left_rows import left_columns
 from shared_metadata.drift.column_values import file_values
 from shared_metadata.errors import RowError
+from shared_metadata.program import Mode
 from shared_metadata.program.intervals import to_text
 from shared_metadata.program.schema import Schema
 from slices.collect.salesforce.columns import place
@@ -55,6 +56,9 @@ class ParquetFiles:
         self._aws, self._out, self._left = aws, request.out, bool(request.part.get("left"))
         self._schema = Schema(left_columns(request.flow, request.schema.columns)) if self._left else request.schema
         self._hashing, self._masks, self._tolerant = request.hashing, request.table.masks, request.flow.bad_rows is not None
+        self._keys = {
+            c.source: c.name for c in self._schema.columns if c.name in request.flow.key and request.flow.mode == Mode.MERGE
+        }
         self._place, fields = place(request.flow, request.table), request.part["fields"]
         kinds = {column.source: duckdb_type(column.type) for column in self._schema.columns if column.source}
         self._types = {name: kinds.get(name, "BOOLEAN" if name == "IsDeleted" else "VARCHAR") for name in fields}
@@ -65,7 +69,7 @@ class ParquetFiles:
         """A Parquet file of whole-record CSV files without header lines; returns {'key', 'rows', 'bytes', 'values'}.
 
         Salesforce has no empty texts: an empty value is null. Where the program tolerates bad rows, those with values that cannot be
-        read as their type are in a file of their own, 'rejected' in the answer.
+        read as their type, and those with a null key, are in a file of their own, 'rejected' in the answer.
         """
 
         def source(types: Mapping[str, str]) -> str:
@@ -99,7 +103,16 @@ class ParquetFiles:
         if self._left:
             return self._of_left(source, name)
         try:
-            return self._copy(self._rows(source({field: WHOLE.get(kind, (kind,))[0] for field, kind in self._types.items()})), name)
+            whole = {field: WHOLE.get(kind, (kind,))[0] for field, kind in self._types.items()}
+            written = self._copy(self._rows(source(whole)), name)
+            empty = [key for key in self._keys.values() if written["values"].get(key, [0])[0]]
+            if not empty:
+                return written
+            raise RowError(
+                f"the key {', '.join(empty)} is null in records, which would all become one",
+                place=self._place,
+                remedy="set them aside with TOLERATE … BAD ROWS, leave them out by WHERE, or MERGE ON (id)",
+            )
         except RowError:
             misfits = self._misfits()
             if not self._tolerant or not misfits:
@@ -120,9 +133,10 @@ class ParquetFiles:
         return f"(SELECT {read} FROM {texts}{where})"
 
     def _misfits(self) -> dict[str, str]:
-        """Field ▸ the condition of texts that are no value of its type."""
-        checked = (name for name, kind in self._types.items() if kind != "VARCHAR")
-        return {name: f"({identifier(name)} IS NOT NULL AND {self._read(name)} IS NULL)" for name in checked}
+        """Field ▸ the condition of texts that are no value of its type, or of a key that is null."""
+        checked = {name: f"{identifier(name)} IS NOT NULL AND " for name, kind in self._types.items() if kind != "VARCHAR"}
+        checked |= dict.fromkeys(self._keys, "")
+        return {name: f"({there}{self._read(name)} IS NULL)" for name, there in checked.items()}
 
     def _read(self, name: str) -> str:
         """A text as the field's type; null where it is none."""
@@ -148,7 +162,8 @@ class ParquetFiles:
     def _rejected(self, misfits: Mapping[str, str]) -> str:
         """The SELECT of rejected rows, without masked values in their data."""
         reasons = ", ".join(
-            rejected_rows.reason(misfit, f"{name} is no {self._types[name].lower()}") for name, misfit in misfits.items()
+            rejected_rows.reason(misfit, f"{name} is {'null, or ' * (name in self._keys)}no {self._types[name].lower()}")
+            for name, misfit in misfits.items()
         )
         clear = [c for c in self._schema.columns if c.source and c.name not in self._masks]
         data = rejected_rows.as_json({c.name: (identifier(c.source), "VARCHAR") for c in clear})
