@@ -90,7 +90,7 @@ def _collect(statement: Collect, signatures: _Signatures) -> tuple[Flow, Flow]:
         mask_key=mask_key(statement),
         bad_rows=_bad_rows(clauses) if statement.collector.capabilities.rejects_rows else None,
     )
-    load = Flow(
+    return collect, Flow(
         id=f"{statement.id}:load",
         kind=Kind.LOAD,
         slice_id=statement.organizer.id,
@@ -106,7 +106,6 @@ def _collect(statement: Collect, signatures: _Signatures) -> tuple[Flow, Flow]:
         bad_rows=_bad_rows(clauses),
         fresh_within_seconds=_fresh(clauses),
     )
-    return collect, load
 
 
 def _staged(table: CollectTable, signature: str) -> Table:

@@ -33,7 +33,7 @@ class Concern(StrEnum):
 
 @dataclass(frozen=True)
 class SourceNote:
-    """By what rows of a table may stay away, or stay, unnoticed. text: with the remedy.  column: the cursor it is for; '' for any."""
+    """A cause why rows of a table may stay away, or stay, unnoticed. text: with the remedy.  column: its cursor; '' for any."""
 
     concerns: Concern
     text: str
