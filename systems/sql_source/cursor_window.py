@@ -105,7 +105,7 @@ def rerun_bounds(window: Window, column: CursorColumn, seen: Seen, *, unmet: boo
     inside = f"{column.expression} >= {column.literal(lower)} AND {column.expression} < {column.literal(upper)}"
     where = _any((inside, _unmet(column, upper))) if unmet else inside
     past = Past(lower, lower, members=Past.of(window, column).members)
-    return Bounds(where, _stored(column, past, upper, upper, seen), False)
+    return Bounds(where, _stored(column, past, upper, seen, _points(column, past, upper, seen)), False)
 
 
 def repeated_bounds(window: Window, column: CursorColumn) -> Bounds | None:
@@ -142,7 +142,8 @@ def merge_bounds(
         above = f"{column.expression} >= {column.literal(reach)}" if since_then and reach is not None else _above(column, reach)
         windows.append(_all(above, _below(column, past.upto), *since_then))
     unmet = _all(f"({_unmet(column, upper)})", *(since_then if past.upto is not None else []))
-    return Bounds(_any((*windows, unmet, *beside)), _stored(column, past, upper, upper, seen), past.upto is None)
+    stored = _stored(column, past, upper, seen, _points(column, past, upper, seen))
+    return Bounds(_any((*windows, unmet, *beside)), stored, past.upto is None)
 
 
 def append_bounds(column: CursorColumn, past: Past, upper: str | None, seen: Seen) -> Bounds:
@@ -151,10 +152,11 @@ def append_bounds(column: CursorColumn, past: Past, upper: str | None, seen: See
     It has no rows that no window meets.
     """
     past = past.known_to(seen)
-    points = _points(past, upper, seen)
+    points = _points(column, past, upper, seen, FIRST_WRITE)
     upto = points[0].upto if points and points[0].begun <= seen.ended else None
     took = {"column": column.name, "after": past.upto, "upto": upto}
-    return Bounds(_appended(column, past.upto, upto), _stored(column, past, upper, upto, seen), past.upto is None, took)
+    stored = _stored(column, past, upto, seen, points)
+    return Bounds(_appended(column, past.upto, upto), stored, past.upto is None, took)
 
 
 def unmet_before(column: CursorColumn, past: Past) -> str:
@@ -167,16 +169,20 @@ def _appended(column: CursorColumn, after: str | None, upto: str | None) -> str:
     return _all(_above(column, after), _below(column, upto) if upto is not None else "false", column.highest)
 
 
-def _stored(column: CursorColumn, past: Past, upper: str | None, upto: str | None, seen: Seen) -> str:
-    points = _points(past, upper, seen)
+def _stored(column: CursorColumn, past: Past, upto: str | None, seen: Seen, points: tuple[Point, ...]) -> str:
     since = points[0].upto if points and points[0].begun <= seen.ended else None
     kept = [(point.upto, point.begun) for point in points]
     members = {"members": past.members.to_plain()} if past.members is not None else {}
     return json.dumps({"column": column.name, "upto": upto, "since": since, "ended": seen.ended, "points": kept, **members})
 
 
-def _points(past: Past, upper: str | None, seen: Seen) -> tuple[Point, ...]:
+def _points(column: CursorColumn, past: Past, upper: str | None, seen: Seen, behind: timedelta = timedelta(0)) -> tuple[Point, ...]:
+    """Those of before, and how far this batch reads: on a replica that is as far as it has come; behind: less so much of it."""
     before = past.points or ((Point(past.since, 0),) if past.since is not None else ())
+    if upper is not None and column.is_time and seen.as_of is not None and seen.as_of - behind < from_text(upper):
+        upper = to_text(seen.as_of - behind)
+        if before and from_text(before[-1].upto) >= from_text(upper):
+            return settled(before, seen)
     return settled((*before, Point(upper, seen.begun)) if upper is not None else before, seen)
 
 
