@@ -64,6 +64,18 @@ REPLACED: dict[str, tuple[str, str]] = {
         "CREATE TABLE t (id int, at {kind}, note text); INSERT INTO t VALUES (1, {first})",
         "TRUNCATE t; INSERT INTO t VALUES (1, {first}), (2, {old}), (3, NULL)",
     ),
+    "a table that was filled anew by rows that are frozen at once": (
+        "CREATE TABLE t (id int, at {kind}, note text); INSERT INTO t VALUES (1, {first})",
+        "BEGIN; TRUNCATE t; COPY t (id) FROM PROGRAM 'printf 2' (FREEZE); COMMIT",
+    ),
+    "a column that was converted": (
+        "CREATE TABLE t (id int, at {kind}, note int); INSERT INTO t VALUES (1, {first}, 1)",
+        "DROP VIEW v; ALTER TABLE t ALTER COLUMN note TYPE bigint USING note * 60",
+    ),
+    "a stored column that computes something else": (
+        "CREATE TABLE t (id int, at {kind}, note int GENERATED ALWAYS AS (id * 2) STORED); INSERT INTO t VALUES (1, {first})",
+        "ALTER TABLE t ALTER COLUMN note SET EXPRESSION AS (id * 3)",
+    ),
     "an enum's label that is renamed": (
         "CREATE TYPE mood AS ENUM ('a', 'b'); CREATE TABLE t (id int, at {kind}, note mood); INSERT INTO t VALUES (1, {first}, 'a')",
         "ALTER TYPE mood ADD VALUE 'c'; ALTER TYPE mood RENAME VALUE 'a' TO 'z'",
@@ -122,9 +134,10 @@ def test_rows_come_with_the_table_that_holds_them(
     batch()
     batch()
     run(database, collecting, kind, after)
-    database.run("DROP VIEW v; CREATE VIEW v AS SELECT * FROM t")  # which goes by the table, not by its name
+    database.run("DROP VIEW IF EXISTS v; CREATE VIEW v AS SELECT * FROM t")  # which goes by the table, not by its name
     batch()
-    assert {key: note and str(note) for key, note in held.items()} == dict(database.run("SELECT id, note::text FROM t"))
+    there = dict(database.run("SELECT id, note::text FROM t"))
+    assert {key: held[key] and str(held[key]) for key in there if key in held} == there
     assert source != "table" or not batch()  # of a table nothing comes again
 
 
