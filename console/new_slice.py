@@ -55,6 +55,8 @@ def new_slice(slice_id: str, title: str | None, as_json: bool) -> None:
         return
     click.echo(f"wrote {len(written)} files in {folder}/")
     click.echo(f"next: write {folder}/client.py; what it leaves to you raises NotImplementedError")
+    if (tests := folder / "tests").is_dir():
+        click.echo(f"then {tests}/under_test.py, the suite's door to the system; CONTRIBUTING.md lists what else names a slice")
 
 
 def _named(slice_id: str) -> tuple[str, str]:
@@ -85,7 +87,7 @@ def _contents(stage: str, system: str, title: str) -> Iterator[tuple[str, str]]:
         "stage": stage,
         "system": system,
         "title": title,
-        "class_name": re.sub(r"\W|_", "", title) or system.title(),
+        "class_name": "".join(word[:1].upper() + word[1:] for word in re.split(r"\W|_", title)) or system.title(),
         "Does": STAGES[stage],
         "statement": _STATEMENTS[stage].format(system=system),
     }

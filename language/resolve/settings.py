@@ -42,7 +42,8 @@ def collect_settings(clauses: Clauses, collector: Slice, organizer: Slice) -> Se
             "remove CURSOR, or use MERGE ON (key) or APPEND",
         )
     if clauses.cursor is None:
-        return Settings(_seconds(clauses), mode, key, "" if mode is Mode.REPLACE else abilities.default_cursor)
+        without = mode is Mode.REPLACE or (mode is Mode.APPEND and not abilities.appends_by_cursor)
+        return Settings(_seconds(clauses), mode, key, "" if without else abilities.default_cursor)
     if (rising := clauses.cursor.rising) is not None and not abilities.rising_types:
         raise Problem(rising, f"{collector.id} takes no RISING: its cursors are told by their types", "remove RISING")
     return Settings(_seconds(clauses), mode, key, clauses.cursor.folded, rising is not None)

@@ -178,11 +178,29 @@ def window(of: Expressions, node: exp.Window) -> Piece:
 
 
 def some_rows(of: Expressions, node: exp.Filter) -> Piece:
+    """An aggregate of some rows; where the other dialect has no FILTER, of a CASE that is NULL for all others."""
     inner, where = of.written(node.this, over=True), of.condition(node.expression.this)
     if inner.kind is None:
         return Piece(node, None)
-    made = exp.Filter(this=inner.node, expression=exp.Where(this=where))
+    made: exp.Expr | None = exp.Filter(this=inner.node, expression=exp.Where(this=where))
+    if gives(of.target.name, "count(*) FILTER (WHERE _1)", ("boolean",)) is None:
+        made = _of_cases(inner.node, where)
+    if made is None:
+        return of.unknown(node)
     return Piece(of.brought(made, inner.given or inner.kind, inner.kind), inner.kind)
+
+
+def _of_cases(call: exp.Expr, where: exp.Expr) -> exp.Expr | None:
+    """count(*) ▸ count(CASE WHEN … THEN 1 END), sum(x) ▸ sum(CASE WHEN … THEN x END); None for what is no call of one part."""
+    if not isinstance(call, exp.Anonymous) or len(call.expressions) != 1:
+        return None
+    made = call.copy()
+    (part,) = made.expressions
+    distinct = isinstance(part, exp.Distinct) and len(part.expressions) == 1
+    value = part.expressions[0] if distinct else part
+    counted = exp.Literal.number(1) if isinstance(value, exp.Star) else value.copy()
+    value.replace(exp.Case(ifs=[exp.If(this=where.copy(), true=counted)]))
+    return made
 
 
 def query(of: Expressions, node: exp.Subquery | exp.Exists) -> Piece:

@@ -23,6 +23,7 @@ class Capabilities:
         as rows change; () where the slice's `check` tells.
     rising_types: COLLECT: first words of those that can be one only where the program says that they rise: `CURSOR id RISING`.
     never_rising: COLLECT: which changes no batch of such a cursor would see beside these, in the words of `never_seen`.
+    appends_by_cursor: COLLECT: which rows an APPEND has not taken yet is told by a cursor, so that it takes the default one.
     resumable: an interrupted extract goes on from a resume token.
     maintains: ORGANIZE: tables are compacted, and old versions forgotten, by the slice (its step 'maintain'); its config tells for
         how long they are kept: `keep_of(interval_seconds)`.
@@ -49,6 +50,7 @@ class Capabilities:
     cursor_types: tuple[str, ...] = ()
     rising_types: tuple[str, ...] = ()
     never_rising: str = ""
+    appends_by_cursor: bool = True
     resumable: bool = True
     maintains: bool = False
     part_mb: int = 0
@@ -77,8 +79,8 @@ class Slice:
     stage: 'collect' | 'organize' | 'harness'.  system: as after TO or USING in a program.
     title: 'Salesforce', for stack and console names (`CollectSalesforceSlice`).
     config: 'module:class' of its pydantic model of the connection's or warehouse's options, imported on demand.
-    secret: 'module:function' of what `atoll secret` asks of what a connection signs in with, imported on demand: it takes the
-        connection and the object's fields, and raises SecretError that names a field and no value. '' where it asks nothing.
+    secret: 'module:function' of what `atoll secret` asks of what a connection or warehouse signs in with, imported on demand: it
+        takes that and the object's fields, and raises SecretError that names a field and no value. '' where it asks nothing.
     check: 'module:function' of what `atoll check` asks of each flow and of what is known of its tables, imported on demand; it raises
         DefinitionError for one that the slice cannot run. '' where it can run all of them.
     fits: HARNESS: 'module:function' of what `atoll check` asks of each column of a publication whose table is known, imported on
@@ -90,10 +92,12 @@ class Slice:
     takes_over: ORGANIZE: its place among the engines that compute what is too large for the warehouse's own slice, where a program
         says `engine = 'auto'`: the lowest is taken, unless the warehouse names one; 0 for none of these.
     warehouse: ORGANIZE: the system whose warehouses it computes in, where another slice keeps them; '' where it keeps its own.
-    deployed_options: ORGANIZE: options of a warehouse that its stack is made by, and not its functions read.
+    deployed_options: options of a warehouse or a connection that its stack is made by: whoever changes one deploys it again.
     systems: the folders of `systems/` that it imports, which its functions' bundles hold with it.
     waits: those of its steps that may wait for work that runs elsewhere (`waiting.turn.NotYet`): COLLECT: extract; ORGANIZE: load,
         refresh, check, commit; HARNESS: diff, publish, commit. Only these have a pause in the state machine.
+    tasks: those of its steps that may run as a task of Fargate, where a program asks for it; its Config has
+        `tasks.options.TaskOptions`.
     services: of AWS's, those that its functions call beside those of every slice (DynamoDB, S3, Secrets Manager), as an endpoint
         of a VPC names them.
     steps: the names of its handlers: those of a batch in their order, then 'discover' if it can look at a connection's tables,
@@ -117,6 +121,7 @@ class Slice:
     systems: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
     waits: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from shared_metadata import naming
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.secrets.rotating_grant import OPTION
+from shared_metadata.contract.tasks.run import FUNCTION, run_of
 from shared_metadata.program import Program
 
 CHARACTERS = 8  # of an item's digest
@@ -18,9 +19,13 @@ _READS = {"organize": "collect.", "harness": "organize."}  # whose staged files 
 
 def secrets(declaration: Slice, program: Program) -> tuple[str, ...]:
     """The secret references of the program's connections that a slice opens."""
-    names = {flow.connection for flow in program.flows.values() if flow.slice_id == declaration.id and flow.connection}
-    options = (program.connections[name].options for name in names)
+    options = (program.connections[name].options for name in connections(declaration, program))
     return tuple(sorted({str(o["secret"]) for o in options if o.get("secret")}))
+
+
+def connections(declaration: Slice, program: Program) -> tuple[str, ...]:
+    """The names of the program's connections that a slice opens."""
+    return tuple(sorted({f.connection for f in program.flows.values() if f.slice_id == declaration.id and f.connection}))
 
 
 def rotating_secrets(declaration: Slice, program: Program) -> tuple[str, ...]:
@@ -48,6 +53,14 @@ def warehouses(declaration: Slice, program: Program) -> tuple[str, ...]:
     return tuple(sorted(w.name for w in program.warehouses.values() if w.system == declaration.works_in))
 
 
+def tasks(declaration: Slice, program: Program) -> tuple[str, ...]:
+    """The steps of a slice that the program may have run as tasks; none where it asks for no task."""
+    asked = [run_of(program.warehouses[name].options) for name in warehouses(declaration, program)]
+    if declaration.stage != "organize":
+        asked = [run_of(program.connections[name].options) for name in connections(declaration, program)]
+    return declaration.tasks if any(run != FUNCTION for run in asked) else ()
+
+
 def digests(declaration: Slice, program: Program) -> list[str] | None:
     """What the stack says of itself once it is deployed; None where that would be too much."""
     found = [_digest(item) for item in _items(declaration, program)]
@@ -67,11 +80,19 @@ def _items(declaration: Slice, program: Program) -> Iterator[str]:
         yield f"the rotating grant of the secret {naming.secret(name)}"
     for slice_id in staged_by(declaration, program):
         yield f"what {slice_id} stages"
+    for name in tasks(declaration, program):
+        yield f"a task for {name}"
     for name in warehouses(declaration, program):
         yield f"the warehouse {name}"
-        for option in declaration.deployed_options:
-            value = program.warehouses[name].options.get(option)
-            yield f"{f'the default of {option}' if value is None else f'{option} = {value}'}, of the warehouse {name}"
+        yield from _options(declaration, f"the warehouse {name}", program.warehouses[name].options)
+    for name in connections(declaration, program) if declaration.stage != "organize" else ():
+        yield from _options(declaration, f"the connection {name}", program.connections[name].options)
+
+
+def _options(declaration: Slice, of: str, options: Mapping[str, Any]) -> Iterator[str]:
+    for option in declaration.deployed_options:
+        value = options.get(option)
+        yield f"{f'the default of {option}' if value is None else f'{option} = {value}'}, of {of}"
 
 
 def _digest(item: str) -> str:

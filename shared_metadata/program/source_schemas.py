@@ -33,7 +33,7 @@ class Concern(StrEnum):
 
 @dataclass(frozen=True)
 class SourceNote:
-    """A cause why rows of a table may stay away, or stay, unnoticed. text: with the remedy.  column: its cursor; '' for any."""
+    """Why rows of a table may stay away, or stay, unnoticed. text: with the remedy.  column: the cursor it is for; '' for any."""
 
     concerns: Concern
     text: str

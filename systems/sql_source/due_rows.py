@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -53,7 +54,8 @@ class DueRows:
         if window.rerun:
             return self._of_interval(flow, window, column)
         bounds = self._next(flow, relation, window, column)
-        due = window.first or self._any(relation.due(bounds.where, tell_left=flow.reports_left))
+        news = relation.due(bounds.news or bounds.where, tell_left=flow.reports_left)
+        due = window.first or bounds.tip != Past.of(window, column).tip or self._any(news)
         return bounds if due else None
 
     def _repeated(self, flow: Flow, window: Window, column: CursorColumn) -> Bounds:
@@ -102,8 +104,9 @@ class DueRows:
         if flow.mode != Mode.APPEND:
             told = self._written_since if relation.size.told else None
             beside = self._beside(flow, relation, past, column, anew)
-            past = replace(past, members=members)
-            return cursor_window.merge_bounds(column, past, upper, seen, self._lag, told, beside, remade=relation.remade)
+            tip = self._tip(flow, relation, column, upper) if told is None and not column.is_time else ""
+            past, remade = replace(past, members=members), relation.remade
+            return cursor_window.merge_bounds(column, past, upper, seen, self._lag, told, beside=beside, remade=remade, tip=tip)
         with self._within_time(flow, column):
             self._check_append(flow, relation, column)
         self._check_come(flow, relation, past, column, anew)
@@ -182,6 +185,19 @@ class DueRows:
         newest = f"SELECT {self._dialect.as_text('t.top')} FROM ({' UNION ALL '.join(tops)}) AS t ORDER BY t.top DESC LIMIT 1"
         found = self._session.first(newest)
         return str(found[0]) if found else None
+
+    def _tip(self, flow: Flow, relation: Relation, column: CursorColumn, upper: str | None) -> str:
+        """A digest of the keys of rows with the value up to which the batch reads; one that no other is, where it is not known."""
+        if upper is None:
+            return ""
+        keys = [found[1] for name in flow.key if (found := relation.column(name))]
+        rows = relation.due(f"{column.expression} = {column.literal(upper)}", tell_left=flow.reports_left)
+        digests = [f"(SELECT {self._dialect.digest(keys)} {each}\n)" for each in rows]
+        try:
+            answer = self._session.first(f"SELECT {self._dialect.joined(digests)}")
+        except TookTooLong:
+            return secrets.token_hex(4)
+        return str(answer[0]) if answer else ""
 
     @contextlib.contextmanager
     def _within_time(self, flow: Flow, column: CursorColumn) -> Iterator[None]:

@@ -43,13 +43,13 @@ class Members:
         if values is None:
             return None
         others = values.get("files", {})
-        return Members({number: others.get(str(number), number) for number in accumulate(values["numbers"])})
+        return Members({number: others.get(str(number), number) for number in accumulate(values["ids"])})
 
     def to_plain(self) -> dict[str, Any]:
         """Numbers as their distances, for a table may have thousands of partitions; files where they have another number."""
         numbers = sorted(self.files)
         others = {str(number): file for number, file in sorted(self.files.items()) if file != number}
-        return {"numbers": [*numbers[:1], *(after - before for before, after in pairwise(numbers))], "files": others}
+        return {"ids": [*numbers[:1], *(after - before for before, after in pairwise(numbers))], "files": others}
 
     def and_also(self, before: Members | None) -> Members:
         return Members({**before.files, **self.files}) if before else self

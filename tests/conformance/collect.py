@@ -26,7 +26,7 @@ from shared_metadata.program import BadRows, Connection, Flow, Kind, Mode, Posit
 from shared_metadata.program.intervals import Interval, floor
 from shared_metadata.state.effect import Effect
 from tests.conformance import hostile
-from tests.conformance.discovery import NAME, DiscoveryConformance, Looking
+from tests.conformance.discovery import NAME, DiscoveryConformance, Looking, signs_in
 from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, check_statistics, open_cloud, run_batch
 from tests.conformance.masking import MaskConformance
 from tests.conformance.waiting import slowed, waiting
@@ -52,7 +52,9 @@ class SourceUnderTest(Protocol):
     takes changes only.  appending: the same of one that adds rows.
     large_rows: how many rows of COLUMNS one extract near its deadline cannot read in one call.
     most_columns: how many text columns a table may have.  hostile_names: of columns, such as the source takes.
-    secret: what Secrets Manager holds, and the same with a wrong credential or with the address of a server that is not there.
+    secret: what Secrets Manager holds, and the same with a wrong credential or with the address of a server that is not there; {}
+    where connections have none, since the functions' role signs in: then what the suite asks of secrets is left out, and the slice's
+    own tests say what a role that is denied, and a service that is down, lead to.
     secret_values: what must never be shown.
     unreadable_day: what a day that no warehouse can hold begins with (`put_unreadable`).
     moments: one of the first and one of the last that a column of moments can hold.
@@ -765,11 +767,13 @@ class CollectConformance(MaskConformance, DiscoveryConformance):
         assert collecting.cloud.reader.flow_states([FLOW])[FLOW].tables[collecting.dataset].attempts == 1
 
     def test_connection_without_a_secret_is_refused_by_the_options_name(self, collecting: Collecting) -> None:
+        signs_in(collecting.source.secret)
         collecting.collect(collecting.source.create_table(COLUMNS), options={"secret": ""})
         refusal = collecting.refusal()
         assert refusal.startswith(("DefinitionError: ", "SecretError: ")) and "secret" in refusal and "Remedy:" in refusal
 
     def test_missing_secret_is_named_with_the_command_that_makes_it(self, collecting: Collecting) -> None:
+        signs_in(collecting.source.secret)
         collecting.collect(collecting.source.create_table(COLUMNS), options={"secret": "nothing-there"})
         refusal = collecting.refusal()
         assert refusal.startswith("SecretError: ") and "nothing-there" in refusal and "atoll secret nothing-there FILE" in refusal
@@ -801,6 +805,7 @@ class CollectConformance(MaskConformance, DiscoveryConformance):
     def test_secrets_reach_no_log_no_staged_document_and_no_error(
         self, collecting: Collecting, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
     ) -> None:
+        signs_in(collecting.source.secret)
         caplog.set_level("DEBUG", logger="shared_metadata")
         shown = []
         table = self._round_trip(collecting, label_rows(["a"]))
@@ -826,6 +831,7 @@ class CollectConformance(MaskConformance, DiscoveryConformance):
         return table
 
     def _with_secret(self, collecting: Collecting, secret: Mapping[str, Any]) -> None:
+        signs_in(collecting.source.secret)
         table = collecting.source.create_table(COLUMNS)
         collecting.source.put(table, label_rows(["a"]), collecting.at)
         collecting.collect(table)

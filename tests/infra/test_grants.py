@@ -153,7 +153,8 @@ def test_every_condition_is_one_that_narrows(templates):
     for who, statement in statements(templates):
         for operator, tested in statement.get("Condition", {}).items():
             once = ({"kms:ViaService"}, {"iam:PassedToService"}, {"redshift-data:statement-owner-iam-userid"})
-            wanted = {"ForAllValues:StringLike": ({"dynamodb:LeadingKeys"},), "StringEquals": once}
+            like = ({"s3:prefix"},)  # a list of objects is asked for below a prefix
+            wanted = {"ForAllValues:StringLike": ({"dynamodb:LeadingKeys"},), "StringEquals": once, "StringLike": like}
             assert set(tested) in wanted[operator], who
 
 
@@ -236,6 +237,7 @@ def test_only_maintenance_deletes_what_was_staged(templates):
         ("CommitRole", "warehouse/lake/*"),
         ("MaintainRole", "warehouse/lake/*"),
         ("VerificationFunctionRole", "verification/*"),
+        ("Storagebricks", "staging/organize.databricks/*"),  # a result that is written again takes the place of the former one
         *staging,
     }
 
@@ -265,10 +267,11 @@ def test_a_slice_reads_the_secrets_of_its_own_connections_only(templates, progra
             read.setdefault(who.split()[0], set()).add(resource.split("secret:")[1])
     of: dict[str, set[str]] = {}
     for flow in program.flows.values():
-        for secret in (flow.mask_key, program.connections[flow.connection].options["secret"]) if flow.connection else ():
-            of.setdefault(installed()[flow.slice_id].stack_name, set()).update({f"atoll/{secret}-??????"} if secret else ())
+        for secret in (flow.mask_key, program.connections[flow.connection].options.get("secret")) if flow.connection else ():
+            if secret:
+                of.setdefault(installed()[flow.slice_id].stack_name, set()).add(f"atoll/{secret}-??????")
     of["OrganizeRedshiftSlice"] = {"redshift!atoll-organize-redshift-dwh-atoll-??????"}  # of who administers what its stack makes
-    of["OrganizeSnowflakeSlice"] = {"atoll/snowflake-??????"}
+    of["OrganizeSnowflakeSlice"], of["OrganizeDatabricksSlice"] = {"atoll/snowflake-??????"}, {"atoll/databricks-??????"}
     assert read == of and {"atoll/mask-??????", "atoll/ops-??????"} == of["CollectPostgresSlice"]
 
 

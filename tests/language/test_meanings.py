@@ -17,7 +17,15 @@ from language.sql.meanings.forms import forms_of, translated_dialects
 from language.text.diagnostics import SourceText, Span
 from language.translate.query import Translated, translated
 from slices.organize.spark.spelling import as_spark
-from tests.language.meaning_engines import Engine, athena_answers, differences, duckdb_answers, same
+from tests.language.meaning_engines import (
+    Engine,
+    athena_answers,
+    differences,
+    duckdb_answers,
+    redshift_answers,
+    same,
+    snowflake_answers,
+)
 from tests.language.meaning_rows import DEC, cases, columns, rows, table
 from tests.language.spark_rows import computed
 
@@ -50,7 +58,10 @@ WHOLE = (
     "SELECT id, p2 BETWEEN -1 AND 2 AND NOT p1 BETWEEN 0 AND 3 AS x FROM TABLE",
     "SELECT id, p1 - (SELECT max(p1) FROM TABLE WHERE p1 < 9) AS x FROM TABLE WHERE p1 > -9",
 )
-ENGINES: dict[str, Engine] = {"duckdb": duckdb_answers, "trino": athena_answers}
+ENGINES: dict[str, Engine] = {
+    **{"duckdb": duckdb_answers, "trino": athena_answers, "redshift": redshift_answers, "snowflake": snowflake_answers}
+}
+WAREHOUSES = ("redshift", "snowflake")
 
 
 class Case(NamedTuple):
@@ -144,6 +155,34 @@ def test_what_is_written_over_between_duckdb_and_athena_means_the_same(source: s
     assert wrong == [], "\n".join(wrong)
 
 
+PAIRS = [pair for other in WAREHOUSES for pair in (("duckdb", other), (other, "duckdb"))]
+WITH_WAREHOUSES = [(*pair, name) for pair in PAIRS for name in ("", *_names(*pair))]  # "" for CASTs and whole queries
+
+
+@pytest.mark.budget(120)
+@pytest.mark.timeout(900)
+@pytest.mark.sampled(100)
+@pytest.mark.parametrize(("source", "target", "name"), [*WITH_WAREHOUSES, *((*pair, "") for pair in PAIRS)])
+def test_what_is_written_over_between_duckdb_and_a_warehouse_means_the_same(source: str, target: str, name: str) -> None:
+    """Of each meaning, or of CASTs and whole queries; and the warehouse's double computes some row of each that was written over."""
+    cases = [case for case in _cases(source, target) if case.meaning.partition("(")[0] == name] if name else []
+    wrong, computed_by = [], dict[str, str]()
+    for case in cases or (*_casts(source, target), *_whole()):
+        found = case.over(source, target)
+        if found.problems:
+            continue
+        given = (table(case.kinds), columns(case.kinds), rows(case.kinds))
+        differ = differences((ENGINES[source], case.sql), (ENGINES[target], found.text), *given)
+        wrong += [f"{case.sql} | {found.text} | {one}" for one in differ[:3]]
+        there = found.text if source == "duckdb" else case.sql
+        theirs = ENGINES[target if source == "duckdb" else source]
+        if computed_by.get(case.meaning) != "":
+            some = theirs(there, *given[:2], given[2][1:4])
+            computed_by[case.meaning] = "" if isinstance(some, dict) else f"{case.meaning}: {there} | {some}"
+    wrong += [said for said in computed_by.values() if said]
+    assert wrong == [], "\n".join(wrong)
+
+
 @pytest.mark.deep
 @pytest.mark.parametrize(("source", "target"), [*permutations(translated_dialects(), 2)])
 def test_each_meaning_is_written_over_for_some_types_at_least(source: str, target: str) -> None:
@@ -207,3 +246,24 @@ def test_a_dialects_forms_are_of_meanings_that_another_has_too() -> None:
     for name in translated_dialects():
         others = {meaning for other in translated_dialects() if other != name for meaning in forms_of(other).forms}
         assert forms_of(name).forms.keys() <= others, name
+
+
+FILTERED = {
+    "count(*) FILTER (WHERE p1 > 1)": "count(CASE WHEN p1 > 1 THEN 1 END)",
+    "count(DISTINCT p1) FILTER (WHERE p2 > 1)": "count(DISTINCT CASE WHEN p2 > 1 THEN p1 END)",
+    "max(p1) FILTER (WHERE p1 IS NOT NULL)": "max(CASE WHEN NOT p1 IS NULL THEN p1 END)",
+}
+
+
+@pytest.mark.parametrize("target", WAREHOUSES)
+@pytest.mark.parametrize("text", FILTERED)
+def test_an_engine_without_filter_is_given_a_case(text: str, target: str) -> None:
+    kinds = ("int", "int")
+    found = Case("", f"SELECT {text} AS x FROM {table(kinds)}", kinds).over("duckdb", target)
+    assert found.text == f"SELECT {FILTERED[text]} AS x FROM {table(kinds)}", found.problems
+
+
+def test_a_text_with_a_backslash_is_the_same_to_engines_in_which_it_escapes() -> None:
+    sql = f"SELECT p1 AS x FROM {table(('string',))} WHERE p1 = 'O''Brien \\'"
+    for target in WAREHOUSES:
+        assert Case("", sql, ("string",)).over("duckdb", target).text == sql

@@ -29,5 +29,6 @@ SLICE = Slice(
     sizes="slices.collect.postgres.sizes:too_much",
     secret="systems.postgres.address:read_address",
     systems=("postgres", "sql_source"),
+    tasks=("extract",),
     steps=("plan", "extract", "commit", "discover"),
 )

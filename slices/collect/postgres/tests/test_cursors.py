@@ -149,7 +149,8 @@ def test_texts_and_uuids_rise_by_their_bytes_where_the_program_says_so(
     assert collecting.run().planned["committed"] == [collecting.dataset]  # an empty batch
     database.run("INSERT INTO t VALUES (3, %s)", (second,))
     collecting.run()
-    assert [row["id"] for row in staged(collecting)] == [3]
+    again = [1, 2] if query and mode is MERGED else []  # which of a query's rows are new at the last value, nothing tells
+    assert [row["id"] for row in staged(collecting)] == [*again, 3]
 
 
 @pytest.mark.parametrize("mode", [MERGED, {"mode": Mode.APPEND, "cursor": "at"}], ids=["merge", "append"])
@@ -338,8 +339,9 @@ def test_rows_that_leave_the_where_are_told_by_key_and_cursor_alone(
     assert ([row["id"] for row in staged(collecting)], left(collecting)) == ([0, 1], [])
     table.run(f"UPDATE t SET note = NULL, at = {ordinary(kind, 5, collecting)} WHERE id = 0")
     collecting.run()
-    ((gone),) = left(collecting)
-    assert gone.keys() == {"id", "at", "_batch"} and gone["id"] == 0
+    gone = left(collecting)
+    again = [2] if kind == "bigint" and source != "table" else []  # the row with the last value, which never was taken
+    assert {*gone[0]} == {"id", "at", "_batch"} and [row["id"] for row in gone] == [0, *again]
     assert staged(collecting) == []
 
 

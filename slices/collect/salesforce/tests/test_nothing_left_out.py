@@ -219,7 +219,7 @@ def test_records_whose_key_is_null_do_not_become_one(either: Crm) -> None:
     crm.apply(key=("carrier_code__c",))
     run = crm.run(record_errors=True)
     (error,) = run.errors.values()
-    assert isinstance(error, RowError) and "the key carrier_code__c is null in records" in str(error) and "BAD ROWS" in error.remedy
+    assert isinstance(error, RowError) and "the key carrier_code__c is null in rows" in str(error) and "BAD ROWS" in error.remedy
     crm.cloud.clock.advance(hours=6)
     crm.apply(key=("carrier_code__c",), bad_rows=BadRows(rows=2))
     crm.run()

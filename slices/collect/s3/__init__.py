@@ -1,0 +1,1 @@
+"""Collects from Files in S3."""

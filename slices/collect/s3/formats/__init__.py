@@ -1,0 +1,1 @@
+"""What each format's files are to DuckDB, a module each."""

@@ -1,0 +1,92 @@
+"""JSON lines: an object a line; a value's type is what a sample allows, and what is nested is its text or a struct."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from shared_metadata.contract.parquet.duckdb_session import identifier, literal
+from shared_metadata.program.type_names import TypeName, list_of, struct_of
+from slices.collect.s3.config import Config
+from slices.collect.s3.formats.guessing import SAMPLE_ROWS, guessed
+from slices.collect.s3.formats.shape import LONGEST_LINE_BYTES, Shape, compression, lines_of, no_rows, texts
+
+if TYPE_CHECKING:
+    import duckdb
+
+_WORDS = {"BOOLEAN": "boolean", "BIGINT": "long", "UBIGINT": "long", "DOUBLE": "double"}
+IS_OBJECT = "CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END"
+SPACE = literal(" \t\r\n")
+
+
+class JsonLines:
+    name = "JSON lines"
+    exact = False
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def shape(self, connection: duckdb.DuckDBPyConnection, url: str, head: bytes, wanted: Sequence[str] = ()) -> Shape:
+        import duckdb
+
+        packed = compression(head)
+        lines = f"(SELECT line, row_number() OVER () AS atoll_row FROM {lines_of(url, packed, 'utf-8')})"
+        names = list(wanted) or self._names(connection, lines)
+        if not names:
+            return no_rows()
+        form = f"format='newline_delimited', records=true, auto_detect=false, columns={texts(names)}"
+        unpacked = literal("uncompressed" if packed == "none" else packed)
+        relation = f"read_json({literal(url)}, {form}, compression={unpacked}, maximum_object_size={LONGEST_LINE_BYTES})"
+        values = ", ".join(f"{_value(name)} AS {identifier(name)}" for name in names)
+        skipping = f"(SELECT {values}, atoll_row FROM {lines} WHERE {IS_OBJECT})"
+        why = "CASE WHEN json_valid(line) THEN 'is no JSON object' ELSE 'is no JSON' END"
+        skipped = (
+            f"(SELECT 'line ' || atoll_row AS place, {why} AS why, line AS raw FROM {lines} "
+            f"WHERE ({IS_OBJECT}) IS NOT TRUE AND trim(coalesce(line, ''), {SPACE}) <> '')"
+        )
+        return Shape(relation, dict.fromkeys(names, duckdb.sqltype("VARCHAR")), skipping, skipping, skipped)
+
+    def typed(self, connection: duckdb.DuckDBPyConnection, shape: Shape) -> dict[str, str]:
+        """Of what is nested only the kind is looked at: its text, or what DuckDB makes of the sample."""
+        if not shape.columns:
+            return {}
+        found = guessed(connection, shape.skipping, list(shape.columns))
+        for name in shape.columns if self._config.nested == "struct" else ():
+            sample = f"(SELECT {identifier(name)} AS value FROM {shape.skipping} WHERE value IS NOT NULL LIMIT {SAMPLE_ROWS})"
+            (structure,) = connection.execute(
+                f"SELECT json_group_structure(try_cast(value AS JSON))::VARCHAR FROM {sample}"
+            ).fetchone() or ("",)
+            if structure and structure[0] in "[{":
+                found[name] = structured(json.loads(structure))
+        return found
+
+    def _names(self, connection: duckdb.DuckDBPyConnection, lines: str) -> list[str]:
+        """The keys of the first objects, in the order in which they come."""
+        sql = (
+            f"SELECT key FROM (SELECT unnest(json_keys(line)) AS key, atoll_row FROM (SELECT * FROM {lines} LIMIT {SAMPLE_ROWS}) "
+            f"WHERE {IS_OBJECT}) GROUP BY key ORDER BY min(atoll_row), any_value(key)"
+        )
+        return [name for (name,) in connection.execute(sql).fetchall() if name]
+
+
+def _value(name: str) -> str:
+    """By JSON pointer, https://datatracker.ietf.org/doc/html/rfc6901; null of a line that is no JSON, whenever it is asked."""
+    pointer = literal("/" + name.replace("~", "~0").replace("/", "~1"))
+    return f"CASE WHEN json_valid(line) THEN json_extract_string(line, {pointer}) END"
+
+
+def structured(found: object) -> str:
+    """The type of what DuckDB's json_structure tells: {'a': 'BIGINT', 'b': ['VARCHAR']} ▸ 'struct<a: long, b: list<string>>'."""
+    return str(_type(found))
+
+
+def _type(found: object) -> TypeName:
+    if isinstance(found, list):
+        return list_of(_type(found[0]))
+    if isinstance(found, dict):
+        try:
+            return struct_of(tuple((name, _type(part)) for name, part in found.items()))
+        except ValueError:
+            return TypeName("string")
+    return TypeName(_WORDS.get(str(found), "string"))

@@ -1,0 +1,68 @@
+"""Decides what columns a table has: those of its files, those in its objects' paths, and which object each row is of; no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from urllib.parse import unquote
+
+from shared_metadata.errors import DefinitionError
+from shared_metadata.program import Flow, Mask, Table
+from shared_metadata.program.schema import Schema, SchemaColumn
+
+OBJECT = SchemaColumn("_object", "string", False, "_object", "key")
+MODIFIED = SchemaColumn("_modified", "timestamptz", False, "_modified", "LastModified")
+BATCH = SchemaColumn("_batch", "timestamptz")
+OWN = (OBJECT, MODIFIED)
+PATH = "path"  # the type of a column that objects' paths hold
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # what Hive and Spark write for NULL
+
+
+def path_values(prefix: str, key: str) -> dict[str, str | None]:
+    """'orders/', 'orders/day=2026-01-01/x.csv' ▸ {'day': '2026-01-01'}: the folders that are named as Hive names partitions."""
+    found: dict[str, str | None] = {}
+    for folder in key[len(prefix) :].split("/")[:-1]:
+        name, equals, value = folder.partition("=")
+        if name and equals:
+            found[unquote(name).lower()] = None if value == NO_VALUE else unquote(value)
+    return found
+
+
+def described(columns: Mapping[str, tuple[str, str]], path: Iterable[str]) -> Schema:
+    """The columns of a file with these, name ▸ type in the warehouse and in the file, in a path with those."""
+    found = {name.lower(): SchemaColumn(name.lower(), kind, True, name, word) for name, (kind, word) in columns.items()}
+    for name in path:
+        found.setdefault(name, SchemaColumn(name, "string", True, name, PATH))
+    for column in OWN:
+        found.pop(column.name, None)
+    return Schema((*found.values(), *OWN))
+
+
+def in_files(schema: Schema) -> list[str]:
+    """The names of the columns that the files themselves hold."""
+    beside = {PATH, *(column.source_type for column in OWN)}
+    return [column.source for column in schema.columns if column.source and column.source_type not in beside]
+
+
+def collected(flow: Flow, table: Table, known: Schema) -> Schema:
+    """The columns that a flow collects, and `_batch`. Raises DefinitionError for one that is not there."""
+    place = f"{flow.position}: {table.dataset.removesuffix(':staged')}"
+    sources = {column.source.lower(): column for column in known.columns}
+    wanted = [(column.name, unquoted(column.source)) for column in flow.columns] or [(c.name, c.source) for c in known.columns]
+    columns = []
+    for name, source in wanted:
+        if name in table.masked(Mask.DROP):
+            continue
+        found = sources.get(source.lower())
+        if found is None:
+            raise DefinitionError(f"the files of {table.source} have no column {source}", place=place, remedy="change the program")
+        kind = flow.casts.get(name, found.type)
+        columns.append(SchemaColumn(name, kind, found.nullable, found.source, found.source_type))
+    if not columns:
+        raise DefinitionError(f"MASK drops every column of {table.source}", place=place, remedy="leave one")
+    return Schema((*columns, BATCH))
+
+
+def unquoted(text: str) -> str:
+    """A column's name in the source, of its SQL."""
+    stripped = text.strip()
+    return stripped[1:-1].replace('""', '"') if stripped.startswith('"') else stripped

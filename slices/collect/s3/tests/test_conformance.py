@@ -1,0 +1,58 @@
+"""The suite of every collect slice, over files in a bucket: Parquet, and files of texts whose types the program says."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from slices.collect.s3.tests.under_test import CsvUnderTest, JsonUnderTest, S3UnderTest
+from tests.conformance.collect import COLUMNS, CollectConformance, Collecting
+from tests.conformance.drift import USERS, DriftConformance, Drifting
+from tests.conformance.fixtures import Cloud
+
+
+class TestConformance(CollectConformance):
+    @pytest.fixture
+    def source(self) -> S3UnderTest:
+        return S3UnderTest()
+
+
+class OfTexts(CollectConformance):
+    """With the types that a program's casts say, of the columns that are there."""
+
+    @pytest.fixture
+    def collecting(self, cloud: Cloud, source: S3UnderTest) -> Collecting:
+        found = Collecting(cloud, source)
+        found.collect = partial(found.collect, casts={"label": "string", **COLUMNS})  # type: ignore[method-assign]
+        return found
+
+
+class TestCsvConformance(OfTexts):
+    @pytest.fixture
+    def source(self) -> CsvUnderTest:
+        return CsvUnderTest()
+
+
+class TestJsonConformance(OfTexts):
+    @pytest.fixture
+    def source(self) -> JsonUnderTest:
+        return JsonUnderTest()
+
+
+class TestDrift(DriftConformance):
+    @pytest.fixture
+    def source(self) -> S3UnderTest:
+        return S3UnderTest()
+
+    def test_a_dropped_column_quiesces_exactly_its_users_until_it_returns(self, drifting: Drifting) -> None:
+        """As in the suite, but files that were there before the column was dropped still have it."""
+        drifting.source.drop_column(drifting.table, "number")
+        drifting.put({"label": "c", "count": 3})
+        drifting.run(2)
+        assert drifting.behind() == dict.fromkeys(USERS, 2)
+        drifting.source.add_column(drifting.table, "number", "double")
+        drifting.put({"label": "a", "number": 1.5, "count": 1}, {"label": "c", "number": 3.5, "count": 3})
+        drifting.run(2)
+        assert drifting.behind() == {}
+        assert drifting.said() == {"a": 1.5, "b": 2.0, "c": 3.5}

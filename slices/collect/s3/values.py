@@ -1,0 +1,85 @@
+"""The SQL of a value as a column's type: exact, or a row that cannot be read; nothing is rounded, cut or taken for null."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from shared_metadata.contract.parquet.duckdb_session import identifier, literal
+from shared_metadata.contract.parquet.duckdb_types import duckdb_type
+from shared_metadata.program.type_names import TypeName, parsed
+
+# What tables hold: https://iceberg.apache.org/spec/#primitive-types, and what all who read them can.
+_BETWEEN = {
+    "date": "DATE '0001-01-01' AND DATE '9999-12-31'",
+    "timestamp": "TIMESTAMP '0001-01-01' AND TIMESTAMP '9999-12-31 23:59:59.999999'",
+    "timestamptz": "TIMESTAMPTZ '0001-01-01 00:00:00+00' AND TIMESTAMPTZ '9999-12-31 23:59:59.999999+00'",
+}
+UNFIT = literal("a value cannot be read as its type")
+_NESTED = ("struct", "list", "map")
+_DIGITS = 38
+
+
+@dataclass(frozen=True)
+class Value:
+    """given: the expression over the file's rows, of the type `kind` of DuckDB.
+
+    strict: as the column's type; DuckDB fails where it is none.  lenient: null there.  misfit: the condition of that, '' for never.
+    """
+
+    given: str
+    kind: str
+    strict: str = ""
+    lenient: str = ""
+    misfit: str = ""
+
+    @staticmethod
+    def of_file(name: str, kind: str) -> Value:
+        return Value(identifier(name), kind)
+
+    @staticmethod
+    def of_text(text: str | None) -> Value:
+        """A value that is the same in all rows of an object; None for null."""
+        return Value("NULL", "") if text is None else Value(literal(text), "VARCHAR")
+
+    @staticmethod
+    def exact(expression: str) -> Value:
+        """What is of its column's type, whatever the file says."""
+        return Value(expression, "", expression, expression)
+
+    def as_type(self, iceberg: str) -> Value:
+        wanted, value = duckdb_type(iceberg), self.given
+        if not self.kind:
+            null = f"CAST(NULL AS {wanted})"
+            return replace(self, strict=null, lenient=null)
+        kind = parsed(iceberg)
+        cast = value if self.kind == wanted else self._cast(kind, wanted)
+        wrong = [] if self.kind == wanted else [f"{cast} IS NULL", *self._inexact(kind)]
+        if between := _BETWEEN.get(iceberg):
+            wrong.append(f"{cast} NOT BETWEEN {between}")
+        if not wrong:
+            return replace(self, strict=value, lenient=value)
+        misfit = f"{value} IS NOT NULL AND ({' OR '.join(wrong)})"
+        return replace(self, strict=f"CASE WHEN {misfit} THEN error({UNFIT}) ELSE {cast} END", lenient=cast, misfit=misfit)
+
+    def _cast(self, kind: TypeName, wanted: str) -> str:
+        """The value as the type, null where it cannot be."""
+        if self.kind == "VARCHAR" and kind.word in _NESTED:
+            return f"TRY(CAST(TRY_CAST({self.given} AS JSON) AS {wanted}))"
+        if self.kind == "VARCHAR" and kind.word in ("int", "long"):
+            return f"TRY_CAST({self._number(10)} AS {wanted})"
+        return f"TRY_CAST({self.given} AS {wanted})"
+
+    def _inexact(self, kind: TypeName) -> list[str]:
+        """The conditions of numbers that the cast would round."""
+        if self.kind not in ("VARCHAR", "DOUBLE", "FLOAT") and not self.kind.startswith("DECIMAL"):
+            return []
+        if kind.word in ("int", "long"):
+            return [f"{self._number(10)} <> trunc({self._number(10)})"]
+        if kind.word == "decimal":
+            precision, scale = kind.sizes
+            finer = min(scale + 10, _DIGITS - (precision - scale))
+            return [f"{self._number(finer)} <> {self._cast(kind, f'DECIMAL({precision},{scale})')}"]
+        return []
+
+    def _number(self, scale: int) -> str:
+        return f"TRY_CAST({self.given} AS DECIMAL({_DIGITS},{scale}))"
