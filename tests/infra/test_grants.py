@@ -149,12 +149,16 @@ def test_nothing_is_denied_or_excepted(templates, vpc_templates):
 
 
 def test_every_condition_is_one_that_narrows(templates):
-    """A set operator holds for a key that a request does not have: only DynamoDB's, which has it in every call that is granted."""
+    """A set operator holds for a key that a request does not have: only DynamoDB's, which has it in every call that is granted.
+
+    A pattern is for the prefixes below which objects are listed, and names one.
+    """
     for who, statement in statements(templates):
         for operator, tested in statement.get("Condition", {}).items():
             once = ({"kms:ViaService"}, {"iam:PassedToService"}, {"redshift-data:statement-owner-iam-userid"})
-            wanted = {"ForAllValues:StringLike": ({"dynamodb:LeadingKeys"},), "StringEquals": once}
+            wanted = {"ForAllValues:StringLike": ({"dynamodb:LeadingKeys"},), "StringEquals": once, "StringLike": ({"s3:prefix"},)}
             assert set(tested) in wanted[operator], who
+            assert operator != "StringLike" or all(len(text) > 1 for text in as_list(tested["s3:prefix"])), who
 
 
 def test_all_access_to_metadata_is_to_kinds_of_items(templates):
@@ -265,7 +269,7 @@ def test_a_slice_reads_the_secrets_of_its_own_connections_only(templates, progra
             read.setdefault(who.split()[0], set()).add(resource.split("secret:")[1])
     of: dict[str, set[str]] = {}
     for flow in program.flows.values():
-        for secret in (flow.mask_key, program.connections[flow.connection].options["secret"]) if flow.connection else ():
+        for secret in (flow.mask_key, program.connections[flow.connection].options.get("secret")) if flow.connection else ():
             of.setdefault(installed()[flow.slice_id].stack_name, set()).update({f"atoll/{secret}-??????"} if secret else ())
     of["OrganizeRedshiftSlice"] = {"redshift!atoll-organize-redshift-dwh-atoll-??????"}  # of who administers what its stack makes
     of["OrganizeSnowflakeSlice"] = {"atoll/snowflake-??????"}
