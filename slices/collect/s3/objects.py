@@ -54,7 +54,7 @@ class Listing:
     _file: Any
 
     def __iter__(self) -> Iterator[Found]:
-        """In the order of keys."""
+        """Yields them in the order of keys."""
         self._file.seek(0)
         return map(Found.of_line, self._file)
 

@@ -67,7 +67,7 @@ def texts(names: Sequence[str]) -> str:
 
 
 def no_rows() -> Shape:
-    """Of a file that holds nothing at all."""
+    """The shape of a file that holds nothing at all."""
     nothing = "(SELECT NULL WHERE false)"
     return Shape(nothing, {}, f"(SELECT *, 0 AS atoll_row FROM {nothing})")
 

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from shared_metadata.contract.collect import CollectSteps
 from shared_metadata.errors import DefinitionError
-from shared_metadata.program import BadRows, Connection, Flow, Kind, Mode, Position, Program, Table
+from shared_metadata.program import BadRows, Column, Connection, Flow, Kind, Mode, Position, Program, Table
 from slices.collect.s3.client import S3Source
 from slices.collect.s3.manifests import Manifests
 from slices.collect.s3.slice import SLICE
@@ -243,6 +243,14 @@ def test_csv_of_many_kinds_is_read_as_its_options_say(drop: Drop, options: dict[
     (row,) = drop.rows()
     names = ("column0", "column1") if options.get("header") is False else ("id", "name")
     assert tuple(row[name] for name in names) == (1, "é")
+
+
+def test_a_where_reads_columns_that_are_not_collected(drop: Drop) -> None:
+    drop.collect(columns=(Column("number", '"id"'),), filter="name = 'x' AND city <> 'Roma'")
+    drop.put("city=Oslo/a.csv", "id,name\n1,x\n2,y\n", drop.at)
+    drop.put("city=Roma/a.csv", "id,name\n3,x\n", drop.at)
+    drop.run()
+    assert [row["number"] for row in drop.rows()] == [1]
 
 
 def test_codes_keep_their_zeros_and_a_column_with_a_word_is_text(drop: Drop) -> None:
