@@ -270,7 +270,8 @@ def test_a_slice_reads_the_secrets_of_its_own_connections_only(templates, progra
     of: dict[str, set[str]] = {}
     for flow in program.flows.values():
         for secret in (flow.mask_key, program.connections[flow.connection].options.get("secret")) if flow.connection else ():
-            of.setdefault(installed()[flow.slice_id].stack_name, set()).update({f"atoll/{secret}-??????"} if secret else ())
+            if secret:
+                of.setdefault(installed()[flow.slice_id].stack_name, set()).add(f"atoll/{secret}-??????")
     of["OrganizeRedshiftSlice"] = {"redshift!atoll-organize-redshift-dwh-atoll-??????"}  # of who administers what its stack makes
     of["OrganizeSnowflakeSlice"] = {"atoll/snowflake-??????"}
     assert read == of and {"atoll/mask-??????", "atoll/ops-??????"} == of["CollectPostgresSlice"]

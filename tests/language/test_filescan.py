@@ -24,7 +24,9 @@ def flow(statement: str) -> Flow:
 
 def test_casts_are_the_slice_s_and_columns_keep_their_names_at_the_source() -> None:
     items = 'o.id, CAST(o."Unit Price" AS DECIMAL(12, 2)) AS price, day::date, tags::VARCHAR[] AS tags'
-    found = flow(f"INSERT INTO lake.a.b EVERY '1 hour' AS SELECT {items} FROM dropped.orders AS o WHERE o.id > 5 AND day LIKE '2026%'")
+    found = flow(
+        f"INSERT INTO lake.a.b EVERY '1 hour' AS SELECT {items} FROM dropped.orders AS o WHERE o.id > 5 AND day LIKE '2026%'"
+    )
     columns = (Column("id", "id"), Column("price", '"Unit Price"'), Column("day", "day"), Column("tags", "tags"))
     assert (found.columns, found.mode, found.filter) == (columns, Mode.APPEND, "id > 5 AND day LIKE '2026%'")
     assert found.casts == {"price": "decimal(12,2)", "day": "date", "tags": "list<string>"}

@@ -26,7 +26,7 @@ class Sampling:
     def schema(self, listing: Listing, prefix: str) -> Schema | None:
         """The columns of the newest object that can be read; of files without types these by the newest of them.
 
-        None where there is no object. Raises DefinitionError where none can be read.
+        None where there is no object; none but its own columns where all are empty. Raises DefinitionError where none can be read.
         """
         import duckdb
 
@@ -52,7 +52,7 @@ class Sampling:
         if newest is not None:
             return described({name: (types.get(name, TEXT), word) for name, word in words.items()}, path_values(prefix, newest.key))
         if not listing.newest:
-            return None
+            return described({}, ()) if listing.count else None
         what = f"none of the newest {len(listing.newest)} objects below {prefix} can be read as {self._format.name}: {why}"
         raise DefinitionError(what, place=self._place, remedy="correct the connection's `format`, or remove what is none")
 
