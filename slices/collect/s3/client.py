@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from shared_metadata.contract.collect import Extracted, ExtractRequest, Source, TablePlan, Window
@@ -16,17 +16,22 @@ from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Connection, Flow, Mode, Table
 from shared_metadata.program.schema import Schema, SchemaColumn
 from slices.collect.s3.config import read_config
-from slices.collect.s3.logic import beside, collected, cut
+from slices.collect.s3.logic import beside, collected, cut, with_types
 from slices.collect.s3.manifests import Known, Manifest, Manifests
 from slices.collect.s3.objects import Bucket, Listing
 from slices.collect.s3.sampling import Sampling
 
+KnownTable = Callable[[str], Schema | None]
+
 
 class S3Source(Source):
-    """One connection, while one step works. aws: the boto3 session.  taken: the lists of what batches have taken."""
+    """One connection, while one step works. aws: the boto3 session.  taken: the lists of what batches have taken.
 
-    def __init__(self, connection: Connection, aws: Any, taken: Manifests) -> None:
-        self._config, self._aws, self._taken = read_config(connection), aws, taken
+    known: a table's columns as the program in effect was compiled against them; None for none.
+    """
+
+    def __init__(self, connection: Connection, aws: Any, taken: Manifests, known: KnownTable = lambda table: None) -> None:
+        self._config, self._aws, self._taken, self._known = read_config(connection), aws, taken, known
         self.place = f"connection {connection.name} ({connection.position})"
         self.bucket = Bucket(aws.client("s3"), self._config.bucket, self.place)
         self._listings: dict[str, Listing] = {}
@@ -103,7 +108,8 @@ class S3Source(Source):
 
     def _described(self, table: str) -> Schema | None:
         if table not in self._schemas:
-            self._schemas[table] = self._sampling.schema(self._listing(table), self._prefix(table))
+            found = self._sampling.schema(self._listing(table), self._prefix(table))
+            self._schemas[table] = found if found is None or self._sampling.exact else with_types(found, self._known(table))
         return self._schemas[table]
 
     def _listing(self, table: str) -> Listing:

@@ -29,7 +29,7 @@ class Config(BaseModel):
 
     bucket: str = Field(pattern=_BUCKET, description="the name of a bucket")
     prefix: str = Field("", pattern=_PREFIX, description="a path that ends with /, without *, ? and $")
-    format: Literal["parquet", "csv", "json"]
+    format: Literal["parquet", "csv", "json", "avro"]
     kms_key: str = Field("", pattern=_KEY, description="the ARN of a key, arn:aws:kms:<region>:<account>:key/<id>")
     delimiter: str = Field(",", min_length=1, max_length=4)
     quote: str = Field('"', max_length=1)

@@ -60,7 +60,7 @@ class Extraction:
         done, written = int(resume["done"]) if resume else 0, list[Mapping[str, Any]]()
         if done >= len(self._objects):
             return Extracted(())
-        with open_duckdb(self._aws) as connection:
+        with open_duckdb(self._aws, extensions=self._format.extensions) as connection:
             connection.execute("SET preserve_insertion_order = true")
             self._files.attach(connection)
             self._request.hashing.prepare(connection)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from urllib.parse import unquote
 
 from shared_metadata.errors import DefinitionError
@@ -44,6 +45,16 @@ def in_files(columns: Iterable[SchemaColumn]) -> list[str]:
     """The names of the columns that the files themselves hold."""
     elsewhere = {PATH, *(column.source_type for column in OWN)}
     return [column.source for column in columns if column.source and column.source_type not in elsewhere]
+
+
+def with_types(found: Schema, known: Schema | None) -> Schema:
+    """The columns of files of texts with the types that are known of them: another sample is no other type."""
+    types = {column.source.lower(): (column.type, column.source_type) for column in known.columns} if known else {}
+    columns = []
+    for column in found.columns:
+        kind, word = types.get(column.source.lower(), (column.type, column.source_type))
+        columns.append(replace(column, type=kind if word == column.source_type else column.type))
+    return Schema(tuple(columns))
 
 
 def collected(flow: Flow, table: Table, known: Schema) -> Schema:

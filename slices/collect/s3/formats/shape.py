@@ -39,10 +39,11 @@ class Shape:
 
 
 class Format(Protocol):
-    """exact: files say their columns' types themselves."""
+    """exact: files say their columns' types themselves.  extensions: those of DuckDB that it takes."""
 
     name: str
     exact: bool
+    extensions: tuple[str, ...]
 
     def shape(self, connection: duckdb.DuckDBPyConnection, url: str, head: bytes, wanted: Sequence[str] = ()) -> Shape:
         """Looks into a file. head: its first bytes.  wanted: the columns that are asked for; () for all there are.

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from slices.collect.s3.tests.under_test import CsvUnderTest, JsonUnderTest, S3UnderTest
+from slices.collect.s3.tests.under_test import AvroUnderTest, CsvUnderTest, JsonUnderTest, S3UnderTest
 from tests.conformance.collect import COLUMNS, CollectConformance, Collecting, label_rows
 from tests.conformance.discovery import Looking
 from tests.conformance.drift import USERS, DriftConformance, Drifting
@@ -17,6 +17,12 @@ class TestConformance(CollectConformance):
     @pytest.fixture
     def source(self) -> S3UnderTest:
         return S3UnderTest()
+
+
+class TestAvroConformance(CollectConformance):
+    @pytest.fixture
+    def source(self) -> AvroUnderTest:
+        return AvroUnderTest()
 
 
 class OfTexts(CollectConformance):

@@ -5,16 +5,19 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shared_metadata.contract.collect import OpenSource
+from shared_metadata.contract.parquet.duckdb_session import open_duckdb
 from shared_metadata.program import Mode
 from slices.collect.s3.client import S3Source
 from slices.collect.s3.manifests import Manifests
@@ -171,6 +174,27 @@ class CsvUnderTest(S3UnderTest):
             values = {**row, **({"day": self.unreadable_day} if days_later else {})}
             file.write(",".join(_quoted(_text(values[name])) if values.get(name) is not None else "" for name in columns) + "\r\n")
         return gzip.compress(file.getvalue().encode(), mtime=self._puts)
+
+
+class AvroUnderTest(S3UnderTest):
+    """The same with Avro, as DuckDB writes it out of Parquet."""
+
+    hostile_names = ("select", "from", "where", "null", "order", "__proto__", "x" * 63)  # letters, digits and _ only
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.options["format"] = "avro"
+
+    def _written(self, columns: Mapping[str, str], rows: Sequence[Row], days_later: int) -> bytes:
+        return as_avro(super()._written(columns, rows, days_later))
+
+
+def as_avro(parquet: bytes) -> bytes:
+    """The same rows; each file has a mark of its own, so that no two are the same."""
+    with tempfile.TemporaryDirectory() as folder, open_duckdb(extensions=("avro",), threads=1) as connection:
+        Path(folder, "in").write_bytes(parquet)
+        connection.execute(f"COPY (FROM read_parquet('{folder}/in')) TO '{folder}/out' (FORMAT avro)")
+        return Path(folder, "out").read_bytes()
 
 
 class JsonUnderTest(CsvUnderTest):
