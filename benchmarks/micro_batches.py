@@ -116,16 +116,17 @@ class MicroBatches:
         current = table.current_snapshot()
         assert current is not None
         latest = current.snapshot_id
-        files, columns = tables.read(self.table.dataset, latest)
+        read = tables.read(self.table.dataset, latest)
+        rows = rows_of(read.files, read.columns, read.deletes)
         engine = open_duckdb(self.services.session)
-        counted = engine.execute(f"SELECT count(*) FROM {rows_of(files, columns)}").fetchall()[0][0]
+        counted = engine.execute(f"SELECT count(*) FROM {rows}").fetchall()[0][0]
         assert counted == int(pointer["total_rows"]) == self._expected(), counted
         metadata = table.io.new_input(table.metadata_location)
         return {
             "plan_ms": _milliseconds(lambda: tables.read(self.table.dataset, latest)),
-            "read_ms": _milliseconds(lambda: engine.execute(f"SELECT sum(value) FROM {rows_of(files, columns)}").fetchall()),
+            "read_ms": _milliseconds(lambda: engine.execute(f"SELECT sum(value) FROM {rows}").fetchall()),
             "commit_ms": round(statistics.median(self.commits[-9:]) * 1000, 1),
-            "files": len(files),
+            "files": len(read.files),
             "manifests": len(current.manifests(table.io)),
             "snapshots": len(table.metadata.snapshots),
             "metadata_kb": round(len(metadata) / 1024, 1),

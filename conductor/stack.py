@@ -66,7 +66,7 @@ class ConductorStack(AtollStack):
         every(self, Duration.minutes(1), f"{naming.PREFIX}-clock", conductor.function, {"trigger": "clock"})
         self._alarms(conductor, dead_letters)
         landing = [name for name in program.slice_ids if name.split(".")[0] in LANDING]
-        Verification(self, bundle, landing, settings.ceilings.of(program.slice_ids).get(VERIFY))
+        Verification(self, bundle, landing, settings.reserved.get(VERIFY))
         ssm.StringParameter(self, "Installed", parameter_name=naming.CONDUCTOR_PARAMETER, string_value=self.stack_name)
         slices = ",".join(program.slice_ids) or "none"  # a parameter is not empty
         ssm.StringParameter(self, "Slices", parameter_name=naming.CONDUCTOR_SLICES, string_value=slices)
@@ -78,7 +78,7 @@ class ConductorStack(AtollStack):
             bundle,
             memory_mb=MEMORY_MB,
             timeout_seconds=60,
-            reserved=settings.ceilings.of(program.slice_ids).get(RESERVED),
+            reserved=settings.reserved.get(RESERVED),
             environment={
                 "ATOLL_METADATA_TABLE": naming.METADATA_TABLE,
                 "ATOLL_ACCOUNT": self.account,

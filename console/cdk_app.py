@@ -26,6 +26,7 @@ from infra.settings import Settings, program_files
 from language import ProgramErrors, compile_program
 from language.text.diagnostics import did_you_mean
 from shared_metadata import naming
+from shared_metadata.contract import made_for
 from shared_metadata.errors import AtollError
 from shared_metadata.program import Program
 from slices.registry import installed
@@ -43,6 +44,8 @@ FLAGS: Mapping[str, Any] = {
 # The services that functions in a VPC call beside S3, DynamoDB and what their slices declare; each interface endpoint costs money
 # every hour.
 ENDPOINTS = {"conductor": ("states", "sns"), "collect": ("secretsmanager",), "harness": ("secretsmanager",)}
+# … and that Fargate calls from there: https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
+IMAGES = ("ecr.api", "ecr.dkr", "logs")
 
 
 def read_program(names: str) -> Program:
@@ -82,12 +85,15 @@ def _endpoints(program: Program) -> tuple[str, ...]:
     slices = [installed()[name] for name in program.slice_ids]
     stages = {"conductor", *(one.stage for one in slices)}
     by_stage = {name for stage in stages for name in ENDPOINTS.get(stage, ())}
-    return tuple(sorted(by_stage.union(*(one.services for one in slices))))
+    with_tasks = IMAGES if any(made_for.tasks(one, program) for one in slices) else ()
+    return tuple(sorted(by_stage.union(with_tasks, *(one.services for one in slices))))
 
 
 def make_app(program: Program, settings: Settings, context: Mapping[str, Any] | None = None, **app_settings: Any) -> cdk.App:
     """The app, checked by cdk-nag when it is synthesised."""
-    settings.sizes.check([installed()[name] for name in program.slice_ids], did_you_mean)
+    slices = [installed()[name] for name in program.slice_ids]
+    settings.sizes.check(slices, did_you_mean)
+    settings = settings.for_slices(slices)
     app = cdk.App(context={**FLAGS, **(context or {})}, **app_settings)
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     add_stacks(app, program, settings)

@@ -13,6 +13,7 @@ import click
 from console.cache import ProjectCache
 from console.empty_program import first_statement
 from console.project import compile_texts, read_snapshots, read_sources, show_errors, told
+from console.source_notes import source_notes
 from console.target import json_option
 from console.windows import window_notes
 from console.wording import counted
@@ -66,7 +67,7 @@ def _described(compilation: Compilation) -> str:
     program, lineage = compilation.program, compilation.lineage
     flows = [{"flow": f.id, "kind": f.kind, "slice": f.slice_id, "inputs": _inputs(f)} for f in program.flows.values()]
     found = {"version": program.version, "typed": lineage is not None, "slices": program.slice_ids, "flows": flows}
-    return json.dumps({**found, "columns": _columns(lineage), "notes": window_notes(program)}, indent=2)
+    return json.dumps({**found, "columns": _columns(lineage), "notes": _notes(compilation)}, indent=2)
 
 
 def _summed_up(compilation: Compilation) -> str:
@@ -80,7 +81,12 @@ def _summed_up(compilation: Compilation) -> str:
         lines.append("and `atoll plan` and `atoll apply` need them.")
     if program.slice_ids:
         lines.append(f"The program needs the slices {', '.join(program.slice_ids)}.")
-    return "\n".join([*lines, *(f"Note: {note}." for note in window_notes(program))])
+    return "\n".join([*lines, *(f"Note: {note}." for note in _notes(compilation))])
+
+
+def _notes(compilation: Compilation) -> list[str]:
+    """What of a program is no mistake, and by which rows may stay away."""
+    return [*source_notes(compilation), *window_notes(compilation.outline)]
 
 
 @click.command("format", short_help="Lay out the program in the one standard way.")

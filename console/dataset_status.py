@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from shared_metadata.drift.changes import readers
 from shared_metadata.program import Flow, Kind, Program, Table
 from shared_metadata.program.intervals import ceil, count, covered, from_text, next_interval, to_text
 from shared_metadata.state.records import Batch, LastChange, TableState
+from shared_metadata.state.schedule import Waiting
 
 if TYPE_CHECKING:
     from shared_metadata.store.reader import MetadataReader
@@ -87,11 +87,13 @@ def in_order(program: Program) -> list[str]:
 
 
 def statuses_of(reader: MetadataReader, program: Program, datasets: list[str], now: datetime) -> list[DatasetStatus]:
-    flow_states = reader.states_of(program.datasets()).values()
-    states = {name: table for s in flow_states for name, table in s.tables.items()}
+    programs = reader.programs()
+    flow_states = reader.flow_states(programs.flow_ids, programs)
+    states = {name: table for s in flow_states.values() for name, table in s.tables.items()}
+    waiting = Waiting(programs, flow_states, now)
     producers = program.producers()
     tables = {table.dataset: table for flow in program.flows.values() for table in flow.tables}
-    found = [_status(producers[name], tables[name], states, now) for name in datasets if name in states]
+    found = [_status(producers[name], tables[name], states[name], waiting, now) for name in datasets if name in states]
     return _with_workers(reader, program, [_held(one, states[one.dataset], program) for one in found], now)
 
 
@@ -128,8 +130,8 @@ def _held(status: DatasetStatus, state: TableState, program: Program) -> Dataset
     return replace(status, stopped_at=at, execution=execution, waiting=waiting)
 
 
-def _status(flow: Flow, table: Table, states: Mapping[str, TableState], now: datetime) -> DatasetStatus:
-    name, state = table.dataset, states[table.dataset]
+def _status(flow: Flow, table: Table, state: TableState, waiting: Waiting, now: datetime) -> DatasetStatus:
+    name = table.dataset
     last = state.last or LastChange()
     end = next_interval(state.watermark, flow.interval_seconds).end
     return DatasetStatus(
@@ -150,7 +152,7 @@ def _status(flow: Flow, table: Table, states: Mapping[str, TableState], now: dat
         attempts=state.failures,
         retry_at=to_text(state.retry_at.replace(microsecond=0)) if state.retry_at and not state.stopped else "",
         error=state.error if state.failures else "",
-        waits_for=_waits_for(table, states, end) if end <= now else (),
+        waits_for=waiting.of(flow.id, name) if table.inputs and end <= now else (),
         fresh_within_seconds=flow.fresh_within_seconds,
     )
 
@@ -159,10 +161,6 @@ def _complete_since(since: datetime, state: TableState, length: int) -> int:
     """The number of its complete batches that start then or later."""
     first = max(ceil(since, length), state.begins or since)
     return count(first, state.watermark, length) if first < state.watermark else 0
-
-
-def _waits_for(table: Table, states: Mapping[str, TableState], end: datetime) -> tuple[str, ...]:
-    return tuple(name for name in table.inputs if name not in states or states[name].watermark < end)
 
 
 def state_word(flow: Flow, state: TableState, now: datetime) -> str:

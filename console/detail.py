@@ -13,6 +13,7 @@ from console.printable import printable
 from console.status import COLOURS, troubles
 from console.wording import age, counted, dollars
 from shared_metadata import naming
+from shared_metadata.contract.tasks.run import chooses
 from shared_metadata.notices.message import covering
 from shared_metadata.program import Flow, Program
 from shared_metadata.program.intervals import covered, to_text
@@ -85,7 +86,7 @@ def read_detail(reader: MetadataReader, program: Program, status: DatasetStatus,
         status=status,
         slice=flow.slice_id,
         position=str(flow.position),
-        batches=_with_engines(reader, flow, name, [_line(batch, name, flow.interval_seconds, now) for batch in batches]),
+        batches=_with_engines(reader, program, flow, name, [_line(batch, name, flow.interval_seconds, now) for batch in batches]),
         reads=version.reads if version else {},
         read_by=[t.dataset for f in program.flows.values() for t in f.tables if name in t.inputs],
         schema_version=schema.number if schema else 0,
@@ -96,9 +97,9 @@ def read_detail(reader: MetadataReader, program: Program, status: DatasetStatus,
     )
 
 
-def _with_engines(reader: MetadataReader, flow: Flow, name: str, lines: list[BatchLine]) -> list[BatchLine]:
-    """The batches with what computed each, of a flow that has the choice."""
-    if flow.beyond is None:
+def _with_engines(reader: MetadataReader, program: Program, flow: Flow, name: str, lines: list[BatchLine]) -> list[BatchLine]:
+    """The batches with what computed each, of a flow that has the choice: of an engine, or of a task."""
+    if flow.beyond is None and not chooses(program, flow):
         return lines
     found = {
         str(one["sk"]).partition("#")[0]: one

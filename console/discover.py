@@ -99,14 +99,17 @@ class _Work:
         """Discovers one connection. asked: tables to look at instead of those that the program and the snapshot name."""
         file = self._file(name)
         text = file.read_text() if file.exists() else ""
-        old = _former(text)
+        former = _former(text)
+        old = former.tables
         named = {table.name for table in self._named(name)}
         wanted = self._wanted(name, asked or [*named, *_others(old, named)])
         seen = self._look(self._outside.connections[name], wanted)
         tables, close = seen.tables, seen.close
         kept = {table: schema for table, schema in old.items() if asked and table not in wanted}
         new = {**kept, **{table: schema for table, schema in tables.items() if schema is not None or table in named}}
-        snapshot = ConnectionSchemas(name, self._outside.connections[name].system, new).to_json()
+        notes = {table: seen.notes[table] for table in new if table in seen.notes}
+        notes |= {table: former.notes[table] for table in kept if table in former.notes}
+        snapshot = ConnectionSchemas(name, self._outside.connections[name].system, new, notes).to_json()
         gone = {table for table, schema in tables.items() if schema is None}
         return Discovered(
             name,
@@ -119,7 +122,7 @@ class _Work:
             tuple(sorted(table for table in gone & named if wanted[table].stage == HARNESS)),
             snapshot,
             advice(tables),
-            seen.warnings,
+            _told(seen),
         )
 
     def _wanted(self, connection: str, tables: Sequence[str]) -> dict[str, Slice]:
@@ -175,12 +178,20 @@ def _chosen(outside: Outside, connections: Sequence[str], tables: str | None) ->
     return chosen
 
 
-def _former(text: str) -> dict[str, Schema | None]:
-    """The tables of a snapshot; none for an unreadable one, which is written anew."""
+def _former(text: str) -> ConnectionSchemas:
+    """A snapshot; without tables for an unreadable one, which is written anew."""
     try:
-        return dict(ConnectionSchemas.from_json(text).tables)
+        return ConnectionSchemas.from_json(text)
     except (ValueError, KeyError, TypeError, AttributeError):
-        return {}
+        return ConnectionSchemas("", "")
+
+
+def _told(seen: Described) -> dict[str, str]:
+    """Each table's warning and notes."""
+    told = {name: [warning] for name, warning in seen.warnings.items()}
+    for name, notes in seen.notes.items():
+        told.setdefault(name, []).extend(note.text for note in notes)
+    return {name: ". ".join(lines) for name, lines in sorted(told.items())}
 
 
 def _others(old: Mapping[str, Schema | None], named: set[str]) -> list[str]:

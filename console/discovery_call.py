@@ -11,21 +11,24 @@ from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.sizes import Size
 from shared_metadata.program import Connection, from_plain
 from shared_metadata.program.schema import Schema
+from shared_metadata.program.source_schemas import SourceNote
 
 
 @dataclass(frozen=True)
 class Described:
     """The description of tables. tables: each one's schema, None for a missing one.  close: missing table ▸ one of a similar name.
 
-    warnings: table ▸ why a batch of it would fail, and what to do.
+    warnings: table ▸ why a batch of it would fail, and what to do.  notes: table ▸ by what a statement would lose rows.
     """
 
     tables: dict[str, Schema | None] = field(default_factory=dict)
     close: dict[str, str] = field(default_factory=dict)
     warnings: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, tuple[SourceNote, ...]] = field(default_factory=dict)
 
     def and_also(self, other: Described) -> Described:
-        return Described(self.tables | other.tables, self.close | other.close, self.warnings | other.warnings)
+        warnings, notes = self.warnings | other.warnings, self.notes | other.notes
+        return Described(self.tables | other.tables, self.close | other.close, warnings, notes)
 
 
 def list_names(target: Target, slice_: Slice, connection: Connection, program: str) -> dict[str, str]:
@@ -57,6 +60,7 @@ def describe(target: Target, slice_: Slice, connection: Connection, tables: Sequ
     while left:
         answer = call(target, slice_, STEP, {"connection": asdict(connection), "tables": left}, program)
         described = {name: from_plain(Schema, schema) if schema else None for name, schema in answer["tables"].items()}
-        found = found.and_also(Described(described, answer["close"], answer.get("warnings", {})))
+        notes = {name: tuple(from_plain(SourceNote, n) for n in told) for name, told in answer.get("notes", {}).items()}
+        found = found.and_also(Described(described, answer["close"], answer.get("warnings", {}), notes))
         left = answer["left"]
     return found

@@ -16,6 +16,7 @@ def limits(program: Program, statements: Collection[str], slices: Mapping[str, S
         if slice_ is None or flow.id not in statements or flow.kind is not Kind.COLLECT or not flow.cursor:
             continue
         can = slice_.capabilities
-        for said in filter(None, (can.never_seen, can.never_appended if flow.mode is Mode.APPEND else "")):
+        appended, rising = flow.mode is Mode.APPEND, flow.rising
+        for said in filter(None, (can.never_seen, can.never_appended * appended, can.never_rising * rising)):
             found.setdefault(said, []).extend(table.dataset.removesuffix(":staged") for table in flow.tables)
     return [f"{', '.join(sorted(tables))}: no batch sees {what}" for what, tables in found.items()]

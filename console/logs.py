@@ -1,4 +1,4 @@
-"""`atoll logs`: the log entries of the functions of a flow or a slice."""
+"""`atoll logs`: the log entries of the functions, and of the tasks, of a flow or a slice."""
 
 from __future__ import annotations
 
@@ -107,13 +107,15 @@ def _entries_of(events: list[dict[str, Any]], group: str) -> list[dict[str, Any]
 
 
 def _groups(slice_ids: list[str]) -> list[str]:
-    names = []
+    """Those of functions, and of the tasks of slices that may have some."""
+    names, tasks = list[str](), list[str]()
     for slice_id in slice_ids:
         if slice_id == CONDUCTOR:
             names += [naming.CONDUCTOR_FUNCTION, naming.VERIFY]
         else:
             names += [naming.function(slice_id, step) for step in installed()[slice_id].steps]
-    return [f"/aws/lambda/{name}" for name in names]
+            tasks += [naming.task_logs(slice_id)] if installed()[slice_id].tasks else []
+    return [*(f"/aws/lambda/{name}" for name in names), *tasks]
 
 
 def _parse(event: dict[str, Any], group: str) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from console.limits import limits
 from console.prerequisites import deployed_slices, missing
 from console.project import compile_project, show_errors
 from console.sizes import judge_sizes
+from console.source_notes import source_notes
 from console.target import json_option, open_target, profile_option
 from console.update_set import batches_would_fail, update_set
 from console.update_text import show_update_set
@@ -65,7 +66,8 @@ def plan(files: tuple[str, ...], restate_from: str | None, pending: bool, profil
     moment = planned_moment(target.reader, program, now, since)
     boundary = moment.effect.boundary if moment else None
     update = update_set(target.reader, program, compilation.lineage, now=now, boundary=boundary, restate_from=since)
-    notes = limits(program, {*update.added, *(change.statement for change in update.changed)}, installed())
+    touched = {*update.added, *(change.statement for change in update.changed)}
+    notes = [*limits(program, touched, installed()), *source_notes(compilation, touched)]
     deployed = deployed_slices(target, program)
     sizes = judge_sizes(target, program, compilation.lineage, update, deployed)
     problems = [*pending_problem(target.reader, now), *missing(target, program, deployed)]

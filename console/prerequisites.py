@@ -12,7 +12,7 @@ from console.target import Target
 from console.wording import names_of
 from shared_metadata import naming
 from shared_metadata.contract.made_for import not_made_for
-from shared_metadata.program import Program
+from shared_metadata.program import Connection, Program, Warehouse
 from slices.registry import installed
 
 NAMES_A_REQUEST = 10  # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html
@@ -84,19 +84,26 @@ def unready_secrets(target: Target, program: Program) -> Iterator[tuple[str, str
 
 
 def secret_names(program: Program) -> set[str]:
-    """The secrets as the program names them: of its connections, and for its hashes."""
-    connections = {str(one.options["secret"]) for one in program.connections.values() if one.options.get("secret")}
-    return connections | {flow.mask_key for flow in program.flows.values() if flow.mask_key}
+    """The secrets as the program names them: of its connections and warehouses, and for its hashes."""
+    signing_in = {str(one.options["secret"]) for _, one in signed_in_to(program)}
+    return signing_in | {flow.mask_key for flow in program.flows.values() if flow.mask_key}
+
+
+def signed_in_to(program: Program) -> Iterator[tuple[str, Connection | Warehouse]]:
+    """The connections and warehouses that name a secret to sign in with, each with the word for what it is."""
+    for kind, ones in (("connection", program.connections), ("warehouse", program.warehouses)):
+        for one in ones.values():
+            if one.options.get("secret"):
+                yield kind, one
 
 
 def _secrets(program: Program) -> Iterator[tuple[str, str, str]]:
     """Each secret that the program names: its place, its name, and the command that stores it."""
-    for connection in program.connections.values():
-        if connection.options.get("secret"):
-            reference = str(connection.options["secret"])
-            name = naming.secret(reference)
-            place = f"{connection.position}: connection {connection.name}: the secret {name}"
-            yield place, name, again(f"atoll secret {reference} {reference.rpartition('/')[2]}.json")
+    for kind, one in signed_in_to(program):
+        reference = str(one.options["secret"])
+        name = naming.secret(reference)
+        place = f"{one.position}: {kind} {one.name}: the secret {name}"
+        yield place, name, again(f"atoll secret {reference} {reference.rpartition('/')[2]}.json")
     hashing = {flow.mask_key: program.warehouses[flow.warehouse] for flow in program.flows.values() if flow.mask_key}
     for reference, warehouse in hashing.items():
         name = naming.secret(reference)

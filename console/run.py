@@ -19,6 +19,7 @@ from shared_metadata.errors import AtollError, InputError
 from shared_metadata.notices.message import covering
 from shared_metadata.program import Program
 from shared_metadata.program.intervals import covered, next_interval, to_text
+from shared_metadata.state.schedule import Waiting
 from shared_metadata.state.timeline import Programs
 
 if TYPE_CHECKING:
@@ -139,16 +140,17 @@ def _nothing_due(target: Target, program: Program, name: str, as_json: bool) -> 
     if as_json:
         click.echo(json.dumps({"execution": None, "status": "NOTHING_DUE"}, indent=2))
         return
-    flow, now = program.flows[name], datetime.now(UTC)
-    states = target.reader.states_of(program.datasets())
-    watermarks = {dataset: table.watermark for state in states.values() for dataset, table in state.tables.items()}
+    flow, now, programs = program.flows[name], datetime.now(UTC), target.reader.programs()
+    states = target.reader.flow_states(programs.flow_ids, programs)
+    waiting, state = Waiting(programs, states, now), states.get(name)
     click.echo(f"Nothing of {name} is due.")
     for table in flow.tables:
-        if table.dataset not in watermarks:
+        if state is None or table.dataset not in state.tables:
             continue
-        end = next_interval(watermarks[table.dataset], flow.interval_seconds).end
-        waits_for = [i for i in table.inputs if i not in watermarks or watermarks[i] < end]
+        watermark = state.tables[table.dataset].watermark
+        end = next_interval(watermark, flow.interval_seconds).end
+        waits_for = waiting.of(name, table.dataset)
         why = f"waits for {', '.join(waits_for)}" if waits_for and end <= now else f"its next batch ends at {to_text(end)}"
-        if drifts := states[name].drifts(table.dataset):
+        if drifts := state.drifts(table.dataset):
             why = f"quiesced by drift {', '.join(map(str, drifts))}: {again(f'atoll drift show {drifts[0]}')}"
-        click.echo(f"  {table.dataset} is complete through {to_text(watermarks[table.dataset])}; {why}")
+        click.echo(f"  {table.dataset} is complete through {to_text(watermark)}; {why}")

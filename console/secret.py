@@ -1,4 +1,4 @@
-"""`atoll secret`: stores a connection's credentials in Secrets Manager, where its slice finds them."""
+"""`atoll secret`: stores the credentials of a connection or a warehouse in Secrets Manager, where its slices find them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from console.again import again
 from console.deploy_hint import deploy_command
 from console.given_files import json_object, json_text
 from console.nearest import unknown
-from console.prerequisites import secret_names
+from console.prerequisites import secret_names, signed_in_to
 from console.target import Target, json_option, open_target, profile_option
 from shared_metadata import naming
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.errors import DefinitionError, InputError
-from shared_metadata.program import Connection
+from shared_metadata.program import Connection, Warehouse
 
 
-@click.command(short_help="Store what a connection signs in with.")
+@click.command(short_help="Store what a connection or warehouse signs in with.")
 @click.argument("name")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--anyway", is_flag=True, help="Store it also where the program here names no such secret, or could not use it.")
@@ -75,19 +75,19 @@ def _refuse_unfit(name: str, values: Mapping[str, Any]) -> None:
     if name not in names:
         listed = f"it names {', '.join(names) or 'none'}; `--anyway` stores it all the same"
         raise unknown("the program here names no secret", name, names, listed)
-    for connection in program.connections.values():
-        if connection.options.get("secret") == name:
-            for slice_ in slices_opening(program, connection):
-                _check_fields(slice_, connection, values)
+    for _, owner in signed_in_to(program):
+        if owner.options["secret"] == name:
+            for slice_ in slices_opening(program, owner):
+                _check_fields(slice_, owner, values)
     for flow in program.flows.values():
         if flow.mask_key == name:
             read_mask_key(values, repr(name), str(flow.position))
 
 
-def _check_fields(slice_: Slice, connection: Connection, values: Mapping[str, Any]) -> None:
+def _check_fields(slice_: Slice, owner: Connection | Warehouse, values: Mapping[str, Any]) -> None:
     module, _, function = slice_.secret.partition(":")
     if function:
-        getattr(importlib.import_module(module), function)(connection, values)
+        getattr(importlib.import_module(module), function)(owner, values)
 
 
 def _read(file: Path) -> bytes:

@@ -93,16 +93,17 @@ def _asked(
             for table in flow.tables if installed()[flow.slice_id].sizes else ():
                 collected = table.dataset if flow.kind == Kind.COLLECT else f"{table.dataset}:staged"
                 brings = sizes.get((statement.id, collected), UNKNOWN)
-                stands, rewrote = standing.get(table.dataset, (UNKNOWN, UNKNOWN))
-                yield flow, Asked(flow, table, brings, stands, _types(lineage, table), _options(program, flow), rewrote)
+                stands, rewrote, looked = standing.get(table.dataset, (UNKNOWN, UNKNOWN, None))
+                yield flow, Asked(flow, table, brings, stands, _types(lineage, table), _options(program, flow), rewrote, looked)
 
 
 def _collected(statement: Statement) -> tuple[Table, ...]:
     return statement.first.tables if statement.first.kind == Kind.COLLECT else ()
 
 
-def _standing(reader: MetadataReader, flows: Sequence[Flow]) -> dict[str, tuple[Size, Size]]:
-    """The size of each table that a MERGE writes into, and of what its last batch wrote anew of it, as their last versions tell it.
+def _standing(reader: MetadataReader, flows: Sequence[Flow]) -> dict[str, tuple[Size, Size, int | None]]:
+    """The size of each table that a MERGE writes into, of what its last batch wrote anew of it, and among how many rows it looked for
+    its keys, as their last versions tell it.
 
     It costs a read for a hundred tables, and one for each large one.
     """
@@ -116,7 +117,7 @@ def _standing(reader: MetadataReader, flows: Sequence[Flow]) -> dict[str, tuple[
         version = versions.get(name)
         told: Mapping[str, Any] = version.pointer if version else {}
         rewrote = Size(told.get("rewritten_rows"), told.get("rewritten_bytes"))
-        found[name] = Size(total, told.get("total_bytes")), rewrote
+        found[name] = Size(total, told.get("total_bytes")), rewrote, told.get("looked_rows")
     return found
 
 

@@ -1,4 +1,4 @@
-"""`atoll translate`: writes the queries of views over to another engine of their warehouse."""
+"""`atoll translate`: writes the queries of views over to another engine of their warehouse, or a program to another warehouse."""
 
 from __future__ import annotations
 
@@ -14,24 +14,23 @@ from console.check import write_file
 from console.empty_program import first_statement
 from console.project import compile_texts, read_snapshots, read_sources, show_errors
 from console.target import json_option
+from console.translate_warehouse import computes, mistakes_of, with_warehouse
 from console.wording import counted
 from language.text.diagnostics import Diagnostic, ProgramErrors, did_you_mean
-from shared_metadata.contract.declaration import Slice
 from shared_metadata.errors import InputError
-from slices.registry import installed
 
 if TYPE_CHECKING:
     from language.compiler import Compilation
-    from language.forms.resolved import Publish, View
-    from language.translate.statements import Rewritten
+    from language.translate.statements import Goal, Rewritten
 
 
 @click.command(short_help="Write queries over to another engine's SQL.")
 @click.argument("views", nargs=-1)
-@click.option("--to", "engine", required=True, metavar="ENGINE", help="An engine of the views' warehouse, as USING names it.")
+@click.option("--to", "engine", required=True, metavar="ENGINE", help="An engine of the views' warehouse, or another warehouse.")
+@click.option("--with", "options", default="", metavar="OPTIONS", help="Of another warehouse: what stands in its WITH (…).")
 @click.option("--write", is_flag=True, help="Change the program's files, instead of showing the statements.")
 @json_option
-def translate(views: tuple[str, ...], engine: str, write: bool, as_json: bool) -> None:
+def translate(views: tuple[str, ...], engine: str, options: str, write: bool, as_json: bool) -> None:
     """Write the queries of VIEWS over to ENGINE's SQL, with their USING clause (default: all views and published queries of this
     folder's program that another engine computes).
 
@@ -40,9 +39,13 @@ def translate(views: tuple[str, ...], engine: str, write: bool, as_json: bool) -
     shown, with the same columns and types. Comments and lines stay where the words around them do. Exit code 1 when a statement
     could not be written over.
 
+    Where ENGINE is another warehouse, as redshift, the warehouse itself becomes one: CREATE WAREHOUSE, what is collected into it and
+    all that reads it. What cannot be written over is then yours to write in its SQL; `atoll check` finds it.
+
     \b
       atoll translate lake.ops.carrier_day --to athena
       atoll translate --to spark --write               the whole program
+      atoll translate --to redshift --with "managed = TRUE" --write
     """
     sources = read_sources(())
     snapshots = read_snapshots(sources)
@@ -50,8 +53,10 @@ def translate(views: tuple[str, ...], engine: str, write: bool, as_json: bool) -
         compilation = compile_texts(sources, snapshots or {}, ProjectCache(()))
     except ProgramErrors as errors:
         show_errors(errors, as_json)
-    found = _rewritten(compilation, views, engine)
-    sound = _compiled(sources, snapshots or {}, found)
+    goal, found = _rewritten(compilation, views, engine, options)
+    _refuse_halves(goal, views, options, write)
+    sound = found if goal.moves else _compiled(sources, snapshots or {}, found)
+    mistakes = mistakes_of(sources, snapshots or {}, found) if goal.moves and not views else ()
     done = tuple(one for one in sound if not one.problems)
     if write and done:
         from language.translate.statements import with_statements
@@ -59,18 +64,32 @@ def translate(views: tuple[str, ...], engine: str, write: bool, as_json: bool) -
         for file, text in with_statements(sources, done).items():
             if text != sources[file]:
                 write_file(file, text)
-    click.echo(_as_json(sound, engine, write) if as_json else _shown(sound, engine, write, compilation))
-    wrong = [problem for one in sound for problem in one.problems]
+    shown = tuple(one for one in sound if one.edits or one.problems)
+    click.echo(_as_json(shown, goal, write, mistakes) if as_json else _shown(shown, goal, write, compilation))
+    _end([*(problem for one in sound for problem in one.problems), *mistakes], as_json)
+
+
+def _end(wrong: Sequence[Diagnostic], as_json: bool) -> None:
+    """Ends the command with what is wrong, if anything is."""
+    if wrong and not as_json:
+        click.echo(str(ProgramErrors(wrong)), err=True)
     if wrong:
-        if not as_json:
-            click.echo(str(ProgramErrors(wrong)), err=True)
         raise SystemExit(1)
 
 
-def _rewritten(compilation: Compilation, views: Sequence[str], engine: str) -> tuple[Rewritten, ...]:
-    """Each statement that another engine is to compute. Raises InputError."""
+def _refuse_halves(goal: Goal, views: Sequence[str], options: str, write: bool) -> None:
+    """Raises InputError for a part of a warehouse that is to go to another, and for options of one that stays."""
+    if goal.moves and views and write:
+        raise InputError(f"a warehouse goes to {goal.engine} as a whole", remedy="leave the names of views out, or leave --write out")
+    if options and not goal.moves:
+        remedy = f"leave it out: {goal.engine} computes in the warehouse that is there"
+        raise InputError("--with is of another warehouse", remedy=remedy)
+
+
+def _rewritten(compilation: Compilation, views: Sequence[str], engine: str, options: str) -> tuple[Goal, tuple[Rewritten, ...]]:
+    """Where the statements go to, and each that is to go there. Raises InputError."""
     from language.forms.resolved import Collect
-    from language.translate.statements import name_of, rewritten
+    from language.translate.statements import Goal, Rewritten, name_of, rewritten
 
     statements = {name_of(one): one for one in compilation.resolved.statements if not isinstance(one, Collect)}
     known = {name.lower(): name for name in statements}
@@ -80,22 +99,15 @@ def _rewritten(compilation: Compilation, views: Sequence[str], engine: str) -> t
             raise InputError(f"the program makes no view `{name}`", remedy=remedy)
     assert compilation.lineage is not None
     chosen = [statements[known[name.lower()]] for name in dict.fromkeys(views)] or [*statements.values()]
-    found = []
+    goal, found = Goal(engine, ""), list[Rewritten]()
     for one in chosen:
-        slice_ = _computes(one, engine)
+        slice_ = computes(one.warehouse.system.folded, engine)
         if slice_.id != one.organizer.id:
-            found.append(rewritten(one, engine, slice_.capabilities.dialect, compilation.lineage))
-    return tuple(found)
-
-
-def _computes(statement: View | Publish, engine: str) -> Slice:
-    """The slice with that engine for the statement's warehouse. Raises InputError."""
-    system = statement.warehouse.system.folded
-    able = {one.engine: one for one in installed().values() if one.stage == "organize" and one.works_in == system and one.engine}
-    if engine not in able:
-        remedy = did_you_mean(engine, able) + f"its engines are {', '.join(sorted(able)) or 'none'}"
-        raise InputError(f"there is no engine `{engine}` for a warehouse of {system}", remedy=remedy)
-    return able[engine]
+            goal = Goal(engine, slice_.capabilities.dialect, moves=slice_.works_in != one.warehouse.system.folded)
+            found.append(rewritten(one, goal, compilation.lineage))
+    if goal.moves and not views:
+        found = [*with_warehouse(compilation, goal, options), *found]
+    return goal, tuple(found)
 
 
 def _compiled(sources: Mapping[str, str], snapshots: Mapping[str, str], found: tuple[Rewritten, ...]) -> tuple[Rewritten, ...]:
@@ -123,11 +135,12 @@ def _refused(one: Rewritten, diagnostics: Sequence[Diagnostic]) -> Rewritten:
     return replace(one, edits=(), problems=said)
 
 
-def _shown(found: Sequence[Rewritten], engine: str, write: bool, compilation: Compilation) -> str:
-    return "\n".join(_lines(found, engine, write, compilation))
+def _shown(found: Sequence[Rewritten], goal: Goal, write: bool, compilation: Compilation) -> str:
+    return "\n".join(_lines(found, goal, write, compilation))
 
 
-def _lines(found: Sequence[Rewritten], engine: str, write: bool, compilation: Compilation) -> Iterator[str]:
+def _lines(found: Sequence[Rewritten], goal: Goal, write: bool, compilation: Compilation) -> Iterator[str]:
+    engine = goal.engine
     if lacking := first_statement(compilation.program):
         yield lacking
         return
@@ -139,7 +152,10 @@ def _lines(found: Sequence[Rewritten], engine: str, write: bool, compilation: Co
         elif not one.problems:
             yield f"{one.name} is {engine}'s now, {one.span.position}"
     left = sum(bool(one.problems) for one in found)
-    if left:
+    if left and goal.moves:
+        whose = "is" if left == 1 else "are"
+        yield f"{counted(left, 'statement')} cannot be written over, and {whose} yours to write in {engine}'s SQL:"
+    elif left:
         yield (
             f"{counted(left, 'statement')} cannot be written over, and stays as it is:"
             if left == 1
@@ -149,10 +165,11 @@ def _lines(found: Sequence[Rewritten], engine: str, write: bool, compilation: Co
         yield "`--write` writes it into the program; `atoll plan` then tells what is made anew."
 
 
-def _as_json(found: Sequence[Rewritten], engine: str, write: bool) -> str:
+def _as_json(found: Sequence[Rewritten], goal: Goal, write: bool, mistakes: Sequence[Diagnostic]) -> str:
     said: list[dict[str, Any]] = []
     for one in found:
         errors = ProgramErrors([*one.problems]).to_dict()["errors"] if one.problems else []
         shown = {"statement": one.text if not one.problems else "", "written": write and not one.problems}
-        said.append({"dataset": one.name, "position": str(one.span.position), "engine": engine, **shown, "errors": errors})
-    return json.dumps({"statements": said}, indent=2)
+        said.append({"dataset": one.name, "position": str(one.span.position), "engine": goal.engine, **shown, "errors": errors})
+    of_all = ProgramErrors(mistakes).to_dict() if goal.moves else {}
+    return json.dumps({"statements": said, **of_all}, indent=2)

@@ -23,7 +23,7 @@ from shared_metadata.program import Flow, Kind, Program
 from shared_metadata.program.intervals import covered, next_interval, to_text
 from shared_metadata.state.effect import possible_restatement
 from shared_metadata.state.records import Batch, FlowState, TableState
-from shared_metadata.state.schedule import due_batches, waits_for
+from shared_metadata.state.schedule import Waiting, due_batches
 from shared_metadata.state.timeline import Programs
 from shared_metadata.update_set.applying import progress_of
 
@@ -82,6 +82,7 @@ class _Search:
         self._active = programs.active(now)[1].producers()
         former = {name: flow for _, program in programs.entries for name, flow in program.producers().items()}
         self._makers = {**former, **self._active}
+        self._waiting = Waiting(programs, states, now)
         self._found: dict[str, Why] = {}
 
     def of(self, dataset: str, before: tuple[str, ...]) -> Why:
@@ -141,7 +142,7 @@ class _Search:
         if interval.end > self._now:
             what = f"is complete through {to_text(table.watermark)}; its next batch ends at {to_text(interval.end)}"
             return self._why(Cause.TIME, dataset, table, what)
-        behind = [name for name in waits_for(self._programs, self._states, self._now, flow.id, dataset) if name not in before]
+        behind = [name for name in self._waiting.of(flow.id, dataset) if name not in before]
         if behind:
             worst = max((self.of(name, (*before, dataset)) for name in behind), key=lambda why: why.cause)
             path = (dataset, *worst.path)

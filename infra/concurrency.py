@@ -22,22 +22,23 @@ class Ceilings:
     installation: int = 0
     slices: Mapping[str, int] = field(default_factory=dict)
 
-    def of(self, names: Sequence[str]) -> dict[str, int]:
+    def of(self, functions: Mapping[str, int]) -> dict[str, int]:
         """The ceilings of these slices, and of 'conductor' and 'verify', as far as there are any.
 
-        Slices without one of their own share evenly what is left. Raises ValueError where nothing is left, or for an unknown slice.
+        functions: slice ▸ how many it has. Slices without a ceiling of their own have one for each function, and share evenly what is
+        left. Raises ValueError where that is too little, or for an unknown slice.
         """
-        if unknown := sorted(set(self.slices) - set(names)):
-            raise ValueError(f"-c concurrencyOf={unknown[0]}=…: the program uses {', '.join(names)}")
+        if unknown := sorted(set(self.slices) - set(functions)):
+            raise ValueError(f"-c concurrencyOf={unknown[0]}=…: the program uses {', '.join(functions)}")
         if not self.installation:
             return dict(self.slices)
-        others = [name for name in names if name not in self.slices]
-        left = self.installation - CONDUCTOR_RESERVE - VERIFY_RESERVE - sum(self.slices.values())
-        if left < len(others):
-            needed = self.installation - left + len(others)
-            raise ValueError(f"-c concurrency={self.installation}: the conductor and the slices need {needed} at least")
-        own = {CONDUCTOR: CONDUCTOR_RESERVE, VERIFY: VERIFY_RESERVE}
-        return {**self.slices, **dict(zip(others, shares(left, len(others)), strict=True)), **own}
+        others = {name: count for name, count in functions.items() if name not in self.slices}
+        needed = CONDUCTOR_RESERVE + VERIFY_RESERVE + sum(self.slices.values()) + sum(others.values())
+        if self.installation < needed:
+            raise ValueError(f"-c concurrency={self.installation}: the conductor and the slices' functions need {needed} at least")
+        more = shares(self.installation - needed, len(others)) if others else []
+        shared = {name: count + further for (name, count), further in zip(others.items(), more, strict=True)}
+        return {**self.slices, **shared, CONDUCTOR: CONDUCTOR_RESERVE, VERIFY: VERIFY_RESERVE}
 
 
 def shares(total: int, count: int) -> list[int]:

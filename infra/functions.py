@@ -71,6 +71,7 @@ class AtollFunction(Construct):
             removal_policy=RemovalPolicy.DESTROY,
         )
         self.role = self._role(log_group_name, network)
+        self._roles = [self.role]  # whose grants are the function's own
         self.function = lambda_.Function(
             self,
             "Function",
@@ -113,20 +114,24 @@ class AtollFunction(Construct):
         resource.kms_key_arn = self.places.key_arn  # the construct's own setting would grant more than this
         self.use_key("lambda", "kms:Decrypt")
 
+    def shared_with(self, role: iam.Role) -> None:
+        """Gives a role, too, all that the function is granted from now on."""
+        self._roles.append(role)
+
     def use_metadata(self, access: Access) -> None:
         """Works with these items of the metadata table, and with no others."""
         writes = {"UpdateItem": access.updates, "PutItem": access.puts, "DeleteItem": access.deletes}
         for actions, patterns in [(READ_METADATA, access.reads), *(([f"dynamodb:{name}"], of) for name, of in writes.items())]:
             if patterns:
                 own = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(patterns)}}
-                _allow(self.role, actions, [self.places.table_arn], own)
+                self._grant(actions, [self.places.table_arn], own)
         self.use_key("dynamodb")
 
     def use_key(self, service: str, *actions: str) -> None:
         """What a service does with the key in the caller's name; the caller itself can encrypt and decrypt nothing with it."""
         # https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
         via = {"StringEquals": {"kms:ViaService": f"{service}.{Stack.of(self).region}.amazonaws.com"}}  # in every partition
-        _allow(self.role, actions or ("kms:Decrypt", "kms:GenerateDataKey"), [self.places.key_arn], via)
+        self._grant(actions or ("kms:Decrypt", "kms:GenerateDataKey"), [self.places.key_arn], via)
 
     def read_objects(self, prefixes: Sequence[str], why: str) -> None:
         self._objects(READ_OBJECTS, prefixes, why)
@@ -162,22 +167,31 @@ class AtollFunction(Construct):
             some = references[at : at + SECRETS_A_STATEMENT]
             name = f"{action.partition(':')[2]}{zlib.crc32(some[0].encode()):x}" if len(references) > SECRETS_A_STATEMENT else None
             resources = [self.places.secret(reference) for reference in some]
-            self.role.add_to_policy(iam.PolicyStatement(sid=name, actions=[action], resources=resources))
+            for role in self._roles:
+                role.add_to_policy(iam.PolicyStatement(sid=name, actions=[action], resources=resources))
 
     def allow(self, actions: Sequence[str], resources: Sequence[str], why: str = "") -> None:
         """Anything else; `why` acknowledges resources that end in a wildcard."""
-        _allow(self.role, actions, resources)
+        self._grant(actions, resources)
         if why:
-            acknowledge_resources(self.role, [r for r in resources if "*" in r], why)
+            self._acknowledge([r for r in resources if "*" in r], why)
 
     def _objects(self, actions: Sequence[str], prefixes: Sequence[str], why: str) -> None:
         if not prefixes:  # a program without a stage has none of what the stage makes
             return
         resources = [self.places.objects(prefix) for prefix in prefixes]
-        _allow(self.role, actions, resources)
+        self._grant(actions, resources)
         # Without it S3 answers 403 instead of 404 for an object that is not there.
-        _allow(self.role, ["s3:ListBucket"], [self.places.bucket_arn])
-        acknowledge_resources(self.role, resources, why)
+        self._grant(["s3:ListBucket"], [self.places.bucket_arn])
+        self._acknowledge(resources, why)
+
+    def _grant(self, actions: Sequence[str], resources: Sequence[str], conditions: Mapping[str, Any] | None = None) -> None:
+        for role in self._roles:
+            _allow(role, actions, resources, conditions)
+
+    def _acknowledge(self, resources: Sequence[str], why: str) -> None:
+        for role in self._roles:
+            acknowledge_resources(role, resources, why)
 
 
 def _code(scope: Construct, bundle: Bundle) -> lambda_.Code:

@@ -46,7 +46,7 @@ class NetworkStack(AtollStack):
                 ec2.SubnetConfiguration(name="functions", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED, cidr_mask=20)
             ],
         )
-        self._flow_log()
+        flow_log(self, self.vpc, kms.Key.from_key_arn(self, "Key", Places(self).key_arn), "flows")
         self.vpc.add_gateway_endpoint("S3", service=ec2.GatewayVpcEndpointAwsService.S3)
         self.vpc.add_gateway_endpoint("DynamoDb", service=ec2.GatewayVpcEndpointAwsService.DYNAMODB)
         group = ec2.SecurityGroup(self, "Functions", vpc=self.vpc, description=GROUP)
@@ -60,22 +60,23 @@ class NetworkStack(AtollStack):
         for number, subnet in enumerate(self.vpc.isolated_subnets):
             self._parameter(f"Subnet{number}", subnet_parameter(number), subnet.subnet_id)
 
-    def _flow_log(self) -> None:
-        key = kms.Key.from_key_arn(self, "Key", Places(self).key_arn)
-        group = logs.LogGroup(
-            self,
-            "FlowLogs",
-            log_group_name=f"/aws/vpc/{naming.PREFIX}-flows",
-            retention=logs.RetentionDays.ONE_WEEK,
-            encryption_key=key,
-            removal_policy=RemovalPolicy.DESTROY,
-        )
-        self.vpc.add_flow_log(
-            "Flows", destination=ec2.FlowLogDestination.to_cloud_watch_logs(group), traffic_type=ec2.FlowLogTrafficType.REJECT
-        )
-
     def _parameter(self, id: str, name: str, value: str) -> None:
         ssm.StringParameter(self, f"{id}Parameter", parameter_name=name, string_value=value)
+
+
+def flow_log(scope: Construct, vpc: ec2.Vpc, key: kms.IKey, name: str) -> None:
+    """Keeps for a week what a VPC has rejected."""
+    group = logs.LogGroup(
+        scope,
+        "FlowLogs",
+        log_group_name=f"/aws/vpc/{naming.PREFIX}-{name}",
+        retention=logs.RetentionDays.ONE_WEEK,
+        encryption_key=key,
+        removal_policy=RemovalPolicy.DESTROY,
+    )
+    vpc.add_flow_log(
+        "Flows", destination=ec2.FlowLogDestination.to_cloud_watch_logs(group), traffic_type=ec2.FlowLogTrafficType.REJECT
+    )
 
 
 def network_of(stack: Stack, settings: Settings) -> Network | None:

@@ -6,11 +6,12 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from infra.concurrency import Ceilings
 from infra.sizes import MEMORY_MB, PART_MB, TMP_MB, Sizes
+from shared_metadata.contract.declaration import Slice
 
 DEPENDENCIES = "ATOLL_DEPENDENCIES"
 # The names of the context values; docs/deploying.md has a line for each.
@@ -32,6 +33,7 @@ OPTIONS = (
     "tmpOf",
     "partOf",
     "running",
+    "taskImage",
 )
 DEFAULT_CIDR = "10.0.0.0/16"
 # Of the periods that CloudWatch knows, as the CDK calls them.
@@ -41,6 +43,10 @@ CIDR_LENGTHS = range(16, 20)  # two subnets of /20 must fit
 VPC, SUBNET = re.compile(r"vpc-[0-9a-z]+"), re.compile(r"subnet-[0-9a-z]+")
 KEY_ARN = re.compile(r"arn:[\w-]+:kms:[\w-]+:\d{12}:key/[\w-]+")
 POLICY = re.compile(r"arn:[\w-]+:iam::(\d{12}|aws):policy/[\w+=,.@/-]+|[\w+=,.@-]{1,128}")
+# An image is named by what it holds: what a task runs does not change because somebody moves a tag.
+IMAGE = re.compile(r"[a-z0-9][a-z0-9.-]*(:\d+)?(/[a-z0-9._-]+)+(:[\w.-]+)?@sha256:[0-9a-f]{64}")
+IMAGE_ACCEPTED = "an image of Lambda's Python 3.13 for arm64 by its digest, as in public.ecr.aws/lambda/python@sha256:…"
+ECR = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<name>[a-z0-9._/-]+)[:@]")
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-resource-tags.html
 TAG_NAME, TAG_VALUE = re.compile(r"(?!aws:)[\w .:/=+@-]{1,128}", re.IGNORECASE), re.compile(r"[\w .:/=+@-]{0,256}")
 
@@ -56,8 +62,10 @@ class Settings:
     log_days: how long logs are kept; one of CloudWatch's retention periods.
     key_arn: an existing key instead of one of Atoll's own.  keep_data: what holds data outlives its stack.
     permissions_boundary: the ARN, or the name, of the policy that bounds every role.  tags: on every resource.
-    ceilings: how many functions may run at once.  running: how many batches the conductor lets run at once; 0
-    for as many as it does by itself.  sizes: of functions, where they are not to be those of their slices' stacks.
+    ceilings: how many functions may run at once.  reserved: the same, shared out between the program's slices (`for_slices`).
+    running: how many batches the conductor lets run at once; 0 for as many as it does by itself.
+    sizes: of functions, where they are not to be those of their slices' stacks.
+    task_image: what tasks of Fargate run in, by its digest; '' where no program asks for tasks.
     """
 
     host_dependencies: bool = False
@@ -74,6 +82,12 @@ class Settings:
     ceilings: Ceilings = field(default_factory=Ceilings)
     running: int = 0
     sizes: Sizes = field(default_factory=Sizes)
+    reserved: Mapping[str, int] = field(default_factory=dict)
+    task_image: str = ""
+
+    def for_slices(self, slices: Iterable[Slice]) -> Settings:
+        """These settings with the ceilings shared out between the slices of a program. Raises ValueError where they are too low."""
+        return replace(self, reserved=self.ceilings.of({one.id: len(one.steps) for one in slices}))
 
     def stack_name(self, id: str) -> str:
         """'Conductor' ▸ 'Atoll-Conductor'. CloudFormation knows a stack by this name alone, whoever made it."""
@@ -109,7 +123,14 @@ class Settings:
             Ceilings(_number(get, "concurrency", 0), _numbers(get, "concurrencyOf")),
             _number(get, "running", 0),
             Sizes(_sizes(get, "memoryOf", MEMORY_MB), _sizes(get, "tmpOf", TMP_MB), _sizes(get, "partOf", PART_MB)),
+            task_image=_text(get, "taskImage", IMAGE, "", IMAGE_ACCEPTED),
         )
+
+    @property
+    def task_repository(self) -> str:
+        """The rest of its repository's ARN, '<region>:<account>:repository/<name>', where the image is in a private one of ECR's."""
+        found = ECR.match(self.task_image)
+        return f"{found['region']}:{found['account']}:repository/{found['name']}" if found else ""
 
 
 def program_files(get: Callable[[str], Any]) -> str:

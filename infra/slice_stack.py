@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
@@ -29,6 +29,9 @@ from shared_metadata.contract.maintenance import step as maintenance
 from shared_metadata.contract.runtime.environment import Environment
 from shared_metadata.program import Program
 from shared_metadata.store import access
+
+if TYPE_CHECKING:
+    from infra.tasks import SliceTasks
 
 Workflow = Callable[[Machine], dict[str, Any]]
 OWN_STAGING = "the objects below the slice's own staging prefix, whose keys hold batches and tokens"
@@ -65,12 +68,13 @@ class SliceStack(AtollStack):
         self.staging = naming.staging_prefix(declaration.id)
         self.steps: dict[str, AtollFunction] = {}
         self._given: dict[str, dict[str, int]] = {}
+        self._tasks: SliceTasks | None = None
         self.network = None if reaches_internet else network_of(self, settings)
         self._reserved = self._reserves()
 
     def _reserves(self) -> dict[str, int]:
         """How many of each function may run at once; of those of a slice without a ceiling nothing is said."""
-        ceiling = self.settings.ceilings.of(self.program.slice_ids).get(self.declaration.id)
+        ceiling = self.settings.reserved.get(self.declaration.id)
         if ceiling is None:
             return {}
         beside = [name for name in self.declaration.steps if name in BESIDE]
@@ -139,18 +143,33 @@ class SliceStack(AtollStack):
             memory_mb,
             timeout_seconds,
             tmp_mb,
-            {**self._environment(), "POWERTOOLS_SERVICE_NAME": self.declaration.id},
+            {**self._environment(has_task=name in self._as_tasks), "POWERTOOLS_SERVICE_NAME": self.declaration.id},
             reserved=self._reserved.get(name),
         )
-        self.steps[name] = AtollFunction(self, name.capitalize(), wanted, self.settings, self.network)
-        return self.steps[name]
+        made = self.steps[name] = AtollFunction(self, name.capitalize(), wanted, self.settings, self.network)
+        if name in self._as_tasks:
+            self._slice_tasks().add(name, made, wanted)
+        return made
+
+    @property
+    def _as_tasks(self) -> tuple[str, ...]:
+        """The steps that the program may have run as tasks of Fargate."""
+        return made_for.tasks(self.declaration, self.program)
+
+    def _slice_tasks(self) -> SliceTasks:
+        if self._tasks is None:
+            from infra.tasks import SliceTasks  # the library of ECS takes a while to load, and most programs ask for no task
+
+            self._tasks = SliceTasks(self, self.declaration.id, self.settings, self.network)
+        return self._tasks
 
     def finish(self, workflow: Workflow, *, tables_at_once: int = 4, parts_at_once: int = PARTS_AT_ONCE) -> None:
         """The state machine over the steps, and what operators look at."""
         functions = {name: step.function.function_arn for name, step in self.steps.items() if name not in BESIDE}
         itself = self.places.state_machine(self.declaration.id)
         waits = frozenset(self.declaration.waits)
-        definition = workflow(Machine(functions, itself, self.partition, tables_at_once, parts_at_once, waits))
+        tasks = {name: self._slice_tasks().place(name) for name in self._as_tasks if name in self.steps}
+        definition = workflow(Machine(functions, itself, self.partition, tables_at_once, parts_at_once, waits, tasks))
         title = naming.state_machine(self.declaration.id)
         machine = state_machine(self, self, title, definition, self._machine_role(list(functions.values())))
         alarm(self, "ExecutionFailed", machine.metric_failed(), f"An execution of {title} failed; its error says why")
@@ -160,9 +179,9 @@ class SliceStack(AtollStack):
         parameter = naming.parameter("slices", self.declaration.id)
         ssm.StringParameter(self, "Installed", parameter_name=parameter, string_value=self.to_json_string(installed))
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, *, has_task: bool) -> dict[str, str]:
         part_mb = self.settings.sizes.part_mb(self.declaration)
-        return Environment(self.declaration.id, naming.METADATA_TABLE, self.places.bucket, part_mb).variables()
+        return Environment(self.declaration.id, naming.METADATA_TABLE, self.places.bucket, part_mb, int(has_task)).variables()
 
     def _machine_role(self, functions: list[str]) -> iam.Role:
         executions = self.places.executions(self.declaration.id)
@@ -175,4 +194,6 @@ class SliceStack(AtollStack):
         ]
         role = machine_role(self, grants)
         acknowledge_resources(role, [executions], "executions of this machine itself, whose names are new each time")
+        if self._tasks is not None:
+            self._tasks.grant_to(role)
         return role

@@ -7,6 +7,7 @@ Every machine is one frame around the stage's own states of a table:
          ▸ one batch ▸ its tables beside one another ▸ Outcome ▸ Done | Failed
 
 A step that waits for work elsewhere is called again after a pause (`_step`): only where its slice declares it has the machine pauses.
+One that has a task answers that it is to be run, or is lost; then it is called again, with what became of it (`task_states.py`).
 A table that fails records its failure and lets the others go on; the execution fails at its end, when all others are done.
 https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-states-language.html
 """
@@ -14,9 +15,10 @@ https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-states-lang
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from infra.task_states import HANDED_OVER, TaskPlace, catching, with_task
 from shared_metadata.aws import later
 from shared_metadata.contract.sizes import MOST_CALLS
 from shared_metadata.errors import AlreadyCommitted, RetryLater, StaleToken, Unfinished, WaitForAws
@@ -26,7 +28,7 @@ States = dict[str, State]
 
 TASK_TIMEOUT_SECONDS = 960  # a function runs 900 at most
 WEEK_SECONDS = 7 * 86400
-# Tables whose steps wait do so beside one another; a Map has no more at once, and those behind them would outlast their lease:
+# Tables that wait, or are tasks, do so beside one another; a Map has no more at once, and those behind would outlast their lease:
 # https://docs.aws.amazon.com/step-functions/latest/dg/concepts-asl-use-map-state-inline.html
 MOST_AT_ONCE = 40
 CAUSE_LIMIT = 30_000  # a Fail state's cause may have 32,768 characters
@@ -72,7 +74,7 @@ class Machine:
 
     functions: the ARN of each step's function.  itself: the state machine's own ARN, for several batches.
     tables_at_once, parts_at_once: how many run beside one another.  waits: the steps that may wait (`Slice.waits`).
-    """
+    tasks: those that may run as tasks of Fargate, and where."""
 
     functions: Mapping[str, str]
     itself: str
@@ -80,6 +82,7 @@ class Machine:
     tables_at_once: int = 4
     parts_at_once: int = 4
     waits: frozenset[str] = frozenset()
+    tasks: Mapping[str, TaskPlace] = field(default_factory=dict)
 
 
 def collect_workflow(machine: Machine) -> dict[str, Any]:
@@ -153,7 +156,7 @@ def _frame(machine: Machine, stage: str, start_at: str, states: States) -> dict[
             "Tables": {
                 "Type": "Map",
                 "Items": "{% $states.input.work %}",
-                "MaxConcurrency": MOST_AT_ONCE if machine.waits else machine.tables_at_once,
+                "MaxConcurrency": MOST_AT_ONCE if machine.waits or machine.tasks else machine.tables_at_once,
                 "ItemProcessor": _inline(start_at, {**states, **_ending(machine)}),
                 "Output": {"failed": "{% [$states.input.failed, $states.result[status = 'FAILED']] %}"},
                 "Next": "Outcome",
@@ -233,7 +236,7 @@ def _ending(machine: Machine) -> States:
 
 
 def _commit(machine: Machine) -> States:
-    if "commit" not in machine.waits:
+    if "commit" not in machine.waits and "commit" not in machine.tasks:
         return {"Commit": _task(machine, "commit") | {"Catch": _catch(), "End": True}}
     return {**_step(machine, "commit", "TableDone"), "TableDone": {"Type": "Succeed"}}
 
@@ -251,8 +254,11 @@ def _step(
     pauses = {f"{name}Pause": pause} if step in machine.waits else {}
     rules = {**dict.fromkeys([WAITING] if pauses else [], f"{name}Pause"), **(rules or {})}
     catchers = _catch() if catch is None else catch
-    task = _task(machine, step) | {"Next": f"After{name}" if rules else following} | ({"Catch": catchers} if catchers else {})
-    return {name: task, **({f"After{name}": _choice(rules, following)} if rules else {}), **pauses}
+    place = machine.tasks.get(step)
+    rules = {HANDED_OVER: f"{name}Task", **rules} if place else rules
+    task = _task(machine, step) | {"Next": f"After{name}" if rules else following}
+    states = with_task(machine.partition, place, name, task, catchers, LOST_ERRORS) if place else {name: catching(task, catchers)}
+    return {**states, **({f"After{name}": _choice(rules, following)} if rules else {}), **pauses}
 
 
 def _task(machine: Machine, step: str, payload: Any = "{% $states.input %}") -> State:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from language.cache.statements import Memo
@@ -30,12 +30,13 @@ from shared_metadata.program.source_schemas import SourceSchemas
 class Compilation:
     """A compiled program: the resolved form with the places of everything in it, and what follows from it.
 
-    outline: the plan but for `lineage`, whose version alone needs every column's place.
+    outline: the plan but for `lineage`, whose version alone needs every column's place.  schemas: what it was typed by.
     """
 
     resolved: ResolvedProgram
     outline: Program
     typed: TypedProgram | None = None
+    schemas: SourceSchemas = field(default_factory=dict)
 
     @cached_property
     def lineage(self) -> Lineage | None:
@@ -84,4 +85,4 @@ def _compile(
     crew.leave()
     if problems:
         raise ProgramErrors(problems, typed.lineage() if typed is not None else None)
-    return Compilation(resolved, plan(resolved, sources, typed), typed)
+    return Compilation(resolved, plan(resolved, sources, typed), typed, schemas or {})

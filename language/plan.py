@@ -62,14 +62,14 @@ def _options(options: tuple[Option, ...]) -> dict[str, object]:
 
 def _flows(statement: Resolved, signatures: _Signatures) -> tuple[Flow, ...]:
     if isinstance(statement, Collect):
-        return _collect(statement, signatures)
+        return _collect(statement, signatures), _load(statement, signatures)
     return (_view(statement, signatures),) if isinstance(statement, View) else _publish(statement, signatures)
 
 
-def _collect(statement: Collect, signatures: _Signatures) -> tuple[Flow, Flow]:
+def _collect(statement: Collect, signatures: _Signatures) -> Flow:
     clauses, settings = statement.statement.clauses, statement.settings
     position, connection = statement.statement.target.span.position, statement.connection.name.folded
-    collect = Flow(
+    return Flow(
         id=statement.id,
         kind=Kind.COLLECT,
         slice_id=statement.collector.id,
@@ -81,6 +81,7 @@ def _collect(statement: Collect, signatures: _Signatures) -> tuple[Flow, Flow]:
         mode=settings.mode,
         key=settings.key,
         cursor=settings.cursor,
+        rising=settings.rising,
         query=statement.sql,
         columns=statement.columns,
         filter=statement.filter,
@@ -89,14 +90,18 @@ def _collect(statement: Collect, signatures: _Signatures) -> tuple[Flow, Flow]:
         mask_key=mask_key(statement),
         bad_rows=_bad_rows(clauses) if statement.collector.capabilities.rejects_rows else None,
     )
-    load = Flow(
+
+
+def _load(statement: Collect, signatures: _Signatures) -> Flow:
+    clauses, settings = statement.statement.clauses, statement.settings
+    return Flow(
         id=f"{statement.id}:load",
         kind=Kind.LOAD,
         slice_id=statement.organizer.id,
         warehouse=statement.warehouse.name.folded,
         interval_seconds=settings.interval_seconds,
         tables=tuple(Table(t.dataset, inputs=(f"{t.dataset}:staged",), signature=signatures.of(t.dataset)) for t in statement.tables),
-        position=position,
+        position=statement.statement.target.span.position,
         mode=settings.mode,
         key=settings.key,
         cursor=settings.cursor if _collected(settings.cursor, statement.columns) else "",
@@ -105,7 +110,6 @@ def _collect(statement: Collect, signatures: _Signatures) -> tuple[Flow, Flow]:
         bad_rows=_bad_rows(clauses),
         fresh_within_seconds=_fresh(clauses),
     )
-    return collect, load
 
 
 def _staged(table: CollectTable, signature: str) -> Table:

@@ -57,6 +57,11 @@ def function(slice_id: str, step: str) -> str:
     return f"{state_machine(slice_id)}-{step}"
 
 
+def task_logs(slice_id: str) -> str:
+    """The log group of a slice's tasks of Fargate: 'collect.postgres' ▸ '/aws/ecs/atoll-collect-postgres'."""
+    return f"/aws/ecs/{state_machine(slice_id)}"
+
+
 def secret(reference: str) -> str:
     """The Secrets Manager name behind `secret = 'crm'` in a program. Raises ValueError for an invalid name.
 

@@ -143,7 +143,7 @@ def _plain(value: Value, kind: Kind, soft: bool) -> str:
     if source in INEXACT and kind.word in WHOLE:  # Trino rounds a half away from zero, DuckDB to the even number
         sql = f"round({sql})"
     elif source in INEXACT and kind.word == "decimal":  # by all its digits, as Java's BigDecimal
-        sql = once(lambda one: f"CASE WHEN isfinite({one}) THEN printf('%.60f', CAST({one} AS DOUBLE)) ELSE 'no number' END", sql)
+        sql = once(_all_digits, sql)
     elif {source, kind.word} <= {"boolean", *numbers}:
         pass
     elif kind.word in ("timestamp", ZONED) and source in ("date", "timestamp", ZONED):
@@ -153,6 +153,11 @@ def _plain(value: Value, kind: Kind, soft: bool) -> str:
     else:
         raise mismatch(f"line 1:1: Cannot cast {said(value.kind)} to {said(kind)}")
     return f"{word}({sql} AS {duck(kind)})"
+
+
+def _all_digits(sql: str) -> str:
+    """The digits of a double as a text; of what is no number a text that is none either."""
+    return f"CASE WHEN isfinite({sql}) THEN printf('%.60f', CAST({sql} AS DOUBLE)) WHEN {sql} IS NOT NULL THEN 'no number' END"
 
 
 def rounded(sql: str, had: tuple[int, ...], kind: Kind) -> str:

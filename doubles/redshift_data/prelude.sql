@@ -13,6 +13,11 @@ CREATE FUNCTION _avg_add(state numeric[], value smallint) RETURNS numeric[] IMMU
 CREATE AGGREGATE avg(bigint) (SFUNC = _avg_add, STYPE = numeric[], INITCOND = '{0,0}', FINALFUNC = _avg_of);
 CREATE AGGREGATE avg(integer) (SFUNC = _avg_add, STYPE = numeric[], INITCOND = '{0,0}', FINALFUNC = _avg_of);
 CREATE AGGREGATE avg(smallint) (SFUNC = _avg_add, STYPE = numeric[], INITCOND = '{0,0}', FINALFUNC = _avg_of);
+-- https://docs.aws.amazon.com/redshift/latest/dg/r_ROUND.html: of a FLOAT8 too; what it does with halves is not said, and here as of numbers
+CREATE FUNCTION round(double precision, integer) RETURNS double precision IMMUTABLE LANGUAGE sql AS
+  $$ SELECT sign($1) * floor(abs($1) * 10::float8 ^ $2 + 0.5) / 10::float8 ^ $2 $$;
+CREATE FUNCTION _number(boolean) RETURNS bigint IMMUTABLE LANGUAGE sql AS $$ SELECT CASE WHEN $1 THEN 1 WHEN NOT $1 THEN 0 END $$;
+CREATE CAST (boolean AS bigint) WITH FUNCTION _number(boolean);
 CREATE FUNCTION getdate() RETURNS timestamp STABLE LANGUAGE sql AS $$ SELECT date_trunc('second', now() AT TIME ZONE 'UTC') $$;
 CREATE FUNCTION len(text) RETURNS integer IMMUTABLE LANGUAGE sql AS $$ SELECT char_length($1) $$;
 CREATE FUNCTION isnull(anyelement, anyelement) RETURNS anyelement IMMUTABLE LANGUAGE sql AS $$ SELECT coalesce($1, $2) $$;

@@ -18,6 +18,7 @@ from language.forms.syntax import (
     CreateConnection,
     CreateView,
     CreateWarehouse,
+    CursorClause,
     Duration,
     Expect,
     Insert,
@@ -38,7 +39,7 @@ from shared_metadata.program.schema import Schema, SchemaColumn
 
 _DATA = (
     *(Clauses, CreateConnection, CreateView, CreateWarehouse, Duration, Expect, Insert, MaskedColumn, ModeClause, Name, Option),
-    *(Part, TableList, Tolerate, TolerateBadRows),
+    *(CursorClause, Part, TableList, Tolerate, TolerateBadRows),
     *(Collect, CollectTable, Input, MaskedPath, Publish, Settings, View, Column, Mask, Mode),
     *(Schema, SchemaColumn),
 )

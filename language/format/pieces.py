@@ -148,7 +148,7 @@ def _texts(clauses: Clauses) -> Iterator[tuple[str, str]]:
         mode, key = clauses.mode.mode.value, clauses.mode.key
         yield "mode", f"{mode} ON {_list([_part(part) for part in key])}" if key else mode
     if clauses.cursor is not None:
-        yield "cursor", f"CURSOR {_part(clauses.cursor)}"
+        yield "cursor", f"CURSOR {_part(clauses.cursor.column)}{' RISING' * (clauses.cursor.rising is not None)}"
     if clauses.partition_by:
         yield "partition_by", f"PARTITION BY {_list([_part(part) for part in clauses.partition_by])}"
     if clauses.masks:

@@ -18,12 +18,13 @@ Edits = tuple[tuple[Span, str], ...]
 
 @dataclass(frozen=True)
 class Settings:
-    """How a flow's rows arrive, after the slice's defaults."""
+    """How a flow's rows arrive, after the slice's defaults. rising: the program says that the cursor's values rise."""
 
     interval_seconds: int
     mode: Mode
     key: tuple[str, ...] = ()
     cursor: str = ""
+    rising: bool = False
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,22 @@ class ModeClause:
 
 
 @dataclass(frozen=True)
+class CursorClause:
+    """`CURSOR column [RISING]`; span: the column's."""
+
+    column: Part
+    rising: Span | None = None
+
+    @property
+    def folded(self) -> str:
+        return self.column.folded
+
+    @property
+    def span(self) -> Span:
+        return self.column.span
+
+
+@dataclass(frozen=True)
 class Expect:
     """`EXPECT name: (predicate) OR action`; `predicate` is the text between the parentheses."""
 
@@ -120,7 +136,7 @@ class Clauses:
 
     every: Duration | None = None
     mode: ModeClause | None = None
-    cursor: Part | None = None
+    cursor: CursorClause | None = None
     partition_by: tuple[Part, ...] = ()
     masks: tuple[MaskedColumn, ...] = ()
     expectations: tuple[Expect, ...] = ()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from language.forms.durations import duration, interval, spell
-from language.forms.syntax import Clauses, Expect, MaskedColumn, ModeClause, TableList, Tolerate, TolerateBadRows
+from language.forms.syntax import Clauses, CursorClause, Expect, MaskedColumn, ModeClause, TableList, Tolerate, TolerateBadRows
 from language.parse.behind import check_behind
 from language.parse.elsewhere import TABLES, unknown_clause
 from language.parse.token_reader import TokenReader
@@ -153,13 +153,14 @@ class ClauseParser:
         key = self._reader.parts("a key column", _MERGE)
         return ModeClause(Mode.MERGE, key, token.span.to(self._reader.last_span))
 
-    def _cursor_column(self, _: Token) -> Any:
+    def _cursor(self, _: Token) -> CursorClause:
         if by := self._reader.take_word("BY", "ON"):
             raise Problem(by.span, f"`{by.text}` does not stand behind CURSOR", _CURSOR)
         column, following = self._reader.part("a column", _CURSOR), self._reader.peek()
         if following is not None and following.is_symbol("("):
             raise Problem(column.span, "CURSOR takes a column, and nothing that is computed", _CURSOR)
-        return column
+        rising = self._reader.take_word("RISING")
+        return CursorClause(column, rising.span if rising else None)
 
     def _partition(self, _: Token) -> Any:
         self._reader.expect_word("BY", "write PARTITION BY (column)")
@@ -231,7 +232,7 @@ _OF_VIEWS: Mapping[str, tuple[str, Callable[[ClauseParser, Token], Any]]] = {
 }
 _OF_INSERTS = {
     **_OF_VIEWS,
-    "CURSOR": ("cursor", ClauseParser._cursor_column),
+    "CURSOR": ("cursor", ClauseParser._cursor),
     "MASK": ("masks", ClauseParser._masks),
     "FROM": ("tables", ClauseParser._tables),
 }

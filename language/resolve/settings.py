@@ -41,9 +41,12 @@ def collect_settings(clauses: Clauses, collector: Slice, organizer: Slice) -> Se
             "CURSOR has no use in REPLACE, which reads the whole table every time",
             "remove CURSOR, or use MERGE ON (key) or APPEND",
         )
-    without = mode is Mode.REPLACE or (mode is Mode.APPEND and not abilities.appends_by_cursor)
-    cursor = "" if without else abilities.default_cursor
-    return Settings(_seconds(clauses), mode, key, clauses.cursor.folded if clauses.cursor else cursor)
+    if clauses.cursor is None:
+        without = mode is Mode.REPLACE or (mode is Mode.APPEND and not abilities.appends_by_cursor)
+        return Settings(_seconds(clauses), mode, key, "" if without else abilities.default_cursor)
+    if (rising := clauses.cursor.rising) is not None and not abilities.rising_types:
+        raise Problem(rising, f"{collector.id} takes no RISING: its cursors are told by their types", "remove RISING")
+    return Settings(_seconds(clauses), mode, key, clauses.cursor.folded, rising is not None)
 
 
 def view_settings(clauses: Clauses, organizer: Slice) -> Settings:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from language.sql.problems import QueryProblem
+from language.text.characters import APART
 from language.text.clause_words import CLAUSES, ends_a_piece
 
 _CLAUSES = ("from", "where", "group", "having", "qualify", "window", "order", "limit", "offset")
@@ -40,7 +41,7 @@ _NAMES_END = frozenset(
 
 
 _BACKQUOTED_PART = re.compile(r"`([^`\n]+)`")
-_BACKQUOTED = re.compile(r"`[^`\n]+`(?:\.`[^`\n]+`)*")
+_BACKQUOTED = re.compile(rf"{APART}|(?P<path>`[^`\n]+`(?:\.`[^`\n]+`)*)", re.DOTALL)
 _PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 _SHOWN = 3  # names that are told
 
@@ -87,7 +88,7 @@ def clause_of_ours(stop: Stop) -> QueryProblem | None:
 
 def in_backquotes(text: str, reads: Callable[[str], bool]) -> tuple[int, int, str] | None:
     """The first name in backquotes, and what to write, where the parser reads the text with all names without them."""
-    found = list(_BACKQUOTED.finditer(text))
+    found = [match for match in _BACKQUOTED.finditer(text) if match["path"]]
     if not found or not reads(_BACKQUOTED.sub(_unquoted, text)):
         return None
     names = list(dict.fromkeys(map(_unquoted, found)))
@@ -97,6 +98,8 @@ def in_backquotes(text: str, reads: Callable[[str], bool]) -> tuple[int, int, st
 
 def _unquoted(path: re.Match[str]) -> str:
     """Its parts as they are where they are names of small letters, else in double quotes; what stands in one pair may be a path."""
+    if not path["path"]:
+        return path[0]
     parts = [
         part for quoted in _BACKQUOTED_PART.findall(path[0]) for part in (quoted.split(".") if _PATH.fullmatch(quoted) else [quoted])
     ]

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 
 INVISIBLE = "\u00ad\u200b-\u200d\u2060\ufeff"  # of no width, where they do not end a line
 QUOTED = r"""[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$.*?\$\1\$"""
-_KEPT = rf"{QUOTED}|--[^\n]*|/\*.*?\*/"
+# What is no part of the statement's own words: texts, quoted names, comments.
+APART = rf"{QUOTED}|--[^\n]*|/\*.*?\*/"
 # Signs that no compatibility mapping makes plain: dashes, minus, quotes.
 _SIGNS = {**dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"), "\u2215": "/", "\u2217": "*", "\u00d7": "*"}
 _SIGNS |= {**dict.fromkeys("\u2018\u2019\u201a\u2032", "'"), **dict.fromkeys("\u201c\u201d\u201e\u2033", '"')}
 _FULL_WIDTH = "\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff5e\u3001"
-_ODD = re.compile(rf"{_KEPT}|(?P<sign>[{''.join(_SIGNS)}{_FULL_WIDTH}])|(?<=\w)(?P<hidden>[{INVISIBLE}]+)(?=\w)", re.DOTALL)
+_ODD = re.compile(rf"{APART}|(?P<sign>[{''.join(_SIGNS)}{_FULL_WIDTH}])|(?<=\w)(?P<hidden>[{INVISIBLE}]+)(?=\w)", re.DOTALL)
 _LETTERS = dict(
     zip(
         "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0425"

@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Self, TypeVar
 
-from language.text.characters import INVISIBLE, QUOTED, likeness
+from language.text.characters import APART, INVISIBLE, likeness
 from shared_metadata.program import Position
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ class SourceText:
 
 # What editors, chats and web pages put between words. Engines may read each of these as a space of one byte, and so count otherwise.
 _SPACES = "\u00a0\u2000-\u200a\u202f\u205f\u3000"
-_APART = rf"(?<![\w{INVISIBLE}])[{INVISIBLE}]++|[{INVISIBLE}]++(?!\w)"
-_KEPT_OR_SPACE = re.compile(rf"{QUOTED}|--[^\n]*|/\*.*?\*/|(?P<space>[{_SPACES}]|{_APART})", re.DOTALL)
+_HIDDEN = rf"(?<![\w{INVISIBLE}])[{INVISIBLE}]++|[{INVISIBLE}]++(?!\w)"
+_KEPT_OR_SPACE = re.compile(rf"{APART}|(?P<space>[{_SPACES}]|{_HIDDEN})", re.DOTALL)
 
 
 def source_text(file: str, text: str) -> SourceText:

@@ -89,6 +89,10 @@ def among(of: Expressions, node: exp.In) -> Piece:
         return Piece(node, None) if value.kind is None else of.unknown(node)
     this = settled(node.this, value.node, node)
     if query is not None:
+        if not _only_filters(node) and not (of.source.declared.among_rows and of.target.declared.among_rows):
+            cause = "IN (SELECT …) is not known to be NULL on both sides where NULL is among the values"
+            of.tell(node, cause, "compare in a WHERE of its own, or with a LEFT JOIN")
+            return Piece(node, None)
         made, columns = of.rows(query, of.scope)
         kinds = [column.kind for column in columns]
         sound = len(kinds) == 1 and kinds[0] is not None and comparable(of, node, value.kind, *kinds)
@@ -101,6 +105,23 @@ def among(of: Expressions, node: exp.In) -> Piece:
     if not of_floats and not comparable(of, node, value.kind, *(piece.kind for piece in pieces)):
         return Piece(node, None)
     return Piece(exp.In(this=this, expressions=[piece.node for piece in pieces]), BOOLEAN)
+
+
+def _only_filters(node: exp.In) -> bool:
+    """Whether it is one of the conditions of a WHERE, as it is or with NOT, so that NULL and FALSE are the same."""
+    above = _around(node)
+    above = _around(above) if isinstance(above, exp.Not) else above
+    while isinstance(above, exp.And):
+        above = _around(above)
+    return isinstance(above, exp.Where)
+
+
+def _around(node: exp.Expr) -> exp.Expr | None:
+    """What an expression is a part of, beyond its brackets."""
+    found = node.parent
+    while isinstance(found, exp.Paren):
+        found = found.parent
+    return found
 
 
 def cast(of: Expressions, node: exp.Cast) -> Piece:
@@ -157,11 +178,29 @@ def window(of: Expressions, node: exp.Window) -> Piece:
 
 
 def some_rows(of: Expressions, node: exp.Filter) -> Piece:
+    """An aggregate of some rows; where the other dialect has no FILTER, of a CASE that is NULL for all others."""
     inner, where = of.written(node.this, over=True), of.condition(node.expression.this)
     if inner.kind is None:
         return Piece(node, None)
-    made = exp.Filter(this=inner.node, expression=exp.Where(this=where))
+    made: exp.Expr | None = exp.Filter(this=inner.node, expression=exp.Where(this=where))
+    if gives(of.target.name, "count(*) FILTER (WHERE _1)", ("boolean",)) is None:
+        made = _of_cases(inner.node, where)
+    if made is None:
+        return of.unknown(node)
     return Piece(of.brought(made, inner.given or inner.kind, inner.kind), inner.kind)
+
+
+def _of_cases(call: exp.Expr, where: exp.Expr) -> exp.Expr | None:
+    """count(*) ▸ count(CASE WHEN … THEN 1 END), sum(x) ▸ sum(CASE WHEN … THEN x END); None for what is no call of one part."""
+    if not isinstance(call, exp.Anonymous) or len(call.expressions) != 1:
+        return None
+    made = call.copy()
+    (part,) = made.expressions
+    distinct = isinstance(part, exp.Distinct) and len(part.expressions) == 1
+    value = part.expressions[0] if distinct else part
+    counted = exp.Literal.number(1) if isinstance(value, exp.Star) else value.copy()
+    value.replace(exp.Case(ifs=[exp.If(this=where.copy(), true=counted)]))
+    return made
 
 
 def query(of: Expressions, node: exp.Subquery | exp.Exists) -> Piece:

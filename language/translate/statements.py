@@ -1,17 +1,29 @@
-"""Statements of a program written over to another engine: their queries, expectations and USING, as edits of the program's text."""
+"""Statements of a program written over to another engine or warehouse: queries, expectations and USING, as edits of its text."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from language.forms.resolved import Publish, View
+from language.forms.resolved import Collect, Publish, View
+from language.forms.syntax import Clauses, CreateWarehouse
 from language.sql.edits import edited
 from language.sql.problems import QueryProblem
 from language.text.diagnostics import Diagnostic, Problem, Span
 from language.translate.query import translated, translated_condition
 from shared_metadata.program.lineage import Lineage
 from shared_metadata.program.schema import SchemaColumn
+
+Edits = list[tuple[Span, str]]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """engine: as the command names it.  dialect: its.  moves: whether it keeps a warehouse of its own, to which all statements go."""
+
+    engine: str
+    dialect: str
+    moves: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,35 +46,62 @@ def name_of(statement: View | Publish) -> str:
     return statement.dataset if isinstance(statement, View) else statement.target
 
 
-def rewritten(statement: View | Publish, engine: str, dialect: str, lineage: Lineage) -> Rewritten:
-    """The statement for an engine of its warehouse.  dialect: the engine's."""
+def rewritten(statement: View | Publish, goal: Goal, lineage: Lineage) -> Rewritten:
+    """The statement for an engine of its warehouse, or for another warehouse in the place of its own."""
     name, span, query = name_of(statement), statement.statement.span, statement.query
     clauses, own = statement.statement.clauses, statement.query.dialect
     tables = {input_.dataset: _columns(lineage, input_.dataset) for input_ in statement.inputs}
-    edits, problems = [_engine_edit(statement, engine)], list[Diagnostic]()
+    edits, problems = _engine_edits(clauses, span, goal), list[Diagnostic]()
     try:
-        found = translated(query.span, own, dialect, tables, engine)
+        found = translated(query.span, own, goal.dialect, tables, goal.engine)
     except Problem as problem:
         return Rewritten(name, span, problems=tuple(problem.diagnostics))
     problems += [_at(query.span, problem) for problem in found.problems]
     edits.append((query.span, found.text))
-    for predicate in (expectation.predicate for expectation in clauses.expectations):
-        condition = translated_condition(predicate, own, dialect, _columns(lineage, name), engine)
-        problems += [_at(predicate, problem) for problem in condition.problems]
-        edits.append((predicate, condition.text))
+    _conditions(clauses, (own, goal), _columns(lineage, name), edits, problems)
     return Rewritten(name, span, () if problems else tuple(edits), tuple(dict.fromkeys(problems)))
 
 
-def _engine_edit(statement: View | Publish, engine: str) -> tuple[Span, str]:
-    clauses = statement.statement.clauses
+def rewritten_collect(statement: Collect, goal: Goal, lineage: Lineage) -> Rewritten:
+    """What is collected into a warehouse that another takes the place of: its expectations are in that one's SQL."""
+    span, own = statement.statement.span, statement.organizer.capabilities.dialect
+    edits, problems = Edits(), list[Diagnostic]()
+    for table in statement.tables[:1]:
+        _conditions(statement.statement.clauses, (own, goal), _columns(lineage, table.dataset), edits, problems)
+    return Rewritten(statement.id, span, () if problems else tuple(edits), tuple(dict.fromkeys(problems)))
+
+
+def rewritten_warehouse(statement: CreateWarehouse, system: str, options: str) -> Rewritten:
+    """CREATE WAREHOUSE for another system.  options: what stands in its WITH."""
+    written = f"{system} WITH ({options})" if options else system
+    return Rewritten(statement.name.folded, statement.span, ((statement.system.span.to(statement.span), written),))
+
+
+def _conditions(
+    clauses: Clauses, between: tuple[str, Goal], columns: tuple[SchemaColumn, ...], edits: Edits, problems: list[Diagnostic]
+) -> None:
+    own, goal = between
+    for predicate in (expectation.predicate for expectation in clauses.expectations):
+        condition = translated_condition(predicate, own, goal.dialect, columns, goal.engine)
+        problems += [_at(predicate, problem) for problem in condition.problems]
+        edits.append((predicate, condition.text))
+
+
+def _engine_edits(clauses: Clauses, span: Span, goal: Goal) -> Edits:
+    """Has USING name the engine; a warehouse of its own has but one."""
+    source, start = span.source, clauses.spans["query"].start
+    if goal.moves:
+        if clauses.engine is None:
+            return []
+        begin, end = clauses.spans["engine"].start, clauses.spans["engine"].end
+        return [(Span(source, begin, end + len(source.text[end:]) - len(source.text[end:].lstrip())), "")]
     if clauses.engine is not None:
-        return clauses.engine.span, engine
-    start = clauses.spans["query"].start
-    source = statement.statement.span.source
+        return [(clauses.engine.span, goal.engine)]
     line = source.text.rfind("\n", 0, start) + 1
     own_line = not source.text[line:start].strip() and start > line
     indent = source.text[line:start] if own_line else ""
-    return Span(source, start, start), f"USING {engine}\n{indent}" if own_line or start == line else f"USING {engine} "
+    written = f"USING {goal.engine}\n{indent}" if own_line or start == line else f"USING {goal.engine} "
+    return [(Span(source, start, start), written)]
 
 
 def _columns(lineage: Lineage, dataset: str) -> tuple[SchemaColumn, ...]:

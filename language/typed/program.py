@@ -188,7 +188,7 @@ class _Typing:
             self._mistakes.gather(check_written, column.name, column.type, statement.organizer, table.span)
         if settings.cursor and not typed.problems:
             place = clauses.cursor.span if clauses.cursor else table.span
-            self._mistakes.gather(check_cursor, settings.cursor, typed.columns, place, statement.collector)
+            self._mistakes.gather(check_cursor, settings, typed.columns, place, statement.collector)
         cursor = cursor_inputs(settings.cursor, outputs, made, tables) if settings.cursor else ()
         uses += [(ref, Use.FILTER, clauses.cursor.span if clauses.cursor else table.span) for ref in cursor]
         if cursor or clauses.cursor is None:  # a slice's default is for tables that have it

@@ -18,6 +18,7 @@ from shared_metadata.contract.runtime.services import Services
 from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.contract.steps import Steps
 from shared_metadata.contract.taken import NOTHING, Taken, unknown_before, with_taken
+from shared_metadata.contract.tasks import turns
 from shared_metadata.contract.waiting.turn import NO_TURN, Turn
 from shared_metadata.contract.work import Work
 from shared_metadata.costs import skew, together
@@ -218,6 +219,7 @@ class CollectSteps(Steps):
                 "resume": extracted.resume,
                 "done": extracted.resume is None,
                 "statements": [*progress.get("statements", ()), *map(dict, extracted.statements)],
+                "by": event.get("by"),
                 "used": self.used({**event, "used": progress.get("used", {})}, transitions=2),  # Extract and AfterExtract
             }
             staging.write(progress, dataset, f"part-{number:04d}.json")
@@ -227,16 +229,14 @@ class CollectSteps(Steps):
         staging, dataset = self.staging(work), work.table.dataset
         plan = self._plan(staging, work)
         files: list[dict[str, Any]] = []
-        statements: list[Mapping[str, Any]] = []
-        sizes, used = [], [{"state_transition": 1 + len(plan["parts"])}]  # Parts, and PartDone of each
+        sizes, parts = [], list[dict[str, Any]]()
         for number in range(len(plan["parts"])):
             progress = staging.read(dataset, f"part-{number:04d}.json")
             if not progress or not progress["done"]:
                 raise DefinitionError(f"part {number} of {dataset} was not extracted", place=work.flow.id)
+            parts.append(progress)
             files += progress["files"]
-            statements += progress.get("statements", ())
             sizes.append(sum(file["bytes"] for file in progress["files"]))
-            used.append(progress.get("used", {}))
         rejected, left = _rejected(work, files), [dict(file["left"]) for file in files if file.get("left")]
         files = [file for file in files if file["rows"]]
         schema = as_masked(from_plain(Schema, plan["schema"]), work.table)
@@ -259,9 +259,10 @@ class CollectSteps(Steps):
             schema=schema,
             layout={"format": "parquet"},
             skew=skew(sizes),
-            used=together(*used),
-            statements=tuple(statements),
+            used=together({"state_transition": 1 + len(parts)}, *(part.get("used", {}) for part in parts)),  # Parts, PartDone
+            statements=tuple(statement for part in parts for statement in part.get("statements", ())),
             rejected=sum(file["rows"] for file in rejected),
+            **turns.told(*parts, state),
         )
 
     def _window(self, work: Work) -> Window:

@@ -21,6 +21,8 @@ class Capabilities:
     never_appended: COLLECT: which no batch of an APPEND would see beside these, in the same words.
     cursor_types: COLLECT: first words of the source's types, as `discover` writes them, that can be a CURSOR, since their values rise
         as rows change; () where the slice's `check` tells.
+    rising_types: COLLECT: first words of those that can be one only where the program says that they rise: `CURSOR id RISING`.
+    never_rising: COLLECT: which changes no batch of such a cursor would see beside these, in the words of `never_seen`.
     appends_by_cursor: COLLECT: which rows an APPEND has not taken yet is told by a cursor, so that it takes the default one.
     resumable: an interrupted extract goes on from a resume token.
     maintains: ORGANIZE: tables are compacted, and old versions forgotten, by the slice (its step 'maintain'); its config tells for
@@ -46,6 +48,8 @@ class Capabilities:
     never_seen: str = ""
     never_appended: str = ""
     cursor_types: tuple[str, ...] = ()
+    rising_types: tuple[str, ...] = ()
+    never_rising: str = ""
     appends_by_cursor: bool = True
     resumable: bool = True
     maintains: bool = False
@@ -58,10 +62,14 @@ class Capabilities:
     own_columns: tuple[str, ...] = ()
     time_travel: bool = True
 
-    def may_be_cursor(self, source_type: str) -> bool:
-        """Whether values of a source's type rise: 'timestamp(3) with time zone' ▸ 'timestamp' does, 'integer[]' does not."""
+    def may_be_cursor(self, source_type: str, *, rising: bool = False) -> bool:
+        """Whether values of a source's type rise: 'timestamp(3) with time zone' ▸ 'timestamp' does, 'integer[]' does not.
+
+        rising: the program says that they do.
+        """
         word = re.split(r"[( ]", source_type.lower(), maxsplit=1)[0]
-        return not self.cursor_types or (word in self.cursor_types and not source_type.endswith("[]"))
+        able = (*self.cursor_types, *self.rising_types) if rising else self.cursor_types
+        return not self.cursor_types or (word in able and not source_type.endswith("[]"))
 
 
 @dataclass(frozen=True)
@@ -71,8 +79,8 @@ class Slice:
     stage: 'collect' | 'organize' | 'harness'.  system: as after TO or USING in a program.
     title: 'Salesforce', for stack and console names (`CollectSalesforceSlice`).
     config: 'module:class' of its pydantic model of the connection's or warehouse's options, imported on demand.
-    secret: 'module:function' of what `atoll secret` asks of what a connection signs in with, imported on demand: it takes the
-        connection and the object's fields, and raises SecretError that names a field and no value. '' where it asks nothing.
+    secret: 'module:function' of what `atoll secret` asks of what a connection or warehouse signs in with, imported on demand: it
+        takes that and the object's fields, and raises SecretError that names a field and no value. '' where it asks nothing.
     check: 'module:function' of what `atoll check` asks of each flow and of what is known of its tables, imported on demand; it raises
         DefinitionError for one that the slice cannot run. '' where it can run all of them.
     fits: HARNESS: 'module:function' of what `atoll check` asks of each column of a publication whose table is known, imported on
@@ -88,6 +96,8 @@ class Slice:
     systems: the folders of `systems/` that it imports, which its functions' bundles hold with it.
     waits: those of its steps that may wait for work that runs elsewhere (`waiting.turn.NotYet`): COLLECT: extract; ORGANIZE: load,
         refresh, check, commit; HARNESS: diff, publish, commit. Only these have a pause in the state machine.
+    tasks: those of its steps that may run as a task of Fargate, where a program asks for it; its Config has
+        `tasks.options.TaskOptions`.
     services: of AWS's, those that its functions call beside those of every slice (DynamoDB, S3, Secrets Manager), as an endpoint
         of a VPC names them.
     steps: the names of its handlers: those of a batch in their order, then 'discover' if it can look at a connection's tables,
@@ -111,6 +121,7 @@ class Slice:
     systems: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
     waits: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

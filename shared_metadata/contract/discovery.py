@@ -15,6 +15,7 @@ from shared_metadata.contract.sizes import Measures
 from shared_metadata.errors import InputError
 from shared_metadata.program import Connection, from_plain
 from shared_metadata.program.schema import Schema
+from shared_metadata.program.source_schemas import SourceNote
 
 STEP = "discover"
 MOST_NAMES = 10_000
@@ -53,6 +54,15 @@ class Warns(Protocol):
         ...
 
 
+@runtime_checkable
+class Notes(Protocol):
+    """A Catalog that can tell by what a statement over a table would lose rows unnoticed."""
+
+    def notes(self, tables: Sequence[str]) -> dict[str, list[SourceNote]]:
+        """Table ▸ what is to be known of it, for those of which there is anything."""
+        ...
+
+
 OpenCatalog = Callable[[Connection, Mapping[str, Any]], Catalog]
 
 
@@ -66,7 +76,7 @@ class DiscoverStep:
         """Answers an event without 'tables' with {'names': […]}, else {'tables': {name: schema or None}, 'close': {…}, 'left': […]}.
 
         close: missing table ▸ a known one of a similar name.  left: tables to ask for in another call, as an answer and a call
-        are limited.  In both 'warnings': table ▸ why a batch of it would fail. With 'sizes' in
+        are limited.  notes: table ▸ its SourceNotes.  In both 'warnings': table ▸ why a batch of it would fail. With 'sizes' in
         the event {'sizes': {table: {'rows', 'bytes'}}}, and nothing else. Raises what the plan step raises.
         """
         connection, tables = self._read(event)
@@ -95,8 +105,10 @@ class DiscoverStep:
             missing += [] if schema else [name]
         close = _close(missing, catalog.tables()) if missing else {}
         left = [name for name in tables if name not in found]
-        warnings = _warnings(catalog, [name for name, schema in found.items() if schema])
-        return {"tables": found, "close": close, "left": left, "warnings": warnings}
+        there = [name for name, schema in found.items() if schema]
+        noted = catalog.notes(there) if isinstance(catalog, Notes) else {}
+        notes = {name: [dataclasses.asdict(note) for note in told] for name, told in noted.items()}
+        return {"tables": found, "close": close, "left": left, "warnings": _warnings(catalog, there), "notes": notes}
 
     def _secret(self, connection: Connection) -> Mapping[str, Any]:
         reference = connection.options.get("secret")

@@ -9,6 +9,7 @@ from typing import Any
 from shared_metadata import naming
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.secrets.rotating_grant import OPTION
+from shared_metadata.contract.tasks.run import FUNCTION, run_of
 from shared_metadata.program import Program
 
 CHARACTERS = 8  # of an item's digest
@@ -52,6 +53,14 @@ def warehouses(declaration: Slice, program: Program) -> tuple[str, ...]:
     return tuple(sorted(w.name for w in program.warehouses.values() if w.system == declaration.works_in))
 
 
+def tasks(declaration: Slice, program: Program) -> tuple[str, ...]:
+    """The steps of a slice that the program may have run as tasks; none where it asks for no task."""
+    asked = [run_of(program.warehouses[name].options) for name in warehouses(declaration, program)]
+    if declaration.stage != "organize":
+        asked = [run_of(program.connections[name].options) for name in connections(declaration, program)]
+    return declaration.tasks if any(run != FUNCTION for run in asked) else ()
+
+
 def digests(declaration: Slice, program: Program) -> list[str] | None:
     """What the stack says of itself once it is deployed; None where that would be too much."""
     found = [_digest(item) for item in _items(declaration, program)]
@@ -71,6 +80,8 @@ def _items(declaration: Slice, program: Program) -> Iterator[str]:
         yield f"the rotating grant of the secret {naming.secret(name)}"
     for slice_id in staged_by(declaration, program):
         yield f"what {slice_id} stages"
+    for name in tasks(declaration, program):
+        yield f"a task for {name}"
     for name in warehouses(declaration, program):
         yield f"the warehouse {name}"
         yield from _options(declaration, f"the warehouse {name}", program.warehouses[name].options)

@@ -261,6 +261,10 @@ class OrganizeSteps(Steps):
         current = self.services.reader.version_at(work.table.dataset, work.claim.interval.start)
         return bool(current and current.reads == reads and current.pointer.get("definition") == definition(work.flow))
 
+    def moves_rows(self, step: str, work: Work) -> bool:  # a load is by reference, a commit changes metadata: but for these
+        anew = work.flow.mode == Mode.MERGE or (step == "load" and bool(work.flow.partition_by))
+        return super().moves_rows(step, work) and (step in ("refresh", "check") or anew)
+
     def load(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         return self.take_turn("load", event, context, self._load)
 
@@ -285,9 +289,8 @@ class OrganizeSteps(Steps):
         return self._prepared_state(event, work)
 
     def _refresh(self, work: Work, event: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
-        staging = self.staging(work)
-        prepared = self._driver(work).refresh(work, event["pointers"], staging, deadline)
-        staging.write(prepared, work.table.dataset, PREPARED)
+        prepared = self._driver(work).refresh(work, event["pointers"], self.staging(work), deadline)
+        self.staging(work).write(prepared, work.table.dataset, PREPARED)
         return self._prepared_state(event, work)
 
     def _check(self, work: Work, event: Mapping[str, Any], _: Deadline) -> dict[str, Any]:

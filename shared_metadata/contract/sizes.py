@@ -37,7 +37,7 @@ class Asked:
     """One table of a flow.
 
     brings: what its first batch takes of the source, where that is a whole table.  stands: what the flow's own table holds already.
-    rewrote: what of that its last batch has written anew, beside its own rows.
+    rewrote: what of that its last batch has written anew, beside its own rows.  looked: the rows among which it looked for its keys.
     types: column ▸ its type, as far as they are known.  options: of the flow's connection or warehouse.
     """
 
@@ -48,6 +48,7 @@ class Asked:
     types: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, object] = field(default_factory=dict)
     rewrote: Size = UNKNOWN
+    looked: int | None = None
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,25 +14,25 @@ from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.runtime.deadline import LEASE_SECONDS, Context, Deadline
 from shared_metadata.contract.runtime.services import Services
 from shared_metadata.contract.runtime.staging import Staging
+from shared_metadata.contract.taking_turns import TakingTurns
+from shared_metadata.contract.tasks import turns
+from shared_metadata.contract.tasks.choice import chosen
+from shared_metadata.contract.tasks.run import AUTO, run_of
 from shared_metadata.contract.waiting import waits
-from shared_metadata.contract.waiting.pauses import TRANSITIONS_OF_LOOK
-from shared_metadata.contract.waiting.turn import NO_TURN, NotYet
 from shared_metadata.contract.work import Work
 from shared_metadata.costs import A_BATCH, A_COMMIT, share, together
-from shared_metadata.errors import AlreadyCommitted, AtollError, DefinitionError, RetryLater
+from shared_metadata.errors import AlreadyCommitted, AtollError, RetryLater
 from shared_metadata.program import Program
-from shared_metadata.program.intervals import Interval, covered, from_text
+from shared_metadata.program.intervals import Interval
 from shared_metadata.state.records import Claim, FlowState, TableCommit, TableState
 from shared_metadata.state.timeline import Programs
 
-Body = Callable[[Work, Mapping[str, Any], Deadline], dict[str, Any]]
 
-
-class Steps:
+class Steps(TakingTurns):
     """The part of plan and commit that is the same in every stage."""
 
     def __init__(self, declaration: Slice, services: Services) -> None:
-        self.declaration, self.services = declaration, services
+        super().__init__(declaration, services)
         self._state_of: Claim | None = None
         self._state: FlowState | None = None
 
@@ -112,8 +111,15 @@ class Steps:
             if planned is None:
                 empty.append(TableCommit(work.table.dataset, cursor=self.cursor(work)))
             else:
-                states.append(work.to_state(**planned))
+                states.append(work.to_state(**planned, **self._chosen(work)))
         return states, empty, failed
+
+    def _chosen(self, work: Work) -> dict[str, Any]:
+        """Where the table's steps are to run, where that is a choice."""
+        if not self.declaration.tasks:
+            return {}
+        options = self.options(work)
+        return chosen(options, self.state(work) if run_of(options) == AUTO else None)
 
     def pieces(self, state: Mapping[str, Any]) -> int:
         """How much of a table's batch is worked on by itself, and may wait by itself."""
@@ -124,54 +130,6 @@ class Steps:
         raise NotImplementedError
 
     # -- every later step
-
-    def take_turn(self, step: str, state: Mapping[str, Any], context: Context, body: Body) -> dict[str, Any]:
-        """Does a step's work; where it says NotYet, the answer is the state with which the machine pauses and calls it again."""
-        work = self.work(state, context, step)
-        try:
-            answer = body(work, state, Deadline.of(context))
-        except NotYet as not_yet:
-            return self._postponed(work, state, not_yet)
-        return waits.settled(answer)
-
-    def _postponed(self, work: Work, state: Mapping[str, Any], not_yet: NotYet) -> dict[str, Any]:
-        """The lease is extended once more: it holds for the pause, however long this call has taken."""
-        step, place = work.turn.step, work.place
-        if step not in self.declaration.waits:
-            remedy = f"declare it in the slice's slice.py: waits=({step!r},)"
-            raise DefinitionError(f"{self.declaration.id} does not say that its step {step} waits", place=place, remedy=remedy)
-        used = together(waits.used(state), self.services.meter.used(), {"state_transition": TRANSITIONS_OF_LOOK})
-        now = self.services.clock()
-        postponed = waits.postponed(state, step, not_yet, now, used, place)
-        self.services.writer.renew(work.claim, LEASE_SECONDS, waits.seen(postponed, not_yet.what, now))
-        return postponed
-
-    def work(self, state: Mapping[str, Any], context: Context | None = None, step: str = "") -> Work:
-        """The work that a state means. Raises StaleToken when another worker has taken the batch; extends its lease.
-
-        step: whose turn it is; '' for one that does not wait.
-        context: from here on `services.deadline_monotonic` holds for whatever the step opens.
-        """
-        self.services.meter.restart()
-        self.services.deadline_monotonic = Deadline.of(context).at_monotonic if context else math.inf
-        program = self.services.reader.program(state["program"])
-        flow = program.flows[state["flow"]]
-        table = next(table for table in flow.tables if table.dataset == state["dataset"])
-        interval = Interval(from_text(state["start"]), from_text(state["end"]))
-        again = from_text(state["again_until"]) if state.get("again_until") else None
-        claim = Claim(
-            flow.id,
-            interval,
-            state["token"],
-            (table.dataset,),
-            state["program"],
-            bool(state.get("rerun")),
-            state.get("entry", 0),
-            again,
-            covered(interval, flow.interval_seconds),
-        )
-        self.services.writer.renew(claim, LEASE_SECONDS, waited=waits.WAITING in state)
-        return Work(flow, table, claim, program, waits.turn_of(state, claim, table.dataset, step) if step else NO_TURN)
 
     def commit(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """Last state: commits the table's batch; with 'error' in the state it records the failure instead."""
@@ -187,15 +145,19 @@ class Steps:
     def _commit(self, work: Work, event: Mapping[str, Any], _: Deadline) -> dict[str, Any]:
         commit = self.commit_table(work, event)
         elsewhere = together(*(statement.get("used", {}) for statement in commit.statements))
-        mine = self.used(event, transitions=1 + 2 * ("commit" in self.declaration.waits))  # the choice after it, and the end
+        chooses = "commit" in self.declaration.waits or turns.BY in event
+        mine = self.used(event, transitions=1 + 2 * chooses)  # the choice after it, and the end
         used = together(commit.used, elsewhere, mine, A_COMMIT)
         commit = replace(commit, signature=work.table.signature, used=used)
+        if not commit.engine:
+            commit = replace(commit, **turns.told(event))
         self.services.writer.commit(work.claim, [commit], completes=completed_when_empty(work.program))
         return {"dataset": work.table.dataset, "status": "COMMITTED", "rows": commit.rows}
 
     def used(self, state: Mapping[str, Any], *, transitions: int) -> dict[str, float]:
         """What the table's batch has used of AWS: by the steps before, as the state says, and by this call with its transitions."""
-        return together(state.get("used", {}), waits.used(state), self.services.meter.used(), {"state_transition": transitions})
+        mine = self.services.meter.used()
+        return together(state.get("used", {}), waits.used(state), turns.used(state), mine, {"state_transition": transitions})
 
     def commit_table(self, work: Work, state: Mapping[str, Any]) -> TableCommit:
         """What is to be recorded of the table."""

@@ -16,6 +16,7 @@ class Work:
     """One table of a claimed batch, as it travels through the state machine: pointers, never rows.
 
     turn: of a step that may wait, what its call before has handed on, and the tokens of what it runs elsewhere.
+    outgrows: whether a step that needs more than its function has may say so (`tasks.outgrown.Outgrown`) before it has tried.
     """
 
     flow: Flow
@@ -23,6 +24,7 @@ class Work:
     claim: Claim
     program: Program
     turn: Turn = NO_TURN
+    outgrows: bool = False
 
     @property
     def place(self) -> str:

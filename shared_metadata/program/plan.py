@@ -192,6 +192,7 @@ class Flow:
     covers: missed batches may be made as one: what the last of them leaves is the same, whether those before it were made or not.
     bad_rows: how many rows a batch may set aside. None: COLLECT and PUBLISH: none; others: as many as its expectations quarantine.
     mask_key: COLLECT with a hashed column: the reference of the secret that holds the key; else ''.
+    rising: COLLECT: the program says that the cursor's values rise, whatever their type.
     beyond: VIEW and RESULT with the engine 'auto': the same in the SQL of the larger engine, whose slice runs the flow; `query` is in
         that of the warehouse's own.
     """
@@ -223,6 +224,7 @@ class Flow:
     sees_deleted: tuple[str, ...] = ()
     covers: bool = False
     beyond: Beyond | None = None
+    rising: bool = False
 
     @property
     def at_large(self) -> Flow:

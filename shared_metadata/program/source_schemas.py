@@ -7,7 +7,7 @@
     }}
 
 A table that was looked for and is not there is null. Columns stand in the source's order and do not include Atoll's own (`_batch`,
-`_deleted`).
+`_deleted`). Beside "tables", "notes" says of some of them by what a statement would lose rows.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from shared_metadata.program import from_plain
 from shared_metadata.program.schema import Schema
@@ -23,19 +24,41 @@ from shared_metadata.program.schema import Schema
 FOLDER = "schemas"
 
 
+class Concern(StrEnum):
+    """Which statements over a table a note is for: those in MERGE, or those by a cursor."""
+
+    MERGE = "merge"
+    CURSOR = "cursor"
+
+
+@dataclass(frozen=True)
+class SourceNote:
+    """Why rows of a table may stay away, or stay, unnoticed. text: with the remedy.  column: the cursor it is for; '' for any."""
+
+    concerns: Concern
+    text: str
+    column: str = ""
+
+
 @dataclass(frozen=True)
 class ConnectionSchemas:
-    """The known tables of one connection: name at the source ▸ schema, None for one that is not there."""
+    """The known tables of one connection: name at the source ▸ schema, None for one that is not there; notes: name ▸ notes."""
 
     connection: str
     system: str
     tables: Mapping[str, Schema | None] = field(default_factory=dict)
+    notes: Mapping[str, tuple[SourceNote, ...]] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Tables in the order of their names, and a line for each column, so that a change of one column is a change of one line."""
         tables = ",\n".join(f" {json.dumps(name)}: {_table(self.tables[name])}" for name in sorted(self.tables))
         head = json.dumps({"connection": self.connection, "system": self.system})[:-1]
-        return f'{head}, "tables": {{\n{tables}\n}}}}\n'
+        noted = ",\n".join(
+            f" {json.dumps(name)}: {json.dumps([dataclasses.asdict(note) for note in self.notes[name]])}"
+            for name in sorted(self.notes)
+        )
+        notes = f', "notes": {{\n{noted}\n}}' if noted else ""
+        return f'{head}, "tables": {{\n{tables}\n}}{notes}}}\n'
 
     @staticmethod
     def from_json(text: str) -> ConnectionSchemas:

@@ -10,6 +10,7 @@ from shared_metadata.errors import InputError
 from shared_metadata.program import Kind, Program
 from shared_metadata.program.intervals import ceil, count, next_interval, to_text
 from shared_metadata.state.boundary import intervals_of, is_common, last_common, longest, next_common, with_readers
+from shared_metadata.state.records import TableState
 from shared_metadata.state.timeline import Programs
 
 MOST_AGAIN = 100  # batches of a flow that a takeover makes again without being asked
@@ -192,6 +193,12 @@ def begins_later(
             if known and ceil(first, source.interval_seconds) <= known:
                 found.add(name)
     return sorted(found)
+
+
+def begins_again(programs: Programs, flow: str, dataset: str, state: TableState, start: datetime) -> bool:
+    """Whether a dataset that the last program lacks begins at `start`: it is over, or once came back and was to begin later."""
+    later = dataset not in programs.last.producers() and state.begins is not None and state.begins > start
+    return later or programs.is_over(flow, dataset, state)
 
 
 def stands_still(affected: Collection[str], progress: Mapping[str, FlowProgress], boundary: datetime) -> list[str]:

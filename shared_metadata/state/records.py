@@ -55,7 +55,8 @@ class DeadLetter:
 class LastChange:
     """The last batch that changed a dataset, kept in the dataset's state so that no reader has to search for it.
 
-    total: the rows of the whole table, or of the batch where only those are known.  skew, dollars: as in `costs`.
+    total: the rows of the whole table, or of the batch where only those are known.  skew, dollars: as in `costs`.  beyond: for how
+    many batches more its steps are tasks (contract/tasks).
     """
 
     total: int = 0
@@ -64,6 +65,7 @@ class LastChange:
     seconds: float = 0.0
     skew: float = 1.0
     dollars: float = 0.0
+    beyond: int = 0
 
 
 @dataclass(frozen=True)
@@ -158,12 +160,12 @@ class TableOutcome:
     reads: Mapping[str, str] = field(default_factory=dict)
 
 
-def change_of(outcome: TableOutcome, skew: float = 1.0, dollars: float = 0.0) -> LastChange | None:
+def change_of(outcome: TableOutcome, skew: float = 1.0, dollars: float = 0.0, beyond: int = 0) -> LastChange | None:
     """The change made by a committed table's batch; None where it changed nothing."""
     if not outcome.rows and outcome.pointer is None:
         return None
     total = int(outcome.pointer.get("total_rows", outcome.rows)) if outcome.pointer is not None else 0
-    return LastChange(total, outcome.rows, outcome.rejected, float(outcome.seconds), skew, dollars)
+    return LastChange(total, outcome.rows, outcome.rejected, float(outcome.seconds), skew, dollars, beyond)
 
 
 @dataclass(frozen=True)
@@ -313,11 +315,9 @@ class TableCommit:
 
     pointer: None when the batch changed nothing: the former version stays the current one.
     schema: None when unchanged or unknown.  notes: {name, action, failing, rows} of each expectation that failed.
-    signature: the table's in the program (Table.signature).
-    skew, used: see `costs`.
-    rejected: how many rows were set aside.
+    signature: the table's in the program (Table.signature).  skew, used: see `costs`.  rejected: how many rows were set aside.
     statements: that ran elsewhere for it, each with its id in the service's own console, seconds and bytes.
-    engine, why: which engine made its rows, and why that one, where it was a choice.
+    engine, why: which engine made its rows, and why that one, where it was a choice.  beyond: as in LastChange.
     """
 
     dataset: str
@@ -337,6 +337,7 @@ class TableCommit:
     statements: tuple[Mapping[str, Any], ...] = ()
     engine: str = ""
     why: str = ""
+    beyond: int = 0
 
 
 @dataclass(frozen=True)

@@ -104,12 +104,16 @@ def due_batches(
     return _Round(known, states, now, ignore_failures).due()
 
 
-def waits_for(
-    programs: Programs | Program, states: Mapping[str, FlowState], now: datetime, flow: str, dataset: str
-) -> tuple[str, ...]:
-    """The inputs of a dataset that are not complete through the end of its next batch, at the first moment at which one may end."""
-    known = programs if isinstance(programs, Programs) else Programs.always(programs)
-    return _Round(known, states, now, ignore_failures=True).waits_for(flow, dataset)
+class Waiting:
+    """What datasets wait for at a moment: the one answer of the conductor, of `run`, `status` and `why`."""
+
+    def __init__(self, programs: Programs | Program, states: Mapping[str, FlowState], now: datetime) -> None:
+        known = programs if isinstance(programs, Programs) else Programs.always(programs)
+        self._round = _Round(known, states, now, ignore_failures=True)
+
+    def of(self, flow: str, dataset: str) -> tuple[str, ...]:
+        """The inputs that are not complete through the end of its next batch, at the first moment at which one may end."""
+        return self._round.waits_for(flow, dataset)
 
 
 @dataclass(frozen=True)

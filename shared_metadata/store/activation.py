@@ -12,7 +12,7 @@ from shared_metadata.errors import DefinitionError, InputError, RetryLater
 from shared_metadata.program import Flow, Program
 from shared_metadata.program.intervals import ceil, floor, next_interval, to_text
 from shared_metadata.program.lineage import Lineage
-from shared_metadata.state.effect import Effect
+from shared_metadata.state.effect import Effect, begins_again
 from shared_metadata.state.entries import BEGINNING, Entry, Timeline
 from shared_metadata.state.records import EventKind, FlowState, TableState
 from shared_metadata.state.timeline import Programs
@@ -137,11 +137,9 @@ class Activation:
                 if state is None:
                     fresh = TableState(starts.of(flow), begins=starts.of(flow))
                     opened.append(self._actions.put(items.new_state(flow.id, dataset, fresh), "attribute_not_exists(pk)"))
-                elif programs.entries and programs.is_over(flow.id, dataset, state):
+                elif programs.entries and begins_again(programs, flow.id, dataset, state, starts.of(flow)):
                     start = starts.of(flow)
-                    again_until = (
-                        state.watermark if state.watermark > start else None
-                    )  # a restatement: it was made before it was removed
+                    again_until = state.watermark if state.watermark > start else None  # a restatement: it was made before
                     fresh = TableState(start, state.cursor, again_until=again_until)
                     begun.append(self._begin(flow.id, dataset, fresh, state))
         beside_one_another(self._send_all, [opened[at : at + STATES_AT_ONCE] for at in range(0, len(opened), STATES_AT_ONCE)])

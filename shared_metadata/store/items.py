@@ -131,7 +131,8 @@ def _moment(text: str | None) -> datetime | None:
 
 def last_text(change: LastChange) -> str:
     """The last change as text: one value to read instead of one for each figure."""
-    return json.dumps(vars(change), separators=(",", ":"))
+    values = {name: value for name, value in vars(change).items() if name != "beyond" or value}  # most tables have none
+    return json.dumps(values, separators=(",", ":"))
 
 
 def new_state(flow: str, dataset: str, state: TableState) -> dict[str, Any]:

@@ -471,7 +471,7 @@ class MetadataWriter:
 
 def _change(commit: TableCommit, outcome: TableOutcome) -> LastChange | None:
     """The batch's change of a dataset; None for nothing."""
-    return change_of(outcome, commit.skew, cost_dollars(commit.used)) if commit.rows or commit.pointer else None
+    return change_of(outcome, commit.skew, cost_dollars(commit.used), commit.beyond) if commit.rows or commit.pointer else None
 
 
 def _refuse_running(former: Batch | None, datasets: Sequence[str], owner: str, now: datetime) -> None:

@@ -86,8 +86,13 @@ def _type_why(change: ColumnChange, published: bool) -> str:
 def _statement(old: Statement, new: Statement, change: StatementChange) -> Iterator[Breaking]:
     """Breaks by changes of key and mode: the table's content was written under the former ones."""
     before, after = old.last, new.last
+    moved = next((part for part in change.parts if part.part.startswith("system of")), None)
     for dataset in set(old.datasets) & set(new.datasets):
-        if before.mode != after.mode and not _keeps_history(old, new):
+        if moved is not None and after.kind in (Kind.LOAD, Kind.VIEW):
+            why = f"{moved.before} keeps what is there, and none of it goes to {moved.after}"
+            remedy = "give the new warehouse another name, and remove this one when it has no readers left"
+            yield Breaking(dataset, "", Reason.ANOTHER_WAREHOUSE, why, remedy, change.position)
+        elif before.mode != after.mode and not _keeps_history(old, new):
             why = f"{before.mode} becomes {after.mode}: {_mode_why(before.mode, after.mode)}"
             remedy = "give the table another name, and remove this one when it has no readers left"
             yield Breaking(dataset, "", Reason.MODE_CHANGED, why, remedy, change.position)
@@ -146,7 +151,8 @@ def _histories(
             collected = statement.last.kind == Kind.LOAD
             if data is None or statement.id not in old or not incremental(statement) or (restated and not collected):
                 continue
-            if statement.id in changed and {"mode", "key"} & {part.part for part in changed[statement.id].parts}:
+            parts = [part.part for part in changed[statement.id].parts] if statement.id in changed else []
+            if {"mode", "key"} & {*parts} or any(part.startswith("system of") for part in parts):
                 continue  # reported already
             what = "rows" if data.rows or not data.columns else f"values of {', '.join(sorted(data.columns))}"
             why = f"{what} from before the boundary stay as the former program made them"

@@ -42,7 +42,7 @@ def compare(
     lineages = (old_lineage, new_lineage) if old_lineage is not None and new_lineage is not None else None
     links = edges(old) | edges(new)
     endpoints = _endpoints(old, new)
-    changed = _changed(before, after, links, endpoints)
+    changed = _changed(before, after, links, endpoints, _moved(old, new))
     words = {change.statement: [part.part for part in change.parts] for change in changed}
     added, removed = sorted(after.keys() - before.keys()), sorted(before.keys() - after.keys())
     reached = reach(before, after, words, lineages, shape_of)
@@ -68,9 +68,17 @@ def compare(
 
 
 def _changed(
-    old: Mapping[str, Statement], new: Mapping[str, Statement], links: set[tuple[str, str]], endpoints: tuple[str, ...]
+    old: Mapping[str, Statement],
+    new: Mapping[str, Statement],
+    links: set[tuple[str, str]],
+    endpoints: tuple[str, ...],
+    moved: Mapping[str, PartChange],
 ) -> list[StatementChange]:
-    found = {name: (*changed_parts(old[name], new[name]), *_options(new[name], endpoints)) for name in new if name in old}
+    found = {
+        name: (*changed_parts(old[name], new[name]), *_options(new[name], endpoints), *_systems(new[name], moved))
+        for name in new
+        if name in old
+    }
     seeds = {name for name, parts in found.items() if parts} | (old.keys() ^ new.keys())
     explained = seeds | reachable(seeds, links)
     for name in found:  # a compiler of another version may derive other types from the same text
@@ -83,6 +91,18 @@ def _options(statement: Statement, endpoints: tuple[str, ...]) -> list[PartChang
     """The options that differ, of the connections and warehouses that a statement uses."""
     used = {name for flow in statement.flows for name in (flow.connection, flow.warehouse)}
     return [PartChange(f"options of {name}") for name in endpoints if name in used]
+
+
+def _systems(statement: Statement, moved: Mapping[str, PartChange]) -> list[PartChange]:
+    return [moved[name] for name in sorted({flow.warehouse for flow in statement.flows} & moved.keys())]
+
+
+def _moved(old: Program | None, new: Program) -> dict[str, PartChange]:
+    """The warehouses that both programs call so, and that another system keeps."""
+    pairs = (
+        (name, old.warehouses[name].system, one.system) for name, one in new.warehouses.items() if old and name in old.warehouses
+    )
+    return {name: PartChange(f"system of {name}", *systems) for name, *systems in pairs if systems[0] != systems[1]}
 
 
 def _by_place(names: set[str], known: Mapping[str, Statement]) -> list[str]:

@@ -43,6 +43,7 @@ class Reason(StrEnum):
     MODE_CHANGED = "mode changed"
     MIXED_HISTORY = "mixed history"
     CLEAR_VALUES = "clear values stay"
+    ANOTHER_WAREHOUSE = "another warehouse"
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ WORDS = {
     "mode": "mode",
     "key": "key",
     "cursor": "CURSOR",
+    "rising": "RISING",
     "query": "query",
     "columns": "query",
     "filter": "query",

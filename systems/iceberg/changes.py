@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.manifest import DataFile
@@ -18,11 +18,15 @@ from shared_metadata.program import Mode
 from shared_metadata.program.intervals import to_text
 from shared_metadata.program.schema import SchemaColumn
 from systems.iceberg import relations
+from systems.iceberg.beside import beside
+from systems.iceberg.delete_files import delete_files, deleted_rows
 from systems.iceberg.engine import Engine
 from systems.iceberg.iceberg_schema import columns_of
 from systems.iceberg.merging import Merge
+from systems.iceberg.pruning import pruned
 from systems.iceberg.rewriting import Rewriting
-from systems.iceberg.tables import Change, Tables, Written, between
+from systems.iceberg.tables import Tables, between
+from systems.iceberg.versions import Change, Written
 
 PRUNABLE = {"int", "long", "string", "date"}  # types of keys whose bounds are worth comparing with those of files
 ORDINARY_DATE = re.compile(r"\d{4}-\d\d-\d\d")  # as pyiceberg reads them: neither infinite nor of a year that has more digits
@@ -33,6 +37,7 @@ class Changes:
     write to.
 
     left: files with the keys of rows that the source has no more.  rewriting: rewrites files of the table as it stands.
+    deletes: whether rows may be deleted beside their files.
     """
 
     def __init__(
@@ -45,10 +50,12 @@ class Changes:
         folder: Callable[[Work], str],
         rewriting: Callable[[Table], Rewriting],
         left: Sequence[str] = (),
+        *,
+        deletes: bool = False,
     ) -> None:
         self._work, self._tables, self._columns, self._files, self._left = work, tables, columns, files, left
         self._urls = [file["url"] for file in files]
-        self._open_engine, self._folder, self._rewriting = open_engine, folder, rewriting
+        self._open_engine, self._folder, self._rewriting, self._may_delete = open_engine, folder, rewriting, deletes
 
     def of(self, table: Table | None, stands: Standing) -> Change:
         """The change of a table. An older batch that is run again becomes a version of a REPLACE table, but not its current one."""
@@ -69,40 +76,53 @@ class Changes:
         if column not in (c.name for c in columns):
             return Change(self._files)
         start, end = interval.start.isoformat(), interval.end.isoformat()
-        candidates = self._tables.files(table, snapshot_id, between(column, start, end))
+        candidates, stored = self._tables.files(table, snapshot_id, between(column, start, end)), _Stored(table, columns)
         inside = relations.within(f"t.{identifier(column)}", start, end)
         with self._open_engine() as engine:
-            held = engine.fetch(
-                f"SELECT DISTINCT t.{relations.file_column(columns)} FROM {_stored(candidates, columns)} t WHERE {inside}"
-            )
+            held = engine.fetch(f"SELECT DISTINCT t.{relations.file_column(columns)} FROM {stored.rows(candidates)} t WHERE {inside}")
             removed, rest = self._rewrite(
                 table,
                 engine,
                 candidates,
-                held,
-                lambda files: f"SELECT {relations.names(columns, 't')} FROM {_stored(files, columns)} t WHERE NOT {inside}",
+                {name for (name,) in held},
+                lambda files: f"SELECT {relations.names(columns, 't')} FROM {stored.rows(files)} t WHERE NOT {inside}",
             )
         return Change(self._files, removed, rest)
 
     def _merge(self, table: Table, snapshot_id: int) -> Change:
-        """Copies on write those files only that hold a key of the batch; newer rows of the table stay as they are."""
-        flow, merge = self._work.flow, self._how
-        rows, stored_columns = relations.rows_of(self._urls, self._columns), columns_of(table.schema())
+        """Writes those files only anew that hold a key of the batch, or names their rows as deleted; newer rows of the table stay."""
+        flow, merge, stored = self._work.flow, self._how, _Stored(table, columns_of(table.schema()))
+        rows = relations.rows_of(self._urls, self._columns)
         left = relations.rows_of(self._left, left_columns(flow, self._columns)) if self._left else ""
         with self._open_engine() as engine:
             engine.fetch(merge.incoming(rows, left, self._columns))
-            candidates = self._tables.files(table, snapshot_id, self._key_range(engine))
-            engine.fetch(merge.met(_stored(candidates, stored_columns), stored_columns))
-            held = engine.fetch("SELECT DISTINCT file FROM met WHERE NOT stays")
+            candidates = self._candidates(table, snapshot_id, engine)
+            engine.fetch(merge.met(stored.rows(candidates), stored.columns))
             engine.fetch(merge.outdated())
-            start, marked = to_text(self._work.claim.interval.start), stored_columns
-            if left and DELETED not in marked:
-                marked = (*marked, DELETED)
+            going = {path: (count, gone) for path, count, gone in engine.fetch(merge.going())}
+            stay = self._beside(candidates, going, stored) if self._may_delete else set()
+            start, marked = to_text(self._work.claim.interval.start), stored
+            if left and DELETED not in stored.columns:
+                marked = _Stored(table, (*stored.columns, DELETED))
             removed, rest = self._rewrite(
-                table, engine, candidates, held, lambda files: merge.kept(_stored(files, marked), marked, start, left=bool(left))
+                table,
+                engine,
+                candidates,
+                going.keys() - stay,
+                lambda files: merge.kept(marked.rows(files), marked.columns, start, left=bool(left)),
             )
+            within = {file.file_path: file for file in candidates if file.file_path in stay}
+            deleted = dict(engine.fetch(merge.places(within))) if within else {}
+            gone = [file for path, file in within.items() if going[path][1]]
+            if gone:
+                rest = [*rest, *self._write(engine, merge.marked(marked.rows(gone), marked.columns, start))]
             brought = self._brought(engine, merge, rows)
-        return Change(brought, removed, rest)
+        return Change(brought, removed, rest, deleted=deleted, within=within, looked=sum(file.record_count for file in candidates))
+
+    def _beside(self, candidates: Sequence[DataFile], going: Mapping[str, tuple[int, bool]], stored: _Stored) -> set[str]:
+        """The files whose rows are deleted beside them."""
+        counts, marked = {path: count for path, (count, _) in going.items()}, {path for path, (_, gone) in going.items() if gone}
+        return beside(candidates, counts, stored.deleted_rows(), fresh=self._urls, marked=marked) if going else set()
 
     def _brought(self, engine: Engine, merge: Merge, rows: str) -> Sequence[Written]:
         """The batch's rows; rewritten where some of them are outdated."""
@@ -121,15 +141,20 @@ class Changes:
         table: Table,
         engine: Engine,
         candidates: Sequence[DataFile],
-        held: Sequence[tuple[str]],
+        gone: Collection[str],
         kept: Callable[[Sequence[DataFile]], str],
     ) -> tuple[list[DataFile], Sequence[Written]]:
         """The files that hold rows which go, by their names, and new ones of what `kept` selects of them."""
-        gone = {name for (name,) in held}
         removed = [file for file in candidates if file.file_path in gone]
         if not removed:
             return [], []
         return removed, self._rewriting(table).of(removed, lambda files: self._write(engine, kept(files)), engine)
+
+    def _candidates(self, table: Table, snapshot_id: int, engine: Engine) -> list[DataFile]:
+        """The files that may hold an incoming key."""
+        known = {column.name: column for column in self._columns}
+        files = self._tables.files(table, snapshot_id, self._key_range(engine))
+        return pruned(engine, files, table.schema(), [known[name] for name in self._work.flow.key])
 
     def _key_range(self, engine: Engine) -> BooleanExpression | None:
         """The part of the table that may hold the incoming keys, by the first key column; None for all of it."""
@@ -146,5 +171,18 @@ class Changes:
         return engine.write(query, self._folder(self._work), self._work.flow.partition_by)
 
 
-def _stored(files: Sequence[DataFile], columns: Sequence[SchemaColumn]) -> str:
-    return relations.rows_of([file.file_path for file in files], columns, file=True)
+class _Stored:
+    """The rows of a table as it stands."""
+
+    def __init__(self, table: Table, columns: Sequence[SchemaColumn]) -> None:
+        self.columns, self._io = columns, table.io
+        self._deletes = delete_files(table, table.metadata.current_snapshot_id)
+
+    def rows(self, files: Sequence[DataFile]) -> str:
+        """The relation of those of these files, with where each row is."""
+        deletes = [file.file_path for file in self._deletes]
+        return relations.rows_of([file.file_path for file in files], self.columns, deletes, file=True)
+
+    def deleted_rows(self) -> dict[str, int]:
+        """Path of a file ▸ how many of its rows are deleted."""
+        return deleted_rows(self._io, self._deletes)

@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from shared_metadata.contract.own_columns import VIEW_BATCH
+from shared_metadata.contract.parquet.duckdb_session import function_memory_mb
 from shared_metadata.contract.runtime.staging import Staging
+from shared_metadata.contract.sizes import Given
 from shared_metadata.contract.work import Work
 from shared_metadata.program import Kind, Mode
 from shared_metadata.program.intervals import to_text
 from shared_metadata.program.schema import SchemaColumn
-from systems.iceberg import relations
+from systems.iceberg import relations, sizes
 from systems.iceberg.column_types import result_columns
 from systems.iceberg.driver import LakeDriver
+
+HERE = "DuckDB"
+
+
+def _given() -> Given:
+    """What the function in which this runs may use."""
+    tmp_mb = min(shutil.disk_usage("/tmp").total >> 20, sizes.MOST_TMP_MB)  # noqa: S108 -- all that a function may write to
+    return Given(function_memory_mb(), tmp_mb, seconds=0)
 
 
 class ComputingDriver(LakeDriver):
     """All of shared_metadata.contract.organize.Driver but `refresh`, which may be `computed`."""
+
+    def _fits(self, work: Work, reads: Mapping[str, Mapping[str, Any]], most: int) -> tuple[bool, str]:
+        """Whether DuckDB computes it in the function, and why: the same at each attempt, for inputs are read at their versions.
+
+        most: bytes of the inputs' files; 0 for what the function holds.
+        """
+        tables = self._tables(work)
+        size = sum(tables.bytes(dataset, int(pointer["snapshot_id"])) for dataset, pointer in reads.items())
+        most = most or sizes.most_bytes(_given())
+        return size <= most, f"its inputs are {size / 10**9:,.3f} GB, and {HERE} is given {most / 10**9:,.3f} GB"
 
     def computed(self, work: Work, reads: Mapping[str, Mapping[str, Any]], staging: Staging) -> dict[str, Any]:
         flow, interval, tables = work.flow, work.claim.interval, self._tables(work)
@@ -30,7 +51,7 @@ class ComputingDriver(LakeDriver):
             engine.only_select(flow.query)
             engine.attach(inputs, flow.sees_deleted)
             engine.bound(start, end)
-            engine.confine([url for files, _ in inputs.values() for url in files], [folder + "/"])
+            engine.confine([url for version in inputs.values() for url in (*version.files, *version.deletes)], [folder + "/"])
             columns = result_columns(engine.describe(flow.query), place=str(flow.position))
             self._columns_exist(work, columns)
             if not result:

@@ -6,25 +6,28 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from shared_metadata.contract.accepted import refusals
 from shared_metadata.contract.maintenance import keep as keeping
+from shared_metadata.contract.tasks.options import TaskOptions
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Mode
 
 
-class Config(BaseModel):
-    """None is required.
+class Config(TaskOptions):
+    """None is required. Where DuckDB computes, `run` says in what (TaskOptions).
 
     engine: what computes the views and what is published, where they do not name another by USING; DuckDB by itself.
     larger: with the engine 'auto', which engine computes what is too large; by itself the first of those that take over.
     larger_from_gb: with it, from which size of a batch's inputs on that computes, in GB of 10^9 bytes of the lake's files; 0 for what
         the functions hold.
+    task_from_gb: with run = 'auto', from which size of a batch's inputs on a view is a task's, as larger_from_gb.
     scan_limit_gb: how much one statement of Athena may read, in GB of 10^9 bytes, before it is stopped; 0 for any amount.
     spark_vcpus: how many vCPUs all jobs of Spark may have at once, in workers of four.
     spark_timeout_minutes: how long one job of Spark may take, its start included, before it is cancelled.
     target_file_mb: the size of the files that this slice writes.
+    delete_files: whether a MERGE may name rows as deleted beside large files; without, it writes each anew that holds one.
     keep: for how long all versions of tables can be read, e.g. '7 days'; '' for a hundred batches of each, and six hours at least.
     mask_key: a reference of the secret whose key hashes what is collected into the warehouse; only collect slices read it.
     """
@@ -34,10 +37,12 @@ class Config(BaseModel):
     engine: str = Field(default="duckdb", min_length=1)
     larger: str = ""
     larger_from_gb: float = Field(default=0, ge=0, le=10_000_000)
+    task_from_gb: float = Field(default=0, ge=0, le=10_000_000)
     scan_limit_gb: int = Field(default=0, ge=0, le=10_000_000)
     spark_vcpus: int = Field(default=64, ge=8, le=4000)
     spark_timeout_minutes: int = Field(default=360, ge=5, le=360)
     target_file_mb: int = Field(default=128, ge=1, le=1024)
+    delete_files: bool = True
     keep: str = Field(default="", pattern=keeping.PATTERN, description=keeping.LENGTH)
     mask_key: str = Field(default="", min_length=1)
 

@@ -33,7 +33,7 @@ from systems.iceberg.engine import Engine
 from systems.iceberg.iceberg_schema import schema_of
 from systems.iceberg.maintenance import TableMaintenance
 from systems.iceberg.rewriting import Rewriting
-from systems.iceberg.snapshots import bytes_of_snapshot, rewritten_by, rows_of_snapshot
+from systems.iceberg.snapshots import bytes_of_snapshot, looked_through_by, rewritten_by, rows_of_snapshot
 from systems.iceberg.tables import Tables
 
 
@@ -107,7 +107,9 @@ class LakeDriver:
         tables, dataset = self._tables(work), work.table.dataset
         rewriting = self._rewriting(dataset, staging)
         left = prepared.get("left", ())
-        changes = Changes(work, tables, columns, files, lambda: self._engine(work), self._folder, rewriting, left)
+        changes = Changes(
+            work, tables, columns, files, lambda: self._engine(work), self._folder, rewriting, left, deletes=self._config.delete_files
+        )
         table, snapshot_id = tables.commit(
             dataset,
             columns,
@@ -124,6 +126,7 @@ class LakeDriver:
         }
         if work.flow.mode == Mode.MERGE:
             pointer |= zip(("rewritten_rows", "rewritten_bytes"), rewritten_by(table, snapshot_id), strict=True)
+            pointer["looked_rows"] = looked_through_by(table, snapshot_id)
         layout = {"format": "iceberg", "location": table.location(), "partition_by": list(work.flow.partition_by)}
         return Committed(pointer, schema_of(table, columns), rows, sum(sizes), layout, sizes)
 
@@ -143,9 +146,10 @@ class LakeDriver:
         snapshot = table.current_snapshot() if table else None
         if table is None or snapshot is None:
             return []
-        files = [file.file_path for file in tables.files(table, snapshot.snapshot_id)]
+        version = tables.read(dataset, snapshot.snapshot_id)
+        rows = relations.rows_of(version.files, rejected_rows.COLUMNS, version.deletes)
         with self._open_engine(dataset) as engine:
-            return rejected_rows.read(engine.fetch(rejected_rows.latest(relations.rows_of(files, rejected_rows.COLUMNS), limit)))
+            return rejected_rows.read(engine.fetch(rejected_rows.latest(rows, limit)))
 
     def _commit_result(self, work: Work, columns: Sequence[SchemaColumn], prepared: Mapping[str, Any], staging: Staging) -> Committed:
         files = prepared["files"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,11 +9,10 @@ from typing import Any
 from shared_metadata.contract import set_aside
 from shared_metadata.contract.organize import CheckResult, Committed
 from shared_metadata.contract.parquet import rejected_rows
-from shared_metadata.contract.parquet.duckdb_session import function_memory_mb, identifier
+from shared_metadata.contract.parquet.duckdb_session import identifier
 from shared_metadata.contract.parquet.duckdb_types import duckdb_type
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.runtime.staging import Staging
-from shared_metadata.contract.sizes import Given
 from shared_metadata.contract.waiting.statements import Statements
 from shared_metadata.contract.work import Work
 from shared_metadata.errors import DefinitionError
@@ -22,18 +20,10 @@ from shared_metadata.program import Kind
 from shared_metadata.program.intervals import to_text
 from shared_metadata.program.schema import SchemaColumn
 from shared_metadata.program.type_names import field_names, parsed
-from systems.iceberg import relations, sizes
-from systems.iceberg.computing import ComputingDriver
+from systems.iceberg import relations
+from systems.iceberg.computing import HERE, ComputingDriver
 from systems.iceberg.iceberg_schema import columns_of, iceberg_schema
 from systems.iceberg.staging_table import StagingTable
-
-HERE = "DuckDB"
-
-
-def _given() -> Given:
-    """What the function in which this runs may use."""
-    tmp_mb = min(shutil.disk_usage("/tmp").total >> 20, sizes.MOST_TMP_MB)  # noqa: S108 -- all that a function may write to
-    return Given(function_memory_mb(), tmp_mb, seconds=0)
 
 
 class ElsewhereDriver(ComputingDriver):
@@ -72,10 +62,7 @@ class ElsewhereDriver(ComputingDriver):
 
     def _choice(self, work: Work, reads: Mapping[str, Mapping[str, Any]]) -> tuple[bool, str]:
         """Whether DuckDB computes it in the function, and why: the same at each attempt, for inputs are read at their versions."""
-        tables = self._tables(work)
-        size = sum(tables.bytes(dataset, int(pointer["snapshot_id"])) for dataset, pointer in reads.items())
-        most = int(self._config.larger_from_gb * 10**9) or sizes.most_bytes(_given())
-        return size <= most, f"its inputs are {size / 10**9:,.3f} GB, and {HERE} is given {most / 10**9:,.3f} GB"
+        return self._fits(work, reads, int(self._config.larger_from_gb * 10**9))
 
     def commit(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> Committed:
         committed, tables = super().commit(work, prepared, staging), self._tables(work).staging()

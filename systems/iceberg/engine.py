@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, Self
 from shared_metadata.contract.own_columns import DELETED
 from shared_metadata.contract.parquet.duckdb_errors import told, unreached
 from shared_metadata.contract.parquet.duckdb_session import identifier, interrupted_at, literal, open_duckdb
+from shared_metadata.contract.tasks.outgrown import Outgrown
 from shared_metadata.errors import DefinitionError
-from shared_metadata.program.schema import SchemaColumn
 from systems.iceberg import partitions, relations
 from systems.iceberg.column_types import result_columns
 
 if TYPE_CHECKING:
     import duckdb
+
+    from systems.iceberg.versions import Read
 
 RESERVED = ("system", "temp")
 DEFAULT_DATABASE = "memory"
@@ -56,16 +58,14 @@ class Engine:
         except (duckdb.HTTPException, duckdb.IOException) as error:
             raise unreached(error, f"S3 was not reached: {type(error).__name__}", place=self._place) from None
         except duckdb.OutOfMemoryException:
-            raise DefinitionError(
+            raise Outgrown(
                 "the query needs more memory than the function has",
                 place=self._place,
                 remedy=f"{MORE_MEMORY.format(self._slice_id)}, or make the batches smaller",
             ) from None
         except duckdb.InterruptException:
             self.cut = True
-            raise DefinitionError(
-                "the query did not end before the function's time limit", place=self._place, remedy=TOO_LONG
-            ) from None
+            raise Outgrown("the query did not end before the function's time limit", place=self._place, remedy=TOO_LONG) from None
         except duckdb.PermissionException:
             raise DefinitionError(
                 "the query reaches outside of its inputs",
@@ -93,20 +93,21 @@ class Engine:
             return str(error)
         return "a row is refused, in words that may quote it"
 
-    def fetch(self, sql: str) -> list[tuple[Any, ...]]:
+    def fetch(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """values: those of its question marks."""
         with self.errors(sql), interrupted_at(self._connection, self._cut_monotonic - time.monotonic()):
-            return self._connection.execute(sql).fetchall()
+            return self._connection.execute(sql, values or None).fetchall()
 
     def describe(self, query: str) -> list[tuple[str, str]]:
         """(name, DuckDB's type) of each column of a query's result."""
         return [(str(row[0]), str(row[1])) for row in self.fetch(f"DESCRIBE {query}")]
 
-    def attach(self, tables: Mapping[str, tuple[Sequence[str], Sequence[SchemaColumn]]], sees_deleted: Sequence[str] = ()) -> None:
-        """Makes `warehouse.schema.table` resolve to exactly these files and columns, and to the rows that are not marked as deleted.
+    def attach(self, tables: Mapping[str, Read], sees_deleted: Sequence[str] = ()) -> None:
+        """Makes `warehouse.schema.table` resolve to exactly these versions, and to the rows that are not marked as deleted.
 
         sees_deleted: the tables of which those are seen too.
         """
-        for dataset, (files, columns) in tables.items():
+        for dataset, version in tables.items():
             database, schema, table = dataset.split(".")
             if database in RESERVED:
                 raise DefinitionError(f"a warehouse cannot be named {database}", place=self._place, remedy="rename it")
@@ -114,7 +115,8 @@ class Engine:
                 self.fetch(f"ATTACH IF NOT EXISTS ':memory:' AS {identifier(database)}")
             qualified = f"{identifier(database)}.{identifier(schema)}"
             self.fetch(f"CREATE SCHEMA IF NOT EXISTS {qualified}")
-            rows = f"SELECT {relations.names(columns)} FROM {relations.rows_of(files, columns)}"
+            columns = version.columns
+            rows = f"SELECT {relations.names(columns)} FROM {relations.rows_of(version.files, columns, version.deletes)}"
             if DELETED in columns and dataset not in sees_deleted:
                 rows += f" WHERE {identifier(DELETED.name)} IS NOT TRUE"
             self.fetch(f"CREATE VIEW {qualified}.{identifier(table)} AS {rows}")

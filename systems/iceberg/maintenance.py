@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from pyiceberg.exceptions import CommitFailedException, ValidationException
@@ -19,10 +19,12 @@ from shared_metadata.contract.runtime.services import Services
 from shared_metadata.errors import RowError
 from systems.iceberg import relations
 from systems.iceberg.compaction import bins
+from systems.iceberg.delete_files import delete_files, deleted_rows
 from systems.iceberg.engine import Engine
 from systems.iceberg.iceberg_schema import columns_of
 from systems.iceberg.snapshots import MAINTENANCE, expirable, made
-from systems.iceberg.tables import Change, Tables, Written
+from systems.iceberg.tables import Tables
+from systems.iceberg.versions import Change, Written
 
 TRIES = 4
 LEAST_SECONDS = 90.0  # to write a file of target size and to commit it
@@ -66,7 +68,8 @@ class TableMaintenance:
 
     def _compact(self, deadline: Deadline) -> bool:
         """Puts small files together. Returns False when the deadline came first; earlier commits stay."""
-        for files in bins(self._current_files(), self._target_bytes):
+        current, deleted = self._current_files()
+        for files in bins(current, self._target_bytes, deleted):
             if deadline.seconds_left < LEAST_SECONDS:
                 return False
             with self._open_engine() as engine:
@@ -74,33 +77,41 @@ class TableMaintenance:
         self._merge_manifests()
         return True
 
-    def _current_files(self) -> list[DataFile]:
+    def _current_files(self) -> tuple[list[DataFile], dict[str, int]]:
+        """The table's files, and of each how many of its rows are deleted."""
         table = self._find()
         snapshot = table.current_snapshot() if table else None
-        return self._tables.files(table, snapshot.snapshot_id) if table and snapshot else []
+        if table is None or snapshot is None:
+            return [], {}
+        return self._tables.files(table, snapshot.snapshot_id), _deleted_rows(table)
 
     def _put_together(self, engine: Engine, files: Sequence[DataFile]) -> None:
         table = self._find()
         if table is None:
             return
-        columns = columns_of(table.schema())
+        columns, paths = columns_of(table.schema()), [file.file_path for file in files]
         partition_by = [table.schema().find_column_name(field.source_id) or "" for field in table.spec().fields]
-        written = engine.write(relations.all_of([file.file_path for file in files], columns), self._folder, partition_by)
-        rows, expected = sum(file["rows"] for file in written), sum(file.record_count for file in files)
+        deletes = [file.file_path for file in delete_files(table, table.metadata.current_snapshot_id)]
+        deleted = _deleted_rows(table, paths)
+        written = engine.write(relations.all_of(paths, columns, deletes), self._folder, partition_by)
+        rows, expected = sum(file["rows"] for file in written), sum(file.record_count for file in files) - sum(deleted.values())
         if rows != expected:
             raise RowError(f"{expected} rows became {rows} when files were put together", place=self._upkeep.dataset)
-        if self._swap({file.file_path for file in files}, written):
+        if self._swap(set(paths), deleted, written):
             self._done.update(compacted_files=len(files), new_files=len(written), compacted_rows=rows)
 
-    def _swap(self, paths: set[str], written: Sequence[Written]) -> bool:
-        """Replaces files; tries again while batches commit other things, gives up when one has replaced one of the files."""
+    def _swap(self, paths: set[str], deleted: Mapping[str, int], written: Sequence[Written]) -> bool:
+        """Replaces files; tries again while batches commit other things, gives up when one has replaced one of the files.
+
+        deleted: rows of them that had been deleted when they were read; where more are by now, a batch was faster too.
+        """
         for _ in range(TRIES):
             table = self._find()
             snapshot = table.current_snapshot() if table else None
             if table is None or snapshot is None:
                 return False
             removed = [file for file in self._tables.files(table, snapshot.snapshot_id) if file.file_path in paths]
-            if len(removed) < len(paths):
+            if len(removed) < len(paths) or _deleted_rows(table, paths) != deleted:
                 return False
             try:
                 self._tables.swap(table, Change((), removed, written), FILES)
@@ -155,6 +166,12 @@ class TableMaintenance:
         garbage = [key for key in old if f"s3://{bucket}/{key}" not in needed]
         delete(self._services.s3, bucket, garbage)
         self._done.update(deleted_files=len(garbage))
+
+
+def _deleted_rows(table: Table, paths: Collection[str] | None = None) -> dict[str, int]:
+    """Path of a file ▸ how many of its rows are deleted, of these or of all."""
+    found = deleted_rows(table.io, delete_files(table, table.metadata.current_snapshot_id))
+    return {path: count for path, count in found.items() if paths is None or path in paths}
 
 
 def _paths(manifest: ManifestFile, io: FileIO) -> list[str]:

@@ -6,7 +6,7 @@ column meets one of these tables'.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from shared_metadata.contract.own_columns import DELETED
@@ -44,20 +44,30 @@ class Merge:
         return f"CREATE TEMP TABLE incoming AS SELECT * FROM ({both}) QUALIFY {latest}"
 
     def met(self, stored: str, columns: Sequence[SchemaColumn]) -> str:
-        """Makes the table `met`: of the incoming keys that `stored` has those where its row stays, and the file of each other."""
+        """Makes the table `met`: of the incoming keys that `stored` has the file and the place of each row, and whether it stays."""
         keys, order = ", ".join(f"n.k{number}" for number in range(len(self.key))), self._order("t", columns)
         by_batch = f"t.{identifier(self.batch)} > n.batch" if _has(columns, self.batch) else "NULL"
         stays = f"coalesce({order} > n.ordered, {by_batch}, false)"
         if _has(columns, DELETED.name):
             marked = f"n.gone AND t.{identifier(DELETED.name)} IS TRUE AND NOT coalesce(n.ordered > {order}, false)"
             stays = f"({stays} OR {marked})"
-        selected = f"SELECT {keys}, t.{relations.file_column(columns)} AS file, {stays} AS stays"
+        place = f"t.{relations.file_column(columns)} AS file, t.{relations.row_column(columns)} AS place"
+        selected = f"SELECT {keys}, {place}, {stays} AS stays"
         return f"CREATE TEMP TABLE met AS {selected} FROM {stored} t JOIN incoming n ON {self.same}"
 
     def outdated(self) -> str:
         """Takes the keys out of `incoming` whose rows stay."""
-        same = " AND ".join(f"n.k{number} IS NOT DISTINCT FROM m.k{number}" for number in range(len(self.key)))
-        return f"DELETE FROM incoming n USING met m WHERE m.stays AND {same}"
+        return f"DELETE FROM incoming n USING met m WHERE m.stays AND {self._same_key}"
+
+    def going(self) -> str:
+        """The files that hold rows which go: the name of each, their number, and whether one of them is gone in the source."""
+        return f"SELECT m.file, count(*), bool_or(n.gone) FROM met m JOIN incoming n ON {self._same_key} GROUP BY m.file"
+
+    def places(self, files: Iterable[str]) -> str:
+        """The places of the rows that go in these files: the name of each, and their numbers."""
+        named = ", ".join(map(literal, files))
+        rows = f"met m SEMI JOIN incoming n ON {self._same_key} WHERE m.file IN ({named})"
+        return f"SELECT m.file, list(m.place) FROM {rows} GROUP BY m.file"
 
     def brought(self, rows: str, columns: Sequence[SchemaColumn]) -> str:
         """The batch's rows, without those that are outdated or gone."""
@@ -66,15 +76,21 @@ class Merge:
     def kept(self, stored: str, columns: Sequence[SchemaColumn], start: str, *, left: bool) -> str:
         """The rows of rewritten files that stay, and, where keys are gone, those that are marked; start: of the batch, as a text."""
         kept = f"SELECT {relations.names(columns, 't')} FROM {stored} t ANTI JOIN incoming n ON {self.same}"
-        if not left:
-            return kept
+        return f"{kept} UNION ALL {self.marked(stored, columns, start)}" if left else kept
+
+    def marked(self, stored: str, columns: Sequence[SchemaColumn], start: str) -> str:
+        """The rows of keys that are gone, as those that are marked."""
         marked = ", ".join(f"{self._marked(column, start)} AS {identifier(column.name)}" for column in columns)
-        return f"{kept} UNION ALL SELECT {marked} FROM {stored} t JOIN incoming n ON {self.same} AND n.gone"
+        return f"SELECT {marked} FROM {stored} t JOIN incoming n ON {self.same} AND n.gone"
 
     @property
     def same(self) -> str:
         """Whether a row t has the key of an incoming one, n."""
         return " AND ".join(f"t.{identifier(name)} IS NOT DISTINCT FROM n.k{number}" for number, name in enumerate(self.key))
+
+    @property
+    def _same_key(self) -> str:
+        return " AND ".join(f"n.k{number} IS NOT DISTINCT FROM m.k{number}" for number in range(len(self.key)))
 
     def _marked(self, column: SchemaColumn, start: str) -> str:
         own = f"t.{identifier(column.name)}"

@@ -10,11 +10,12 @@ from shared_metadata.contract.parquet.duckdb_types import duckdb_type
 from shared_metadata.program.schema import SchemaColumn
 
 
-def numbered(files: Sequence[str], columns: Sequence[SchemaColumn]) -> str:
+def numbered(files: Sequence[str], columns: Sequence[SchemaColumn], deletes: Sequence[str] = ()) -> str:
     """A relation of exactly these Parquet files with exactly these columns; a column that a file lacks is null there.
 
     They are called c0, c1, …, so that no name of theirs meets one of ours or of DuckDB's. Beside them stand `atoll_file`,
     `atoll_index` and `atoll_row`: in which file a row is, and where.
+    deletes: files that name rows of these which are deleted (delete_files.py).
     """
     if not files:
         empty = ", ".join(f"NULL::{duckdb_type(c.type)} AS c{number}" for number, c in enumerate(columns))
@@ -24,7 +25,11 @@ def numbered(files: Sequence[str], columns: Sequence[SchemaColumn]) -> str:
         for number, c in enumerate(columns)
     )
     read = f"read_parquet([{', '.join(map(literal, files))}], schema = MAP{{{entries}}}, hive_partitioning = false)"
-    return f"(SELECT *, filename AS atoll_file, file_index AS atoll_index, file_row_number AS atoll_row FROM {read})"
+    rows = f"SELECT *, filename AS atoll_file, file_index AS atoll_index, file_row_number AS atoll_row FROM {read}"
+    if not deletes:
+        return f"({rows})"
+    gone = f"SELECT file_path, pos FROM read_parquet([{', '.join(map(literal, deletes))}])"
+    return f"(SELECT s.* FROM ({rows}) s ANTI JOIN ({gone}) d ON s.atoll_file = d.file_path AND s.atoll_row = d.pos)"
 
 
 def named(columns: Sequence[SchemaColumn], relation: str) -> str:
@@ -32,22 +37,26 @@ def named(columns: Sequence[SchemaColumn], relation: str) -> str:
     return ", ".join(f"{relation}.c{number} AS {identifier(c.name)}" for number, c in enumerate(columns))
 
 
-def rows_of(files: Sequence[str], columns: Sequence[SchemaColumn], *, file: bool = False) -> str:
-    """A relation of exactly these files with these columns and no others, by their names.
+def rows_of(files: Sequence[str], columns: Sequence[SchemaColumn], deletes: Sequence[str] = (), *, file: bool = False) -> str:
+    """A relation of exactly these files with these columns and no others, by their names; deletes: as `numbered` has it.
 
-    file: with the column `file_column`, the file that a row is in.
+    file: with the columns `file_column` and `row_column`, the file that a row is in, and where.
     """
-    where = f", r.atoll_file AS {file_column(columns)}" if file else ""
-    return f"(SELECT {named(columns, 'r')}{where} FROM {numbered(files, columns)} r)"
+    where = f", r.atoll_file AS {file_column(columns)}, r.atoll_row AS {row_column(columns)}" if file else ""
+    return f"(SELECT {named(columns, 'r')}{where} FROM {numbered(files, columns, deletes)} r)"
 
 
 def file_column(columns: Sequence[SchemaColumn]) -> str:
     return unlike((c.name for c in columns), "atoll_file")
 
 
-def all_of(files: Sequence[str], columns: Sequence[SchemaColumn]) -> str:
-    """The query of all rows of these files."""
-    return f"SELECT {named(columns, 'r')} FROM {numbered(files, columns)} r"
+def row_column(columns: Sequence[SchemaColumn]) -> str:
+    return unlike((c.name for c in columns), "atoll_row")
+
+
+def all_of(files: Sequence[str], columns: Sequence[SchemaColumn], deletes: Sequence[str] = ()) -> str:
+    """The query of all rows of these files; deletes: as `numbered` has it."""
+    return f"SELECT {named(columns, 'r')} FROM {numbered(files, columns, deletes)} r"
 
 
 def result_query(query: str, columns: Sequence[SchemaColumn], batch: str = "") -> str:

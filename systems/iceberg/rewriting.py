@@ -17,7 +17,7 @@ from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.errors import DefinitionError, Unfinished
 from systems.iceberg.engine import Engine
 from systems.iceberg.snapshots import same_rows
-from systems.iceberg.tables import Written
+from systems.iceberg.versions import Written
 
 GROUP_BYTES = 512 << 20  # of files: less than a minute of a function's 15
 LEAST_SECONDS = 60.0  # to write another group, or to commit

@@ -17,6 +17,9 @@ WHOLE_PROCESSOR_MB, MOST_PROCESSORS = 1769, 6  # https://docs.aws.amazon.com/lam
 TOLD_BYTES = 2**30  # of files that a batch of a MERGE writes anew, from which on `atoll plan` tells it
 SPREAD = 8  # bytes that DuckDB takes at most for one of a file, when it has all of the rows at once (docs/scale.md)
 ROWS_A_SECOND = 260_000  # written anew by a processor, from S3 and to it
+LOOKED_ROWS_A_SECOND = (
+    2_000_000  # looked through by a processor for a text of 32 characters, with deletes beside them (docs/scale.md)
+)
 
 
 def too_much(asked: Asked, given: Mapping[str, Given]) -> list[TooMuch]:
@@ -25,7 +28,7 @@ def too_much(asked: Asked, given: Mapping[str, Given]) -> list[TooMuch]:
     if "load" in given and asked.flow.kind == Kind.LOAD and asked.brings.rows:
         found += [*_keys(asked, asked.brings.rows, given["load"]), *_partitions(asked, asked.brings.rows, given["load"])]
     if "commit" in given and asked.flow.mode == Mode.MERGE and asked.stands.rows:
-        found += _merge(asked, asked.stands.rows, given["commit"])
+        found += [*_merge(asked, asked.stands.rows, given["commit"]), *_looked(asked, given["commit"])]
     return found
 
 
@@ -62,13 +65,9 @@ def _merge(asked: Asked, rows: int, given: Given) -> Iterator[TooMuch]:
     What the last batch wrote anew is what the next ones do: where that takes longer than the time between two of them, they come ever
     later. Of a table that tells nothing of it, only what no number of calls can do is refused.
     """
-    wrote, interval = asked.rewrote.rows, asked.flow.interval_seconds
+    wrote, interval, remedy = asked.rewrote.rows, asked.flow.interval_seconds, _merges_less(asked)
     calls = math.ceil((rows if wrote is None else wrote) / (_pace(given) * (given.seconds - SPARE_SECONDS)))
     seconds = (rows if wrote is None else wrote) / _pace(given)
-    remedy = (
-        "PARTITION BY what a batch has little of, or MERGE ON a key that grows with time; a longer EVERY; more memory is more of a "
-        f"processor: -c memoryOf={asked.flow.slice_id}.commit={MOST_MEMORY_MB}; of a view, REPLACE by an engine that is given more"
-    )
     table = f"the table holds {rows:,} rows{_of_bytes(asked.stands.bytes)}"
     if wrote is None:
         what = f"{table}, and a batch whose keys are spread over them writes all anew"
@@ -82,6 +81,25 @@ def _merge(asked: Asked, rows: int, given: Given) -> Iterator[TooMuch]:
         yield TooMuch(f"{what}: {calls:,} calls of commit, and it is given {MOST_CALLS}", remedy)
     elif calls > 1 or (asked.rewrote.bytes or 0) >= TOLD_BYTES:
         yield TooMuch(f"{what}: about {calls:,} calls of commit, {seconds / 60:,.0f} minutes", remedy, refused=False)
+
+
+def _looked(asked: Asked, given: Given) -> Iterator[TooMuch]:
+    """A batch looks for its keys in one call of commit, in all files that may hold one."""
+    seconds = (asked.looked or 0) / _processors(given) / LOOKED_ROWS_A_SECOND
+    most = min(given.seconds - SPARE_SECONDS, asked.flow.interval_seconds)
+    if seconds > most / 2:
+        what = (
+            f"its last batch looked for its keys among {asked.looked:,} rows: about {seconds / 60:,.0f} minutes of one call of commit"
+        )
+        yield TooMuch(f"{what}, and it has {most / 60:,.0f}", _merges_less(asked), refused=seconds > most)
+
+
+def _merges_less(asked: Asked) -> str:
+    return (
+        "PARTITION BY what a batch has little of, and have it in the key, or MERGE ON a key that grows with time; a longer EVERY; "
+        f"more memory is more of a processor: -c memoryOf={asked.flow.slice_id}.commit={MOST_MEMORY_MB}; "
+        "of a view, REPLACE by an engine that is given more"
+    )
 
 
 def _of_bytes(size: int | None) -> str:
@@ -106,8 +124,12 @@ def _key_bytes(type_: str) -> int:
 
 
 def _pace(given: Given) -> float:
-    """Rows a second."""
-    return ROWS_A_SECOND * min(given.memory_mb / WHOLE_PROCESSOR_MB, MOST_PROCESSORS)
+    """Rows a second that are written anew."""
+    return ROWS_A_SECOND * _processors(given)
+
+
+def _processors(given: Given) -> float:
+    return min(given.memory_mb / WHOLE_PROCESSOR_MB, MOST_PROCESSORS)
 
 
 def _gb(size: int) -> str:

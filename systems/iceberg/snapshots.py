@@ -16,6 +16,7 @@ from shared_metadata.program.intervals import from_text
 # Another engine's query may read what was the current snapshot when it began.
 READERS = timedelta(hours=6)
 MAINTENANCE = "atoll.maintenance"  # in the summary of a snapshot that has the rows of the one before it
+LOOKED = "atoll.rows-looked-through"  # in that of a merge
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,8 @@ def same_rows(table: Table, snapshot_id: int) -> bool:
 def rows_of_snapshot(table: Table, snapshot_id: int) -> int:
     """All rows of the table as of a snapshot, from the snapshot's own summary; 0 where it says nothing."""
     snapshot = table.snapshot_by_id(snapshot_id)
-    return int(_summary(snapshot).get("total-records", 0)) if snapshot else 0
+    summary = _summary(snapshot) if snapshot else {}
+    return int(summary.get("total-records", 0)) - int(summary.get("total-position-deletes", 0))
 
 
 def bytes_of_snapshot(table: Table, snapshot_id: int) -> int:
@@ -100,6 +102,12 @@ def rewritten_by(table: Table, snapshot_id: int) -> tuple[int, int]:
     snapshot = table.snapshot_by_id(snapshot_id)
     summary = _summary(snapshot) if snapshot else {}
     return int(summary.get("deleted-records", 0)), int(summary.get("removed-files-size", 0))
+
+
+def looked_through_by(table: Table, snapshot_id: int) -> int:
+    """The rows of the files that a merge has looked through for the keys of its batch."""
+    snapshot = table.snapshot_by_id(snapshot_id)
+    return int(_summary(snapshot).get(LOOKED, 0)) if snapshot else 0
 
 
 def _summary(snapshot: Snapshot) -> Mapping[str, str]:

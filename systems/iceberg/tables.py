@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,7 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema as IcebergSchema
 from pyiceberg.table import Table, Transaction
+from pyiceberg.table.update.snapshot import _SnapshotProducer
 from pyiceberg.transforms import IdentityTransform
 from pyiceberg.typedef import Record
 
@@ -29,10 +30,13 @@ from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.program.schema import SchemaColumn
 from systems.iceberg import exact_doubles
 from systems.iceberg.data_files import data_file
+from systems.iceberg.delete_files import delete_files, folded, is_ours
 from systems.iceberg.iceberg_schema import check_names, columns_of, evolve, iceberg_schema
+from systems.iceberg.overwriting import Overwriting
 from systems.iceberg.ownership import check_table, own_database
-from systems.iceberg.snapshots import bytes_of_snapshot, history
+from systems.iceberg.snapshots import LOOKED, bytes_of_snapshot, history
 from systems.iceberg.staging_table import StagingTables
+from systems.iceberg.versions import Change, Read, Written
 
 exact_doubles.install()
 
@@ -47,24 +51,6 @@ PROPERTIES = {
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "20",
 }
-
-
-Written = Mapping[str, Any]  # {'url'}, and 'partition' where the table is partitioned
-
-
-@dataclass(frozen=True)
-class Change:
-    """What one commit does to a table.
-
-    added: files with new rows, as Engine.write gives them.  rewritten: the same of rows of the removed ones.
-    removed: files of the parent; everything for `replace`.  aside: the snapshot does not become the current one.
-    """
-
-    added: Sequence[Written]
-    removed: Sequence[DataFile] = ()
-    rewritten: Sequence[Written] = ()
-    replace: bool = False
-    aside: bool = False
 
 
 class Tables:
@@ -112,10 +98,11 @@ class Tables:
         check_table(table, self.location(dataset), self._place)
         return table
 
-    def read(self, dataset: str, snapshot_id: int) -> tuple[list[str], tuple[SchemaColumn, ...]]:
-        """The data files and columns of one version of a table, without the hidden batch column."""
+    def read(self, dataset: str, snapshot_id: int) -> Read:
+        """The files and columns of one version of a table, without the hidden batch column."""
         table, columns = self._version(dataset, snapshot_id)
-        return [file.file_path for file in self.files(table, snapshot_id)], columns
+        files, deletes = self.files(table, snapshot_id), delete_files(table, snapshot_id)
+        return Read([file.file_path for file in files], [file.file_path for file in deletes], columns)
 
     def bytes(self, dataset: str, snapshot_id: int) -> int:
         """Those of a version's files."""
@@ -163,7 +150,7 @@ class Tables:
         if snapshot_id is None:
             return []
         tasks = list(table.scan(row_filter=row_filter or AlwaysTrue(), snapshot_id=snapshot_id).plan_files())
-        if any(task.delete_files for task in tasks):
+        if any(not is_ours(table, file) for task in tasks for file in task.delete_files):
             raise DefinitionError(
                 f"another engine has written delete files into {'.'.join(table.name())}",
                 place=self._place,
@@ -210,7 +197,8 @@ class Tables:
             _repartition(transaction, partition_by)
         _map_names(transaction)
         removed = self._current(table) if change.replace else change.removed
-        snapshot_id = self._write(transaction, identity.properties(), replace(change, removed=removed))
+        told = {LOOKED: str(change.looked)} if change.looked else {}
+        snapshot_id = self._write(transaction, {**identity.properties(), **told}, replace(change, removed=removed))
         return transaction.commit_transaction(), snapshot_id
 
     def swap(self, table: Table, change: Change, properties: dict[str, str]) -> None:
@@ -228,9 +216,12 @@ class Tables:
 
     def _write(self, transaction: Transaction, properties: dict[str, str], change: Change) -> int:
         """The change as a snapshot of the transaction; its id."""
-        update = transaction.update_snapshot(properties, branch=None if change.aside else "main")
-        producer = update.overwrite() if change.replace or change.removed else update.merge_append()
-        if change.replace or change.removed:
+        branch = None if change.aside else "main"
+        producer: _SnapshotProducer[Any] = transaction.update_snapshot(properties, branch=branch).merge_append()
+        if change.replace or change.removed or change.deleted:
+            deletes = folded(transaction._table, change.removed, change.deleted, change.within, whole=change.replace)
+            producer = Overwriting(transaction, properties, branch, deletes)
+        if change.removed:
             producer.delete_by_predicate(AlwaysTrue())  # every manifest is looked through for the removed files
         with producer:
             for file in change.removed:

@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from shared_metadata.errors import AtollError, RetryLater, SecretError
+from systems.mysql.error_names import listed
 
 if TYPE_CHECKING:
     import pymysql
@@ -50,7 +51,7 @@ PASSING: Mapping[int, str] = {
 OF_A_ROW = frozenset(
     {1048, 1062, 1216, 1217, 1242, 1263, 1264, 1265, 1292, 1364, 1365, 1366, 1367, 1406, 1411, 1416, 1427, 1441, 1451, 1452, 1525}
     | {1557, 1586, 1644, 1690, 1761, 1762, 1977, 3037, 3055, 3064, 3140, 3141, 3143, 3144, 3145, 3146, 3147, 3150, 3156, 3157, 3158}
-    | {3616, 3617, 3618, 3619, 3732, 3819, 3854, 4025, 4038}
+    | {3616, 3617, 3731, 3732, 3819, 4025, 4038}
 )
 # What the server says of these names users, tables and columns, and nothing else.
 _TOLD = frozenset({1044, 1049, 1054, 1142, 1143, 1146, 1227, 1305, 1356, 1370, 1449, 1882})
@@ -65,10 +66,10 @@ def number_of(error: BaseException) -> int:
 
 @cache
 def _words() -> Mapping[int, str]:
-    from pymysql.constants import ER
+    from pymysql.constants import CR, ER
 
-    known = {number: name for name, number in vars(ER).items() if isinstance(number, int)}
-    return {**known, 167: "AUTOINC_ERANGE"}  # a storage engine's own, which MariaDB passes on
+    known = {number: name for names in (CR, ER) for name, number in vars(names).items() if isinstance(number, int)}
+    return {**listed(), **known}
 
 
 def word(number: int) -> str:

@@ -15,24 +15,31 @@ from systems.sql_source.parts import LINES, Part, key_bounds
 from systems.sql_source.relation import BATCH, DELETED, OWN, rows_sql
 
 
-def chunk_sql(part: Part, first: int, end: int, dialect: Dialect) -> str:
+def chunk_sql(part: Part, first: int, end: int, schema: Schema, dialect: Dialect) -> str:
     """What the source runs for the part's positions [first, end); columns are called c0, c1 …"""
-    selected = ", ".join(f"{expression} AS c{number}" for number, expression in enumerate(part.expressions))
+    selected = _selected(part.expressions, _of_source(schema.columns), dialect)
     return f"SELECT {selected} FROM {rows_of_chunk(part, first, end, dialect)}"
 
 
 def left_sql(part: Part, first: int, end: int, schema: Schema, left: Sequence[SchemaColumn], dialect: Dialect) -> str:
     """What the source runs for rows that left, of a `Part.left`; those with a key that its type cannot hold were never collected."""
     numbers = {column.name: number for number, column in enumerate(schema.columns)}
-    kept = [numbers[column.name] for column in left if column.name not in OWN]
-    misfits = {number: part.misfits[number] for number in kept if part.misfits[number]}
-    selected = ", ".join(
-        f"CASE WHEN {misfits[n]} THEN NULL ELSE {part.expressions[n]} END AS c{i}"
-        if n in misfits
-        else f"{part.expressions[n]} AS c{i}"
-        for i, n in enumerate(kept)
-    )
-    return f"SELECT {selected} FROM {rows_of_chunk(part, first, end, dialect)}"
+    kept = [numbers[column.name] for column in _of_source(left)]
+    values = [
+        f"CASE WHEN {part.misfits[n]} THEN NULL ELSE {part.expressions[n]} END" if part.misfits[n] else part.expressions[n]
+        for n in kept
+    ]
+    return f"SELECT {_selected(values, _of_source(left), dialect)} FROM {rows_of_chunk(part, first, end, dialect)}"
+
+
+def _selected(values: Sequence[str], columns: Sequence[SchemaColumn], dialect: Dialect) -> str:
+    listed = ", ".join(f"{value} AS c{number}" for number, value in enumerate(values))
+    beside = dialect.beside(list(zip(values, columns, strict=True)))
+    return f"{listed}, {beside} AS beside" if beside else listed
+
+
+def _of_source(columns: Sequence[SchemaColumn]) -> list[SchemaColumn]:
+    return [column for column in columns if column.name not in OWN]
 
 
 def rows_of_chunk(part: Part, first: int, end: int, dialect: Dialect) -> str:
@@ -50,12 +57,14 @@ def copy_sql(
     sql: str, schema: Schema, hashing: Hashing, batch: datetime, url: str, row_bytes: int, memory: Memory, dialect: Dialect
 ) -> str:
     """DuckDB's statement that streams the source's answer into one Parquet file; it returns the file's rows and bytes."""
-    columns = [column for column in schema.columns if column.name not in OWN]
+    columns = _of_source(schema.columns)
     read = ", ".join(f"{dialect.read(f'c{number}', column)} AS c{number}" for number, column in enumerate(columns))
     values = [f"{hashing.value(c.name, f'c{number}', c.type)} AS {identifier(c.name)}" for number, c in enumerate(columns)]
     own = {BATCH: f"TIMESTAMPTZ '{to_text(batch)}'", DELETED: "false"}
     values += [f"{own[column.name]} AS {identifier(column.name)}" for column in schema.columns if column.name in OWN]
-    rows = f"(SELECT {read} FROM {dialect.answer(sql)}) AS q{hashing.joined}"
+    held = dialect.held(columns)
+    answered = f"{dialect.answer(sql)} WHERE {held}" if held else dialect.answer(sql)
+    rows = f"(SELECT {read} FROM {answered}) AS q{hashing.joined}"
     return (
         f"COPY (SELECT {', '.join(values)} FROM {rows}) TO {literal(url)} "
         f"(FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {memory.row_group_rows(row_bytes)}, "

@@ -7,14 +7,15 @@ one so far ahead that it may stand for `never`. And those that lie before it, bu
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from shared_metadata.contract.collect import Window
 from shared_metadata.program.intervals import from_text, to_text
 from systems.sql_source.horizon import FIRST_WRITE, Point, Seen, settled
+from systems.sql_source.members import Members
 
 FAR = timedelta(days=8)  # longer than any batch; the warehouse goes by the same length
 
@@ -54,13 +55,16 @@ class Past:
     """What the last batch left.
 
     upto: how far it read, None for nowhere.  since: before it all is settled, None for nothing.  ended: the transactions before that
-    one had ended; None for not known.  points: those from which the next batch can learn more.
+    one had ended; None for not known.  points: those from which the next batch can learn more.  members: the tables that rows were
+    in; None for not known.  tip: of the rows at upto, which may become more.
     """
 
     upto: str | None = None
     since: str | None = None
     ended: int | None = None
     points: tuple[Point, ...] = field(default=())
+    members: Members | None = None
+    tip: str = ""
 
     @staticmethod
     def of(window: Window, column: CursorColumn) -> Past:
@@ -70,17 +74,21 @@ class Past:
             return Past()
         upto = values.get("upto")
         points = tuple(Point(*point) for point in values.get("points", ()))
-        return Past(upto, values.get("since", upto), values.get("ended"), points)
+        members = Members.from_plain(values.get("members"))
+        return Past(upto, values.get("since", upto), values.get("ended"), points, members, values.get("tip", ""))
 
     def known_to(self, seen: Seen) -> Past:
         """Itself, but for a server that has begun to count its transactions anew, since it was restored: nothing is settled there."""
-        return Past(self.upto) if self.ended is not None and self.ended > seen.begun else self
+        anew = self.ended is not None and self.ended > seen.begun
+        return Past(self.upto, members=self.members, tip=self.tip) if anew else self
 
 
 @dataclass(frozen=True)
 class Bounds:
     """where: the condition, '' for all rows.  cursor: what the commit stores.  whole: the window has no lower bound.
 
+    news: the condition of rows for which a batch is made; others that `where` takes too came before, but for what `tip` says.
+    tip: a digest of the keys of rows at the upper bound, where others may come to have its value; '' where that is not so.
     took: the window itself, for a batch that is run again and may take no other; None where it may.
     """
 
@@ -88,6 +96,8 @@ class Bounds:
     cursor: str
     whole: bool
     took: Mapping[str, Any] | None = None
+    news: str = ""
+    tip: str = ""
 
 
 def snapshot_bounds(window: Window) -> Bounds:
@@ -99,7 +109,8 @@ def rerun_bounds(window: Window, column: CursorColumn, seen: Seen, *, unmet: boo
     lower, upper = to_text(window.interval.start), to_text(window.interval.end)
     inside = f"{column.expression} >= {column.literal(lower)} AND {column.expression} < {column.literal(upper)}"
     where = _any((inside, _unmet(column, upper))) if unmet else inside
-    return Bounds(where, _stored(column, Past(lower, lower), upper, upper, seen), False)
+    past = Past(lower, lower, members=Past.of(window, column).members)
+    return Bounds(where, _stored(column, past, upper, upper, seen), False)
 
 
 def repeated_bounds(window: Window, column: CursorColumn) -> Bounds | None:
@@ -111,23 +122,54 @@ def repeated_bounds(window: Window, column: CursorColumn) -> Bounds | None:
 
 
 def merge_bounds(
-    column: CursorColumn, past: Past, upper: str | None, seen: Seen, lag: timedelta, written_since: Callable[[int], str] | None
+    column: CursorColumn,
+    past: Past,
+    upper: str | None,
+    seen: Seen,
+    lag: timedelta,
+    written_since: Callable[[int], str] | None,
+    *,
+    beside: Sequence[str] = (),
+    remade: bool = False,
+    tip: str = "",
 ) -> Bounds:
     """The bounds from where the last batch ended up to `upper`; rows may come again.
 
-    written_since: the condition of rows that were written by a transaction or a later one; None where rows do not tell.
+    written_since: the condition of rows that were written by a transaction or a later one; None where rows do not tell: then those
+    with the value at which the last batch ended come again, since others may have it by now.  tip: see `Bounds`.
+    beside: conditions of rows that come whatever their cursor says.  remade: rows with any value may have been written since.
     """
     past = past.known_to(seen)
+    if written_since or column.is_time:
+        return _merged(column, past, upper, seen, lag, written_since, _above, beside, remade=remade)
+    bounds = _merged(column, past, upper, seen, lag, None, _from, beside, remade=remade, tip=tip)
+    news = _merged(column, past, upper, seen, lag, None, _above, beside, remade=remade).where
+    return replace(bounds, news=news, tip=tip)
+
+
+def _merged(
+    column: CursorColumn,
+    past: Past,
+    upper: str | None,
+    seen: Seen,
+    lag: timedelta,
+    written_since: Callable[[int], str] | None,
+    beyond: Callable[[CursorColumn, str | None], str],
+    beside: Sequence[str],
+    *,
+    remade: bool,
+    tip: str = "",
+) -> Bounds:
     since_then = [written_since(past.ended)] if written_since and past.ended is not None else []
     lower = _back(column, past.upto, lag)
-    windows = [_all(_above(column, lower), _below(column, upper) if upper is not None else "false")]
+    windows = [_all(beyond(column, lower), _below(column, upper) if upper is not None else "false")]
     if past.upto is not None and (since_then or past.since != past.upto):
-        reach = _back(column, past.since, FIRST_WRITE) if since_then else past.since
+        reach = None if remade else _back(column, past.since, FIRST_WRITE) if since_then else past.since
         # Other rows may have the value at which a settled one was read: of those only what was written since comes again.
-        above = f"{column.expression} >= {column.literal(reach)}" if since_then and reach is not None else _above(column, reach)
+        above = _from(column, reach) if since_then else beyond(column, reach)
         windows.append(_all(above, _below(column, past.upto), *since_then))
     unmet = _all(f"({_unmet(column, upper)})", *(since_then if past.upto is not None else []))
-    return Bounds(_any((*windows, unmet)), _stored(column, past, upper, upper, seen), past.upto is None)
+    return Bounds(_any((*windows, unmet, *beside)), _stored(column, past, upper, upper, seen, tip), past.upto is None)
 
 
 def append_bounds(column: CursorColumn, past: Past, upper: str | None, seen: Seen) -> Bounds:
@@ -142,15 +184,23 @@ def append_bounds(column: CursorColumn, past: Past, upper: str | None, seen: See
     return Bounds(_appended(column, past.upto, upto), _stored(column, past, upper, upto, seen), past.upto is None, took)
 
 
+def unmet_before(column: CursorColumn, past: Past) -> str:
+    """The condition of values that no window will meet any more: below where the last batch ended, or such as none meets."""
+    before = f"{_below(column, past.upto)} OR " if past.upto is not None else ""
+    return f"{before}{_unmet(column, past.upto)}"
+
+
 def _appended(column: CursorColumn, after: str | None, upto: str | None) -> str:
     return _all(_above(column, after), _below(column, upto) if upto is not None else "false", column.highest)
 
 
-def _stored(column: CursorColumn, past: Past, upper: str | None, upto: str | None, seen: Seen) -> str:
+def _stored(column: CursorColumn, past: Past, upper: str | None, upto: str | None, seen: Seen, tip: str = "") -> str:
     points = _points(past, upper, seen)
     since = points[0].upto if points and points[0].begun <= seen.ended else None
     kept = [(point.upto, point.begun) for point in points]
-    return json.dumps({"column": column.name, "upto": upto, "since": since, "ended": seen.ended, "points": kept})
+    stored = {"column": column.name, "upto": upto, "since": since, "ended": seen.ended, "points": kept}
+    members = {"members": past.members.to_plain()} if past.members is not None else {}
+    return json.dumps({**stored, **members, **({"tip": tip} if tip else {})})
 
 
 def _points(past: Past, upper: str | None, seen: Seen) -> tuple[Point, ...]:
@@ -172,6 +222,10 @@ def _back(column: CursorColumn, value: str | None, length: timedelta) -> str | N
 def _above(column: CursorColumn, value: str | None) -> str:
     sign = ">=" if column.is_time else ">"
     return f"{column.expression} {sign} {column.literal(value)}" if value is not None else ""
+
+
+def _from(column: CursorColumn, value: str | None) -> str:
+    return f"{column.expression} >= {column.literal(value)}" if value is not None else ""
 
 
 def _below(column: CursorColumn, value: str) -> str:

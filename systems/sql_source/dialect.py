@@ -83,6 +83,21 @@ class Dialect(Protocol):
         """What stands in a FROM of DuckDB's for the source's answer to a statement."""
         ...
 
+    def digest(self, values: Sequence[str]) -> str:
+        """The aggregate of one text for the values of all rows, whatever their order; it tells how many they are."""
+        ...
+
+    def beside(self, values: Sequence[tuple[str, SchemaColumn]]) -> str:
+        """The expression of what the source tells of a row's values beside them, for `held`; '' for nothing.
+
+        values: each as the source gives it.
+        """
+        ...
+
+    def held(self, columns: Sequence[SchemaColumn]) -> str:
+        """DuckDB's condition, over c0, c1 … and `beside`, that a row is what the source said, which fails for others; '' for none."""
+        ...
+
     def read(self, value: str, column: SchemaColumn) -> str:
         """DuckDB's expression of a column of the answer as its type."""
         ...

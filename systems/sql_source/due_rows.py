@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from shared_metadata.contract.collect import Window
@@ -17,9 +19,11 @@ from systems.sql_source import cursor_window
 from systems.sql_source.cursor_window import Bounds, CursorColumn, Past
 from systems.sql_source.dialect import Asking, Dialect, TookTooLong
 from systems.sql_source.horizon import Looking
+from systems.sql_source.members import Member, Members
 from systems.sql_source.relation import Relation
 
-CursorOf = Callable[[SchemaColumn, str], CursorColumn]  # of a column and its SQL over what is read
+# Of a column, its SQL over what is read, and whether the program says that its values rise.
+CursorOf = Callable[[SchemaColumn, str, bool], CursorColumn]
 
 
 class DueRows:
@@ -50,7 +54,8 @@ class DueRows:
         if window.rerun:
             return self._of_interval(flow, window, column)
         bounds = self._next(flow, relation, window, column)
-        due = window.first or self._any(relation.due(bounds.where, tell_left=flow.reports_left))
+        news = relation.due(bounds.news or bounds.where, tell_left=flow.reports_left)
+        due = window.first or bounds.tip != Past.of(window, column).tip or self._any(news)
         return bounds if due else None
 
     def _repeated(self, flow: Flow, window: Window, column: CursorColumn) -> Bounds:
@@ -81,27 +86,70 @@ class DueRows:
                 place=str(flow.position),
                 remedy=did_you_mean(flow.cursor, names) + "name another CURSOR",
             )
-        return self._cursor_of(*found)
+        return self._cursor_of(*found, flow.rising)
 
     def _next(self, flow: Flow, relation: Relation, window: Window, column: CursorColumn) -> Bounds:
         """The bounds from where the last batch ended to the batch's end, or to the greatest value that there is."""
         past = Past.of(window, column)
+        anew = _anew(relation, past)
+        if flow.mode == Mode.MERGE and not all(member.rows for member in anew):
+            past, anew = Past(), []  # which rows are in them is not told: all are read
         if column.is_time:
             upper: str | None = to_text(window.interval.end)
         else:
             with self._within_time(flow, column):
                 upper = self._newest(relation, column, past.upto, tell_left=flow.reports_left) or past.upto
         seen = self._looking.seen()
+        past, members = past.known_to(seen), Members.of(relation.members)
         if flow.mode != Mode.APPEND:
-            return cursor_window.merge_bounds(
-                column, past, upper, seen, self._lag, self._written_since if relation.size.told else None
-            )
+            told = self._written_since if relation.size.told else None
+            beside = self._beside(flow, relation, past, column, anew)
+            tip = self._tip(flow, relation, column, upper) if told is None and not column.is_time else ""
+            past, remade = replace(past, members=members), relation.remade
+            return cursor_window.merge_bounds(column, past, upper, seen, self._lag, told, beside=beside, remade=remade, tip=tip)
         with self._within_time(flow, column):
             self._check_append(flow, relation, column)
-        return cursor_window.append_bounds(column, past, upper, seen)
+        self._check_come(flow, relation, past, column, anew)
+        return cursor_window.append_bounds(column, replace(past, members=members.and_also(past.members)), upper, seen)
+
+    def _beside(self, flow: Flow, relation: Relation, past: Past, column: CursorColumn, anew: Sequence[Member]) -> list[str]:
+        """The conditions of those tables' rows that no window will meet, of each in which there are such."""
+        found = []
+        known = past.members.files if past.members is not None else {}
+        for member in anew:
+            conditions = [member.rows, cursor_window.unmet_before(column, past)]
+            if member.number in known and past.ended is not None and self._written_since and relation.size.told:
+                conditions.append(self._written_since(past.ended))
+            condition = " AND ".join(f"({each})" for each in conditions if each)
+            if self._any(relation.due(condition, tell_left=flow.reports_left)):
+                found.append(condition)
+        return found
+
+    def _check_come(self, flow: Flow, relation: Relation, past: Past, column: CursorColumn, anew: Sequence[Member]) -> None:
+        """Raises DefinitionError where a table has come whose rows APPEND would never take: that they were there before is not known.
+
+        What is another table by the same name goes on where the former one ended.
+        """
+        known = past.members.files if past.members is not None else {}
+        come = [member for member in anew if member.number not in known and member.rows]
+        if come and relation.members[0].number not in known:
+            return
+        for member in come if self._beside(flow, relation, past, column, come) else ():
+            raise DefinitionError(
+                f"{member.name} has come with rows whose {column.name} is before what was read: APPEND would never take them",
+                place=str(flow.position),
+                remedy=f"use MERGE ON (…), which takes them, or write their {column.name} anew; of rows that were collected before, "
+                "leave them out by the WHERE",
+            )
 
     def _check_append(self, flow: Flow, relation: Relation, column: CursorColumn) -> None:
         """Raises DefinitionError for what would come twice, or never."""
+        if relation.remade:
+            raise DefinitionError(
+                "rows come into a materialized view when it is refreshed, whatever their cursor says: APPEND would never take some",
+                place=str(flow.position),
+                remedy="use MERGE ON (…), which takes them, or REPLACE; or collect the tables below it",
+            )
         if self._lag:
             raise DefinitionError(
                 "a lag reads rows twice, which APPEND would keep twice",
@@ -138,6 +186,19 @@ class DueRows:
         found = self._session.first(newest)
         return str(found[0]) if found else None
 
+    def _tip(self, flow: Flow, relation: Relation, column: CursorColumn, upper: str | None) -> str:
+        """A digest of the keys of rows with the value up to which the batch reads; one that no other is, where it is not known."""
+        if upper is None:
+            return ""
+        keys = [found[1] for name in flow.key if (found := relation.column(name))]
+        rows = relation.due(f"{column.expression} = {column.literal(upper)}", tell_left=flow.reports_left)
+        digests = [f"(SELECT {self._dialect.digest(keys)} {each}\n)" for each in rows]
+        try:
+            answer = self._session.first(f"SELECT {self._dialect.joined(digests)}")
+        except TookTooLong:
+            return secrets.token_hex(4)
+        return str(answer[0]) if answer else ""
+
     @contextlib.contextmanager
     def _within_time(self, flow: Flow, column: CursorColumn) -> Iterator[None]:
         """What a plan has to find out of a cursor an index tells at once; without one it may take too long every time."""
@@ -147,3 +208,8 @@ class DueRows:
             what = f"the values of the cursor {column.name} could not be looked through within the time of a plan"
             remedy = "give the column an index at the source (CREATE INDEX …); nothing if it has one and the server was busy"
             raise DefinitionError(what, place=str(flow.position), remedy=remedy) from None
+
+
+def _anew(relation: Relation, past: Past) -> list[Member]:
+    """The tables that have come since the last batch, and those whose rows were all written anew."""
+    return [*past.members.come(relation.members), *past.members.rewritten(relation.members)] if past.members is not None else []

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from shared_metadata.contract.collect import Extracted, ExtractRequest
 from shared_metadata.contract.parquet.duckdb_session import function_memory_mb
 from shared_metadata.contract.runtime.deadline import MARGIN_SECONDS, Deadline
-from shared_metadata.errors import DefinitionError, RetryLater
+from shared_metadata.contract.tasks.outgrown import Outgrown
+from shared_metadata.errors import RetryLater
 from systems.sql_source import parts
 from systems.sql_source.dialect import Dialect
 from systems.sql_source.memory import Memory
@@ -166,7 +167,7 @@ class Extraction:
         first, end = chunk
         if end - first < 2:
             remedy = f"collect fewer of the columns, shorten the values in the query, or {MORE_MEMORY}{self._request.flow.slice_id}=…"
-            self._failed(DefinitionError("the rows are too large to be held in memory", place=self._place, remedy=remedy), chunk)
+            self._failed(Outgrown("the rows are too large to be held in memory", place=self._place, remedy=remedy), chunk)
             return
         with self._lock:
             if not self._given_up:

@@ -6,15 +6,17 @@ import re
 from datetime import timedelta
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
+
+from shared_metadata.contract.tasks.options import TaskOptions
 
 MAX_PARTS = 4  # of a table, beside one another, unless the connection says otherwise
 LENGTH = "a quoted length of time, such as '30 seconds' or '5 minutes'"
 _LENGTH = re.compile(r"(\d{1,6})\s*(second|minute|hour|day)s?")
 
 
-class ReadingOptions(BaseModel):
-    """Options of every source that speaks SQL, which a slice's Config inherits.
+class ReadingOptions(TaskOptions):
+    """Options of every source that speaks SQL, which a slice's Config inherits; where it is read, `run` says (TaskOptions).
 
     lag: how far behind its last upper bound a window over a time cursor reaches back, for transactions that commit late.
     max_parts: how many extracts of one large table may run beside each other.

@@ -106,7 +106,7 @@ class Reading:
     def _rows(self, cursor: duckdb.DuckDBPyConnection, first: int, end: int) -> Files:
         name = f"{first:013d}-{self._call}.parquet"
         try:
-            files = self._written(cursor, name, chunks.chunk_sql(self._part, first, end, self._dialect), self._schema)
+            files = self._written(cursor, name, chunks.chunk_sql(self._part, first, end, self._schema, self._dialect), self._schema)
         except RowError as error:
             found = self._unreadable(cursor, first, end)
             if not found:
@@ -136,7 +136,7 @@ class Reading:
         rows = unreadable.rejected_sql(self._part, first, end, self._schema, keys_of(self._flow), self._masks, self._dialect)
         copy = unreadable.copy_rejected(rows, to_text(self._batch), self._out.url(name), self._dialect)
         rejected = {"key": self._out.key(name), "rows": self._run(cursor, copy, rows)[0][0]}
-        good = unreadable.readable_sql(self._part, first, end, self._dialect)
+        good = unreadable.readable_sql(self._part, first, end, self._schema, self._dialect)
         written = self._written(cursor, f"{first:013d}-{self._call}.parquet", good, self._schema)
         nothing = {"key": self._out.key(name), "rows": 0, "bytes": 0, "values": {}}
         return [{**(written[0] if written else nothing), "rejected": rejected}, *written[1:]]

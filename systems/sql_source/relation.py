@@ -9,6 +9,7 @@ from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Flow, Mode
 from shared_metadata.program.schema import Schema, SchemaColumn
 from systems.sql_source.dialect import Mapped, TableSize
+from systems.sql_source.members import Member
 
 BATCH, DELETED = "_batch", "_deleted"
 OWN = (BATCH, DELETED)
@@ -33,6 +34,8 @@ class Relation:
     reads: what stands in FROM: a quoted table, or the query in parentheses.  columns: SQL over it, in the schema's order.
     expressions: SQL over c0, c1 …: each column as its Iceberg type.  misfits: over the same, where it cannot be or a key is null.
     filter: the flow's WHERE, or ''.  unfiltered: what stands in FROM for the rows that the flow's WHERE does not take, or ''.
+    members: the tables that its rows are in, the table itself first; () where they are not known.
+    remade: rows come and change at any time whatever their values, as in a materialized view, and tell since when they are there.
     """
 
     schema: Schema
@@ -43,6 +46,8 @@ class Relation:
     filter: str = ""
     unfiltered: str = ""
     size: TableSize = field(default_factory=TableSize)
+    members: tuple[Member, ...] = ()
+    remade: bool = False
 
     @property
     def left(self) -> tuple[str, tuple[str, ...]]:

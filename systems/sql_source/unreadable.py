@@ -24,9 +24,9 @@ def checked(part: Part, schema: Schema) -> list[str]:
     return [f"{name} ({kind})" for name, kind, misfit in _columns(part, schema) if misfit]
 
 
-def readable_sql(part: Part, first: int, end: int, dialect: Dialect) -> str:
+def readable_sql(part: Part, first: int, end: int, schema: Schema, dialect: Dialect) -> str:
     """The other rows, as `chunk_sql` gives them."""
-    return f"{chunk_sql(part, first, end, dialect)} WHERE ({_any(part)}) IS NOT TRUE"
+    return f"{chunk_sql(part, first, end, schema, dialect)} WHERE ({_any(part)}) IS NOT TRUE"
 
 
 def rejected_sql(

@@ -21,7 +21,8 @@ class TargetColumn:
 
     type: as in a CREATE TABLE, with its modifiers.  base: what the catalog calls it, without them.
     required: NOT NULL without a default.  generated: the database computes it and takes no value; identity: but one by override.
-    nullable: takes nulls.  equals: the operator of its type.  collation: a clause of CREATE TABLE, where it needs one.
+    nullable: takes nulls.  fills: a null is not refused, but becomes a value of the database's own.
+    equals: the operator of its type.  collation: a clause of CREATE TABLE, where it needs one.
     stored: the type below a domain, with its modifiers; '' for `type`.  parts: the types of elements, bounds and fields, as `base`.
     """
 
@@ -36,6 +37,7 @@ class TargetColumn:
     collation: str = ""
     stored: str = ""
     parts: frozenset[str] = frozenset()
+    fills: bool = False
     quote: Quote = field(default=identifier, compare=False, repr=False)
 
     @property
@@ -66,7 +68,7 @@ class TargetTable:
     (foreign keys, triggers).  referenced: columns to which foreign keys refer.  parents: foreign key ▸ the table that it refers to.
     own_parents: columns that refer to other rows of the table.  before: triggers that may leave a row out.
     below: its partitions and heirs, which an error may name instead of it.
-    names: of its unique indexes, which an error may tell.
+    names: of its unique indexes, which an error may tell.  partitioned: a row may fit none of its partitions.
     """
 
     schema: str
@@ -83,6 +85,7 @@ class TargetTable:
     before: tuple[str, ...] = ()
     below: frozenset[tuple[str, str]] = frozenset()
     names: frozenset[str] = frozenset()
+    partitioned: bool = False
     quote: Quote = field(default=identifier, compare=False, repr=False)
 
     @property

@@ -24,17 +24,21 @@ def counts(rows: str, failing: Sequence[str]) -> str:
 
 def keep(rows: str, kept: str, sql: WarehouseSql, columns: Sequence[SchemaColumn], failing: Sequence[str]) -> str:
     named = names(sql, columns)
-    return f"INSERT INTO {kept} ({named}) SELECT {named} FROM {rows} AS r WHERE NOT ({' OR '.join(failing)})"
+    return sql.fill(kept, named, f"SELECT {named} FROM {rows} AS r WHERE NOT ({' OR '.join(failing)})")
 
 
 def put_aside(
-    rows: str, aside: str, sql: WarehouseSql, columns: Sequence[SchemaColumn], failing: Mapping[str, str], batch: str
+    rows: str, aside: str, unread: str, sql: WarehouseSql, columns: Sequence[SchemaColumn], failing: Mapping[str, str], batch: str
 ) -> str:
-    """The rows that fail any, as rejected rows: each with the names of those.  failing: name ▸ what `fails` gives."""
+    """The rows that fail any, as rejected rows: each with the names of those.
+
+    unread: the table of those that could not be read, which come along, or ''.  failing: name ▸ what `fails` gives.
+    """
     reasons = " || ".join(f"CASE WHEN {one} THEN {sql.literal(', ' + name)} ELSE '' END" for name, one in failing.items())
     values = f"{sql.moment(batch)}, 'organize', substring({reasons}, 3), {sql.as_json(columns)}"
-    where = " OR ".join(failing.values())
-    return f"INSERT INTO {aside} ({names(sql, rejected_rows.COLUMNS)}) SELECT {values} FROM {rows} AS r WHERE {where}"
+    named = names(sql, rejected_rows.COLUMNS)
+    query = f"SELECT {values} FROM {rows} AS r WHERE {' OR '.join(failing.values())}"
+    return sql.fill(aside, named, f"{query} UNION ALL SELECT {named} FROM {unread}" if unread else query)
 
 
 def twice(rows: str, sql: WarehouseSql, key: Sequence[str]) -> str:

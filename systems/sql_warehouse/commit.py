@@ -149,7 +149,7 @@ def result(sql: WarehouseSql, session: Session, work: Work, prepared: Document, 
     values = ", ".join(f"{sql.unloaded(c)} AS {sql.filed(c.name)}" for c in columns)
     files = list[dict[str, Any]]()
     if prepared["rows"]:
-        ran = session.run("unload", [sql.unload(f"SELECT {values} FROM {prepared['table']}", prefix)])
+        ran = session.run("unload", sql.unload(f"SELECT {values} FROM {prepared['table']}", prefix))
         written = sql.unloaded_files(lambda: session.rows(ran), prefix)
         if written is None:
             listed = staging.read(work.table.dataset, f"result-{turn_of(work).token('unload')}", "manifest") or {"entries": []}

@@ -70,12 +70,24 @@ class WarehouseSql(Protocol):
         """The expression of a row as a JSON object."""
         ...
 
-    def copy(self, table: str, manifest: str, files: Sequence[str]) -> list[str]:
-        """Loads files into a table.  table: as it is written.  manifest, files: s3://…; the first lists the others."""
+    def copy(self, table: str, manifest: str, files: Sequence[str], columns: Sequence[SchemaColumn]) -> list[str]:
+        """Loads files of these columns into a table, as it is written.  manifest, files: s3://…; the first lists the others."""
         ...
 
-    def unload(self, query: str, prefix: str) -> str:
-        """Writes a query's rows to Parquet files below s3://…, with a manifest, or with a row for each."""
+    def fill(self, table: str, named: str, query: str) -> str:
+        """Writes a query's rows into a staging table that holds none.  table, named: it and its columns, as they are written."""
+        ...
+
+    def delete(self, table: str, other: str, alias: str, where: str) -> str:
+        """Deletes the rows for which another table has one.  table, other: as they are written.  where: of `alias`, the second."""
+        ...
+
+    def update(self, table: str, sets: str, other: str, alias: str, where: str) -> str:
+        """Changes the rows for which another table has one."""
+        ...
+
+    def unload(self, query: str, prefix: str) -> list[str]:
+        """Writes a query's rows to Parquet files below s3://…, with a manifest, or the last statement's rows tell of them."""
         ...
 
     def unloaded_files(self, answered: Callable[[], Sequence[Sequence[Any]]], prefix: str) -> list[dict[str, Any]] | None:
@@ -105,6 +117,21 @@ class WarehouseSql(Protocol):
     def guard(self, condition: str) -> str:
         """A query that fails, as the service recognises, where a condition does not hold."""
         ...
+
+
+def fill(table: str, named: str, query: str) -> str:
+    """`WarehouseSql.fill` of a service that runs a statement once under its token."""
+    return f"INSERT INTO {table} ({named}) {query}"
+
+
+def delete_using(table: str, other: str, alias: str, where: str) -> str:
+    """`WarehouseSql.delete` where DELETE has USING."""
+    return f"DELETE FROM {table} USING {other} AS {alias} WHERE {where}"
+
+
+def update_from(table: str, sets: str, other: str, alias: str, where: str) -> str:
+    """`WarehouseSql.update` where UPDATE has FROM."""
+    return f"UPDATE {table} SET {sets} FROM {other} AS {alias} WHERE {where}"
 
 
 Tables = Mapping[str, Sequence[SchemaColumn]]

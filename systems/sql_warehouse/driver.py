@@ -96,7 +96,7 @@ class SqlWarehouseDriver:
         kept = (*columns, SchemaColumn(VIEW_BATCH, "timestamptz")) if batch else columns
         self._fits(work, session.rows(asked), kept)
         rows = self._staging(work, "rows")
-        insert = f"INSERT INTO {rows} ({names(self.sql, kept)}) {reading.cast(self.sql, text, kept, batch)}"
+        insert = self.sql.fill(rows, names(self.sql, kept), reading.cast(self.sql, text, kept, batch))
         newest = " UNION ALL ".join(Ledger(self.sql, name).newest(name) for name in inputs)
         keys = flow.key if flow.mode == Mode.MERGE and flow.kind != Kind.RESULT else ()
         # Which states are there is asked first: of a warehouse whose every statement sees the newest, the query sees no older ones.
@@ -123,15 +123,13 @@ class SqlWarehouseDriver:
         if not any(r.failing and r.action == "QUARANTINE" for r in results):
             return results, {**prepared, "statements": [*prepared["statements"], *session.ran]}
         columns = _columns(prepared)
-        kept, aside, unread = self._staging(work, "kept"), prepared["aside"], []
-        if not aside:
-            aside = self._staging(work, "aside")
-            unread = [create(sql, aside, rejected_rows.COLUMNS)]
+        kept, aside, unread = self._staging(work, "kept"), self._staging(work, "all aside"), prepared["aside"]
         own = [c for c in columns if c.name != batch_column(work.flow)]
         texts = [
-            *self._schema(kept, *([aside] if unread else ())),
-            *(create(sql, kept, columns), checking.keep(rows, kept, sql, columns, [*failing.values()]), *unread),
-            checking.put_aside(rows, aside, sql, own, failing, to_text(work.claim.interval.start)),
+            *self._schema(kept, aside),
+            *(create(sql, kept, columns), checking.keep(rows, kept, sql, columns, [*failing.values()])),
+            create(sql, aside, rejected_rows.COLUMNS),
+            checking.put_aside(rows, aside, unread, sql, own, failing, to_text(work.claim.interval.start)),
             f"SELECT (SELECT count(*) FROM {kept}) AS kept, (SELECT count(*) FROM {aside}) AS aside",
         ]
         stay, gone = session.rows(session.run("aside", texts))[0]
@@ -215,8 +213,8 @@ class SqlWarehouseDriver:
             query = latest(sql, f"({query}) AS loaded", columns, flow.key, flow.cursor)
         return [
             f"CREATE TABLE {raw} ({', '.join(f'{sql.filed(c.name)} {loaded[c.name][0]}' for c in columns)})",
-            *sql.copy(raw, f"s3://{bucket}/{key}", [str(entry["url"]) for entry in entries]),
-            f"INSERT INTO {into} ({names(sql, columns)}) {query}",
+            *sql.copy(raw, f"s3://{bucket}/{key}", [str(entry["url"]) for entry in entries], columns),
+            sql.fill(into, names(sql, columns), query),
             f"DROP TABLE {raw}",
         ]
 

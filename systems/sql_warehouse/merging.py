@@ -49,20 +49,20 @@ class Merge:
         self, target: str, rows: str, left: str, columns: Sequence[SchemaColumn], stored: Sequence[SchemaColumn], start: str
     ) -> list[str]:
         """rows, left: staging tables; left '' where no key is gone.  stored: the columns of the target.  start: of the batch."""
-        found = list[str]()
+        sql, found = self.sql, list[str]()
         if left:
             newer = self._newer(left, "n", columns)
-            found += self._each(lambda same: f"DELETE FROM {left} USING {rows} AS n WHERE {same} AND NOT {newer}", left, "n")
-            found += self._each(lambda same: f"DELETE FROM {rows} USING {left} AS n WHERE {same}", rows, "n")
+            found += self._each(lambda same: sql.delete(left, rows, "n", f"{same} AND NOT {newer}"), left, "n")
+            found += self._each(lambda same: sql.delete(rows, left, "n", same), rows, "n")
             marked = f"({self._stays('t', left, stored)} OR {self._marked('t', left, columns)})"
-            found += self._each(lambda same: f"DELETE FROM {left} USING {target} AS t WHERE {same} AND {marked}", left, "t")
+            found += self._each(lambda same: sql.delete(left, target, "t", f"{same} AND {marked}"), left, "t")
         stays = self._stays("t", rows, stored)
         if stays != "false":
-            found += self._each(lambda same: f"DELETE FROM {rows} USING {target} AS t WHERE {same} AND {stays}", rows, "t")
+            found += self._each(lambda same: sql.delete(rows, target, "t", f"{same} AND {stays}"), rows, "t")
         if left:
             sets = self._set(target, columns, start)
-            found += self._each(lambda same: f"UPDATE {target} SET {sets} FROM {left} AS n WHERE {same}", target, "n")
-        found += self._each(lambda same: f"DELETE FROM {target} USING {rows} AS n WHERE {same}", target, "n")
+            found += self._each(lambda same: sql.update(target, sets, left, "n", same), target, "n")
+        found += self._each(lambda same: sql.delete(target, rows, "n", same), target, "n")
         return [*found, append(self.sql, target, rows, columns)]
 
     def _each(self, statement: Callable[[str], str], one: str, other: str) -> list[str]:

@@ -17,7 +17,7 @@ from shared_metadata.errors import InputError
 from shared_metadata.program import Flow, Kind, Position, Program, Table
 from shared_metadata.program.intervals import Interval, ceil, covered, floor
 from shared_metadata.state.boundary import intervals_of, last_common
-from shared_metadata.state.effect import Effect, FlowProgress, natural_effect, restatement
+from shared_metadata.state.effect import Effect, FlowProgress, begins_again, natural_effect, restatement
 from shared_metadata.state.entries import BEGINNING, Entry, Timeline
 from shared_metadata.state.records import Batch, FlowState, Moved, TableOutcome, TableState, TableStatus
 from shared_metadata.state.schedule import DueBatch, due_batches
@@ -157,7 +157,7 @@ class World:
             tables = dict(self.states[flow.id].tables) if flow.id in self.states else {}
             for table in flow.tables:
                 state = tables.get(table.dataset)
-                if state is None or (self.timeline.entries and former.is_over(flow.id, table.dataset, state)):
+                if state is None or (self.timeline.entries and begins_again(former, flow.id, table.dataset, state, start)):
                     before = state.watermark if state and state.watermark > start else None
                     skipped = state.skipped if state else ()
                     tables[table.dataset] = TableState(start, begins=start, again_until=before, skipped=skipped)

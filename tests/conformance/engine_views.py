@@ -28,6 +28,7 @@ from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.program.source_schemas import ConnectionSchemas
 from slices.organize.iceberg.slice import SLICE as ICEBERG
 from slices.registry import installed
+from systems.iceberg import beside
 from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, open_cloud, run_batch, shared_session
 from tests.conformance.organize import FLIGHTS, ID, VIEW, Lake, Row, Typed, flights
 
@@ -159,6 +160,23 @@ class EngineViewsConformance(ServedEngine):
         lake.load(flights((3, "AA", 1.0), (3, "AA", 2.0)))
         (error,) = lake.run(VIEW, record_errors=True).errors.values()
         assert "several rows with the same id" in str(error)
+
+    def test_a_row_that_a_merge_has_deleted_beside_its_file_is_not_there(
+        self, lake: EngineViews, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """In the table that a query reads, and in the one that its result is merged into."""
+        monkeypatch.setattr(beside, "LEAST_BYTES", 0)
+        monkeypatch.setattr(beside, "WORN", 0.9)
+        lake.program(carriers("MERGE", "ON (carrier)"), "MERGE ON (id)")
+        for rows in (
+            flights((1, "AA", 1.0), (2, "AA", 3.0), (3, "UA", 5.0), (4, "DL", 0.0)),
+            flights((2, "AA", 9.0), (5, "UA", 1.0)),
+        ):
+            lake.load(rows)
+            lake.run(VIEW)
+        assert len(lake.table(FLIGHTS).inspect.delete_files()) == 1
+        found = sorted((row["carrier"], row["id"], row["delay"]) for row in lake.rows(VIEW))
+        assert found == [("AA", 2, 5.0), ("DL", 1, 0.0), ("UA", 2, 3.0)]
 
     def test_a_batch_of_append_that_is_run_again_replaces_its_rows_and_no_others(self, lake: EngineViews) -> None:
         lake.program(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import time
 import uuid
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +27,7 @@ from shared_metadata.contract.landed import STEP, Landed, LandedStep
 from shared_metadata.contract.runtime.environment import Environment
 from shared_metadata.contract.runtime.services import Services
 from shared_metadata.contract.steps import Steps
+from shared_metadata.contract.tasks import process
 from shared_metadata.program import Program
 from shared_metadata.program.intervals import Interval, to_text
 from shared_metadata.store import access
@@ -125,6 +127,7 @@ class Cloud:
     def __init__(self) -> None:
         self.session = shared_session()
         self.clock, identity = SettableClock(), uuid.uuid4().hex[:12]
+        self.has_task = 0  # 1 where the functions have tasks to go on in
         self.table, self.bucket = f"metadata-{identity}", f"data-{identity}"
         self.dynamodb, self.s3 = self.session.client("dynamodb"), self.session.client("s3")
         self.writer = MetadataWriter(self.dynamodb, self.table, self.clock)
@@ -137,7 +140,7 @@ class Cloud:
 
     def services(self, slice_id: str) -> Services:
         """As a fresh Lambda process of the slice makes them."""
-        services = Services(Environment(slice_id, self.table, self.bucket), self.session, self.clock)
+        services = Services(Environment(slice_id, self.table, self.bucket, 0, self.has_task), self.session, self.clock)
         services.dynamodb.meta.events.register("before-parameter-build.dynamodb", _refuse_what_is_not_granted)
         return services
 
@@ -239,7 +242,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
 class BatchRun:
     """What one execution did. errors: dataset ▸ the exception that its commit recorded; calls: step ▸ how often it ran.
 
-    pauses: of the machine, in seconds, in their order.
+    pauses: of the machine, in seconds, in their order.  tasks: the steps that were tasks, in theirs.
     """
 
     planned: Mapping[str, Any]
@@ -247,6 +250,7 @@ class BatchRun:
     errors: dict[str, Exception] = field(default_factory=dict)
     calls: dict[str, int] = field(default_factory=dict)
     pauses: list[int] = field(default_factory=list)
+    tasks: list[str] = field(default_factory=list)
 
 
 def run_batch(
@@ -308,11 +312,34 @@ def _until_answered(
     """The answer of a step, which is called again after each pause that it asks for."""
     for _ in range(MAX_CALLS):
         state = _call(steps, name, state, make)
+        if "task" in state:
+            run.tasks.append(name)
+            state = {**state, "task": {**state["task"], **by_task(steps, name, state["task"])}}
+            continue
         if "waiting" not in state:
             return state
         run.pauses.append(state["waiting"]["seconds"])
         steps.services.clock.advance(seconds=run.pauses[-1])  # type: ignore[attr-defined]
     raise AssertionError(f"{name} has paused {MAX_CALLS} times and gets nowhere")
+
+
+def by_task(steps: Steps, name: str, task: Mapping[str, Any]) -> dict[str, Any]:
+    """Runs what is handed over, as the process of a task does; what its state machine is told of it."""
+
+    def ended(code: int) -> None:
+        raise AssertionError(f"the task of {name} has ended itself with {code}")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "2048")  # the process sets its own
+        with granted(steps.declaration.stage, name):
+            code = process.run(getattr(steps, name), steps.services, task["key"], time.time(), end=ended)
+    assert code == 0
+    return {
+        "ended": {
+            "TaskArn": "arn:aws:ecs:eu-central-1:111122223333:task/atoll/0123456789abcdef",
+            "StopCode": "EssentialContainerExited",
+        }
+    }
 
 
 @contextmanager

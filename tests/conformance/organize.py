@@ -26,6 +26,7 @@ from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.organize import OpenDriver, OrganizeSteps
 from shared_metadata.contract.parquet.duckdb_session import identifier as quoted
 from shared_metadata.contract.runtime.staging import Staging
+from shared_metadata.contract.tasks.run import FUNCTION, run_of
 from shared_metadata.errors import DefinitionError, StaleToken
 from shared_metadata.program import BadRows, Expectation, Flow, Kind, Mode, Position, Program, Table, Warehouse
 from shared_metadata.program.intervals import Interval, to_text
@@ -208,6 +209,7 @@ class OrganizeConformance:
             self.serve(cloud, monkeypatch)
             lake = Lake(cloud, self.declaration, self.open_driver())
             lake.options = self.options
+            cloud.has_task = int(run_of(self.options) != FUNCTION)
             yield lake
             self.forget(cloud)
 

@@ -16,7 +16,7 @@ from shared_metadata import naming
 from shared_metadata.contract.discovery import DiscoverStep
 from shared_metadata.errors import DefinitionError, SecretError
 from shared_metadata.program.schema import Schema, SchemaColumn
-from shared_metadata.program.source_schemas import ConnectionSchemas
+from shared_metadata.program.source_schemas import Concern, ConnectionSchemas, SourceNote
 from slices.registry import installed
 
 Atoll = Callable[..., Result]
@@ -108,6 +108,10 @@ class Catalog:
 
     def warnings(self, tables: Sequence[str] | None) -> dict[str, str]:
         return {name: "rows are hidden; GRANT it" for name in tables or self._tables if name.endswith("guarded")}
+
+    def notes(self, tables: Sequence[str]) -> dict[str, list[SourceNote]]:
+        note = SourceNote(Concern.CURSOR, "at has no zone; write AT TIME ZONE 'Asia/Kolkata'", "at")
+        return {name: [note] for name in tables if name.endswith("local")}
 
     def close(self) -> None: ...
 
@@ -295,3 +299,23 @@ def test_a_table_of_which_a_batch_would_fail_is_told_with_what_to_do(atoll: Atol
     assert listed["ops.warnings"] == {"public.guarded": "rows are hidden; GRANT it"} and "crm.warnings" not in listed
     (connection,) = json.loads(atoll("discover", "ops", "--tables", "public.guarded", "--json").stdout)["connections"]
     assert connection["warnings"] == {"public.guarded": "rows are hidden; GRANT it"}
+
+
+def test_what_a_cursor_would_not_see_is_told_and_kept_for_check(atoll: Atoll, sources: Sources, folder: Path) -> None:
+    at = SchemaColumn("at", "timestamp", True, "at", "timestamp without time zone")
+    sources.tables["ops"]["public.local"] = Schema((SchemaColumn("id", "int", False, "id", "integer"), at))
+    shown = atoll("discover", "ops", "--tables", "public.local")
+    assert "  ! public.local: at has no zone" in shown.stderr and shown.exit_code == 0
+    atoll("discover", "ops")
+    file = folder / "schemas" / "ops.json"
+    kept = ConnectionSchemas.from_json(file.read_text())
+    assert list(kept.notes) == ["public.local"] and kept.to_json() == file.read_text()
+    by_cursor = "INSERT INTO lake.ops.local EVERY '1 hour' MERGE ON (id) CURSOR at AS SELECT id, at FROM ops.public.local;"
+    whole = "INSERT INTO lake.ops.whole EVERY '1 hour' REPLACE AS SELECT id, at FROM ops.public.local;"
+    head = "CREATE WAREHOUSE lake USING iceberg;\nCREATE CONNECTION ops TO postgres WITH (secret = 'ops');\n"
+    program = folder / "program.sql"
+    program.write_text(head + by_cursor + whole)
+    told = atoll("check").stdout
+    assert told.count("Note: ") == 1 and "Note: program.sql:3:13: lake.ops.local, of public.local: at has no zone" in told
+    program.write_text(head + by_cursor.replace("SELECT id, at", "SELECT id, at AT TIME ZONE 'Asia/Kolkata' AS at"))
+    assert "Note" not in atoll("check").stdout

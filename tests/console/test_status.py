@@ -137,6 +137,20 @@ def test_a_program_that_stood_still_is_late_and_says_what_waits(atoll: Atoll, re
     assert shown.splitlines()[-1] == "5 datasets: 5 late"
 
 
+@pytest.mark.parametrize("tolerated", [0, 3600])
+def test_status_why_and_run_give_one_answer_to_what_a_dataset_waits_for(atoll: Atoll, ready: Any, tolerated: int) -> None:
+    """An input that may lag is not waited for, once it has made a batch; one that may not is."""
+    compiled = compile_files([])
+    tolerant = replace(compiled.flows[VIEW], tolerates={ORDERS: tolerated} if tolerated else {})
+    activate(ready, replace(compiled, flows={**compiled.flows, VIEW: tolerant}), timedelta(minutes=45))
+    make_all(ready)
+    found, said = statuses(atoll)[VIEW], json.loads(atoll("why", VIEW, "--json").stdout)
+    assert found["waits_for"] == ([] if tolerated else [ORDERS])
+    assert said["path"] == ([VIEW] if tolerated else [VIEW, ORDERS, STAGED])
+    if not tolerated:
+        assert f"{VIEW} is complete through {found['complete_through']}; waits for {ORDERS}" in atoll("run", VIEW).stdout
+
+
 @pytest.mark.parametrize(("seconds", "state"), [(60, "late"), (7200, "current")])
 def test_fresh_within_decides_what_is_late(atoll: Atoll, ready: Any, seconds: int, state: str) -> None:
     activate(ready, program(fresh_within_seconds=seconds), timedelta(seconds=QUARTER))

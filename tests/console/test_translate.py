@@ -104,3 +104,56 @@ def test_what_the_engine_computes_already_is_left(atoll: Atoll, folder: Path) ->
     (folder / "program.sql").write_text(HEAD + DAY)
     result = atoll("translate", "--to", "duckdb")
     assert result.exit_code == 0 and "Nothing to write over" in result.stdout
+
+
+def test_a_program_goes_to_another_warehouse_as_a_whole_and_compiles(atoll: Atoll, folder: Path) -> None:
+    """Also what was computed by another engine of the former one, and the expectation of what is collected."""
+    expects = HEAD.replace("EVERY '1 hour' AS", "EVERY '1 hour' EXPECT known: (delay > 1) OR WARN AS")
+    (folder / "program.sql").write_text(expects.replace("USING iceberg", "USING iceberg WITH (keep = '1 day')") + DAY + OUT)
+    result = atoll("translate", "--to", "redshift", "--with", "managed = TRUE", "--write")
+    assert result.exit_code == 0, result.output
+    text = (folder / "program.sql").read_text()
+    assert "CREATE WAREHOUSE lake USING redshift WITH (managed = TRUE);" in text and "keep" not in text
+    assert "EXPECT named: (strpos('x' || carrier, 'x' || 'A')" in text and "-- of the first" in text
+    assert "EXPECT known: ((CAST(delay AS VARCHAR(32)) = 'NaN' OR delay > 1)) OR WARN" in text
+    assert "SELECT carrier, -- who\n" in text and "id / 2 AS half /* of it */" in text and "USING" not in text.partition(";")[2]
+    slices = json.loads(atoll("check", "--json").stdout)["slices"]
+    assert sorted(slices) == ["collect.postgres", "harness.postgres", "organize.redshift"]
+
+
+def test_what_the_other_warehouse_lacks_is_told_with_all_that_the_program_then_has_as_mistakes(atoll: Atoll, folder: Path) -> None:
+    (folder / "program.sql").write_text(HEAD + DAY)
+    result = atoll("translate", "--to", "snowflake")
+    assert result.exit_code == 1 and "program.sql:1:29: the option `account` is missing" in result.stderr
+    assert "CREATE WAREHOUSE lake USING snowflake\n" in result.stdout and (folder / "program.sql").read_text() == HEAD + DAY
+
+
+def test_what_cannot_be_written_over_to_another_warehouse_is_left_to_be_written(atoll: Atoll, folder: Path) -> None:
+    (folder / "program.sql").write_text(HEAD + ODD + DAY)
+    result = atoll("translate", "--to", "redshift", "--with", "managed = TRUE", "--json")
+    told = json.loads(result.stdout)
+    left = [one["dataset"] for one in told["statements"] if one["errors"]]
+    assert result.exit_code == 1 and left == ["lake.ops.odd"] and told["errors"] == []
+    shown = atoll("translate", "--to", "redshift", "--with", "managed = TRUE")
+    assert "1 statement cannot be written over, and is yours to write in redshift's SQL" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["lake.ops.carrier_day", "--to", "redshift", "--write"], "a warehouse goes to redshift as a whole"),
+        (["--to", "spark", "--with", "managed = TRUE"], "--with is of another warehouse"),
+        (["--to", "redshft"], "other warehouses are redshift, snowflake"),
+    ],
+)
+def test_what_a_move_takes_is_told(atoll: Atoll, folder: Path, typed: list[str], said: str) -> None:
+    (folder / "program.sql").write_text(HEAD + DAY)
+    result = atoll("translate", *typed)
+    assert result.exit_code == 1 and said in result.stderr and "help: " in result.stderr
+    assert (folder / "program.sql").read_text() == HEAD + DAY
+
+
+def test_one_view_is_shown_in_another_warehouse_s_sql(atoll: Atoll, folder: Path) -> None:
+    (folder / "program.sql").write_text(HEAD + DAY)
+    result = atoll("translate", "lake.ops.carrier_day", "--to", "snowflake")
+    assert result.exit_code == 0 and "startswith(carrier, 'A')" in result.stdout and "WAREHOUSE" not in result.stdout

@@ -39,6 +39,8 @@ from shared_metadata.contract.waiting.statements import Status
 from shared_metadata.program.schema import SchemaColumn
 from slices.organize.spark.logic import other_names, reading
 from slices.organize.spark.spelling import as_spark
+from systems.iceberg.delete_files import folded
+from systems.iceberg.overwriting import Overwriting
 from systems.iceberg.staging_table import StagingTables
 from tests.conformance.waiting import EngineConformance
 from tests.spark_lake import SparkLake, real_spark, spark_lake
@@ -346,6 +348,27 @@ VALUES: dict[str, tuple[Any, Any, list[Any]]] = {
         [{"p": None, "q": ""}, {"p": 1, "q": None}, {"p": 2, "q": "x"}, None],
     ),
 }
+
+
+@pytest.mark.deep
+@pytest.mark.budget(200)
+@pytest.mark.timeout(600)
+def test_spark_reads_no_row_that_a_delete_file_of_ours_names(lake: SparkLake) -> None:
+    real_spark()
+    name = f"d{uuid.uuid4().hex[:8]}"
+    lake.table(name, NUMBERS, pa.table([pa.array(range(100_000))], ["n"]))
+    table = lake.catalog.load_table((lake.database, name))
+    (file,) = [task.file for task in table.scan().plan_files()]
+    deletes = folded(table, [], {file.file_path: [*range(90_000), 99_999]}, {file.file_path: file})
+    with table.transaction() as transaction, Overwriting(transaction, {}, "main", deletes):
+        pass
+    target = staging(lake)
+    look = _ran(lake, target, lake.insert(target, f"SELECT n FROM db.{name}"))
+    assert look.status == Status.DONE, look
+    expected = list(range(90_000, 99_999))
+    for read in (name, target):
+        found = lake.catalog.load_table((lake.database, read)).scan().to_arrow()["n"].to_pylist()
+        assert sorted(found) == expected, read
 
 
 @pytest.mark.deep

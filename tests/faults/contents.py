@@ -96,10 +96,11 @@ def _read_dataset(services: Services, flow: Flow, dataset: str, since: datetime,
     for version in versions:
         name = as_of(dataset, version.interval.end, since)
         if table is not None:
-            urls = [file.file_path.split("/", 3)[3] for file in tables.files(table, int(version.pointer["snapshot_id"]))]
+            read = tables.read(dataset, int(version.pointer["snapshot_id"]))
+            urls, deletes = ([url.split("/", 3)[3] for url in some] for some in (read.files, read.deletes))
         else:
-            urls = [file["key"] for file in json.loads(_body(services, version.pointer["manifest"]))["files"]]
-        found.tables[name] = _rows(services, urls)
+            urls, deletes = [file["key"] for file in json.loads(_body(services, version.pointer["manifest"]))["files"]], []
+        found.tables[name] = _rows(services, urls, deletes)
         recorded = (
             str(version.interval),
             str(version.rows),
@@ -157,10 +158,14 @@ def _covered(batch: Batch, program: Program, dataset: str, since: datetime) -> I
         yield Cover(flow.id, dataset, interval, each, since, flow.kind, adds, flow.covers)
 
 
-def _rows(services: Services, urls: list[str]) -> Rows:
+def _rows(services: Services, urls: list[str], deletes: list[str]) -> Rows:
+    """Of these files, without those rows that the others name as deleted."""
     rows: Rows = Counter()
+    named = [row for key in deletes for row in pq.read_table(io.BytesIO(_body(services, key))).to_pylist()]
     for key in urls:
         table = pq.read_table(io.BytesIO(_body(services, key)))
+        deleted = {row["pos"] for row in named if row["file_path"].endswith(f"/{key}")}
+        table = table.take([number for number in range(len(table)) if number not in deleted])
         columns = [table.column(name).to_pylist() for name in sorted(table.column_names, key=lambda name: (name != BATCH, name))]
         rows.update(_texts(list(zip(*columns, strict=True))))
     return rows

@@ -5,6 +5,10 @@ CREATE WAREHOUSE  snow USING snowflake WITH (
   account = 'myorg-myaccount', database = 'analytics', role = 'atoll', warehouse = 'atoll_wh', stage = 'analytics.public.atoll', secret = 'snowflake',
   storage_user_arn = 'arn:aws:iam::123456789012:user/abc1-b-self1234', storage_external_id = 'MYACCOUNT_SFCRole=2_a123456'
 );
+CREATE WAREHOUSE bricks USING databricks WITH (
+  host = 'dbc-a1b2345c-d6e7.cloud.databricks.com', warehouse_id = 'a1b234c567d8e9fa', catalog = 'analytics', secret = 'databricks',
+  storage_principal_arn = 'arn:aws:iam::414351767826:role/unity-catalog-prod-UCMasterRole-14S5ZJVKOTYTL', storage_external_id = '0f1e2d3c-4b5a-6978'
+);
 CREATE CONNECTION crm  TO salesforce WITH (secret = 'crm', rotating_grant = TRUE);
 CREATE CONNECTION ops  TO postgres   WITH (secret = 'ops');
 CREATE CONNECTION app  TO postgres   WITH (secret = 'app');
@@ -46,6 +50,13 @@ AS SELECT id, carrier, updated_at FROM ops.public.flights;
 CREATE MATERIALIZED VIEW snow.ops.carriers EVERY '1 hour' REPLACE
   EXPECT named: (carrier IS NOT NULL) OR QUARANTINE
 AS SELECT carrier, count(*) AS flights FROM snow.ops.flights GROUP BY carrier;
+
+INSERT INTO bricks.ops.flights EVERY '1 hour' MERGE ON (id) CURSOR updated_at
+AS SELECT id, carrier, updated_at FROM ops.public.flights;
+
+CREATE MATERIALIZED VIEW bricks.ops.carriers EVERY '1 hour' REPLACE
+  EXPECT named: (carrier IS NOT NULL) OR QUARANTINE
+AS SELECT carrier, count(*) AS flights FROM bricks.ops.flights GROUP BY carrier;
 
 INSERT INTO app.public.carriers EVERY '1 hour' MERGE ON (carrier)
 AS SELECT carrier, flights FROM lake.ops.carriers;

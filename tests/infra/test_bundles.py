@@ -112,8 +112,8 @@ def test_a_bundle_for_lambda_fits(bundle, handlers, tmp_path):
     assert all(path.open("rb").read(20)[18] == 0xB7 for path in libraries), "a library is not for arm64"
 
 
-@pytest.mark.parametrize(("bundle", "handlers"), CASES)
-def test_boto3_and_botocore_come_from_one_place(bundle, handlers):
+@pytest.mark.parametrize("bundle", [pytest.param(bundle, id=bundle.name) for bundle, _ in bundles()])
+def test_boto3_and_botocore_come_from_one_place(bundle):
     """Both from the bundle, pinned together, or both from the runtime, which is updated without a deploy."""
     own = {"boto3", "botocore"} - set(bundle.excluded)
     asks_for_botocore = any(line.startswith(NEEDS_OWN_BOTOCORE) for line in bundle.wanted)

@@ -156,7 +156,8 @@ def test_every_condition_is_one_that_narrows(templates):
     for who, statement in statements(templates):
         for operator, tested in statement.get("Condition", {}).items():
             once = ({"kms:ViaService"}, {"iam:PassedToService"}, {"redshift-data:statement-owner-iam-userid"})
-            wanted = {"ForAllValues:StringLike": ({"dynamodb:LeadingKeys"},), "StringEquals": once, "StringLike": ({"s3:prefix"},)}
+            like = ({"s3:prefix"},)  # a list of objects is asked for below a prefix
+            wanted = {"ForAllValues:StringLike": ({"dynamodb:LeadingKeys"},), "StringEquals": once, "StringLike": like}
             assert set(tested) in wanted[operator], who
             assert operator != "StringLike" or all(len(text) > 1 for text in as_list(tested["s3:prefix"])), who
 
@@ -240,6 +241,7 @@ def test_only_maintenance_deletes_what_was_staged(templates):
         ("CommitRole", "warehouse/lake/*"),
         ("MaintainRole", "warehouse/lake/*"),
         ("VerificationFunctionRole", "verification/*"),
+        ("Storagebricks", "staging/organize.databricks/*"),  # a result that is written again takes the place of the former one
         *staging,
     }
 
@@ -273,7 +275,7 @@ def test_a_slice_reads_the_secrets_of_its_own_connections_only(templates, progra
             if secret:
                 of.setdefault(installed()[flow.slice_id].stack_name, set()).add(f"atoll/{secret}-??????")
     of["OrganizeRedshiftSlice"] = {"redshift!atoll-organize-redshift-dwh-atoll-??????"}  # of who administers what its stack makes
-    of["OrganizeSnowflakeSlice"] = {"atoll/snowflake-??????"}
+    of["OrganizeSnowflakeSlice"], of["OrganizeDatabricksSlice"] = {"atoll/snowflake-??????"}, {"atoll/databricks-??????"}
     assert read == of and {"atoll/mask-??????", "atoll/ops-??????"} == of["CollectPostgresSlice"]
 
 

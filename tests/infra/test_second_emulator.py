@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from moto.cloudformation.parsing import get_model_map
 from moto.core.config import default_user_config
 
 from infra.settings import Settings
@@ -24,7 +25,6 @@ pytestmark = [pytest.mark.xdist_group("synth"), pytest.mark.deep, pytest.mark.bu
 pytestmark.append(pytest.mark.filterwarnings("ignore:Tried to parse"))
 ORDER = ("SharedMetadata", "Network", "Conductor")  # then the slices
 # moto cannot read the tags of these; and it knows no DeletionPolicy but Retain, so that what holds data is not kept here.
-UNKNOWN = ("AWS::EMRServerless::Application",)  # types of which this emulator makes nothing
 UNREAD_TAGS = ("AWS::KMS::Key", "AWS::SSM::Parameter")
 
 
@@ -59,7 +59,7 @@ def _readable(template: dict[str, Any]) -> dict[str, Any]:
             resource["Properties"].pop("Tags", None)
         if resource["Type"] == "AWS::Lambda::Function":
             resource["Properties"]["Code"] = _code(resource["Properties"]["Code"])
-    unknown = {name for name, resource in template["Resources"].items() if resource["Type"] in UNKNOWN}
+    unknown = {name for name, resource in template["Resources"].items() if resource["Type"] not in get_model_map()}
     found: dict[str, Any] = _without_attributes_of(unknown, template)
     return found
 

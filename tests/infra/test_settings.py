@@ -162,12 +162,14 @@ def test_a_size_of_what_the_program_does_not_use_is_refused_with_the_nearest_nam
     [
         (Ceilings(), {}),
         (Ceilings(0, {"a": 7}), {"a": 7}),
-        (Ceilings(20), {"a": 8, "b": 8, "conductor": 3, "verify": 1}),
-        (Ceilings(20, {"a": 5}), {"a": 5, "b": 11, "conductor": 3, "verify": 1}),
+        (Ceilings(20), {"a": 10, "b": 6, "conductor": 3, "verify": 1}),
+        (Ceilings(15), {"a": 8, "b": 3, "conductor": 3, "verify": 1}),
+        (Ceilings(14), {"a": 7, "b": 3, "conductor": 3, "verify": 1}),  # one for each function
+        (Ceilings(20, {"a": 8}), {"a": 8, "b": 8, "conductor": 3, "verify": 1}),
     ],
 )
 def test_a_ceiling_is_shared_out_and_never_passed(ceilings: Ceilings, expected: Mapping[str, int]) -> None:
-    found = ceilings.of(["a", "b"])
+    found = ceilings.of({"a": 7, "b": 3})
     assert found == expected
     assert not ceilings.installation or sum(found.values()) == ceilings.installation
 
@@ -180,8 +182,8 @@ def test_a_slices_functions_share_its_ceiling() -> None:
 
 @pytest.mark.parametrize(
     ("ceilings", "cause"),
-    [(Ceilings(3), "need 6 at least"), (Ceilings(9, {"c": 1}), "concurrencyOf=c"), (Ceilings(9, {"a": 8}), "need 13")],
+    [(Ceilings(13), "need 14 at least"), (Ceilings(9, {"c": 1}), "concurrencyOf=c"), (Ceilings(9, {"a": 8}), "need 15")],
 )
 def test_a_ceiling_that_leaves_nothing_for_somebody_is_refused(ceilings: Ceilings, cause: str) -> None:
     with pytest.raises(ValueError, match=cause):
-        ceilings.of(["a", "b"])
+        ceilings.of({"a": 7, "b": 3})

@@ -22,7 +22,9 @@ _CAPABILITIES = {
         reports_left=True,
         rejects_rows=True,
     ),
-    "collect.postgres": Capabilities(dialect="postgres", modes=_ALL_MODES, rejects_rows=True, reports_left=True),
+    "collect.postgres": Capabilities(
+        dialect="postgres", modes=_ALL_MODES, rejects_rows=True, reports_left=True, rising_types=("text",)
+    ),
     "collect.events": Capabilities(dialect="duckdb", modes=(Mode.APPEND,), default_mode=Mode.APPEND, queries="none"),
     "organize.iceberg": Capabilities(dialect="duckdb", modes=_ALL_MODES, longest_name=255),
     "organize.archive": Capabilities(dialect="duckdb", modes=(Mode.REPLACE, Mode.APPEND)),

@@ -1,4 +1,4 @@
-"""Engines that compute queries over rows of `meaning_rows`: DuckDB as the lake's slice has it, and the double of Athena."""
+"""Engines that compute queries over rows of `meaning_rows`: DuckDB as the lake's slice has it, and doubles of the other ones."""
 
 from __future__ import annotations
 
@@ -21,9 +21,13 @@ from doubles.athena.statement import parsed
 from language.dialects.duckdb.types import duckdb_type
 from language.dialects.trino.types import TYPES as TRINO
 from shared_metadata.program.schema import SchemaColumn
+from slices.organize.redshift.logic import RedshiftSql
+from slices.organize.snowflake.logic import SnowflakeSql
 
 Rows = Sequence[tuple[Any, ...]]
 Engine = Callable[[str, str, Sequence[SchemaColumn], Rows], "dict[Any, Any] | str"]
+# As Snowflake keeps them.
+_SNOWFLAKE = {"int": "DECIMAL(10, 0)", "long": "DECIMAL(19, 0)", "float": "DOUBLE"}
 CLOSE = 1e-12  # relative: what a sum of floating numbers depends on is the order in which they come
 
 
@@ -61,6 +65,61 @@ def athena_answers(sql: str, table: str, columns: Sequence[SchemaColumn], rows: 
             if "NOT_SUPPORTED" in str(error):
                 raise
             return str(error)
+
+
+def redshift_answers(sql: str, table: str, columns: Sequence[SchemaColumn], rows: Rows) -> dict[Any, Any] | str:
+    from psycopg import Error
+
+    from doubles.redshift_data.errors import StatementFailed
+    from doubles.redshift_data.words import said
+    from tests.memory.redshift import databases
+
+    written, name = RedshiftSql(""), table.rpartition(".")[2]
+    connection = databases().open("meanings", "dev")
+    try:
+        made = ", ".join(f"{written.identifier(c.name)} {written.declared(c.type)}" for c in columns)
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS t; CREATE TEMP TABLE {name} ({said_columns(made)})")
+        holes = ", ".join("%s" for _ in columns)
+        with connection.cursor() as cursor:
+            cursor.executemany(f"INSERT INTO {name} VALUES ({holes})", rows)
+        return dict(connection.execute(said(written.spelled(sql.replace(table, name))).text.encode()).fetchall())
+    except (Error, StatementFailed) as error:
+        return str(error)
+    finally:
+        databases().close(connection)
+
+
+def said_columns(made: str) -> str:
+    """Columns as the double writes them for PostgreSQL."""
+    from doubles.redshift_data.words import said
+
+    return said(f"CREATE TABLE x ({made})").text.partition("(")[2].rpartition(")")[0]
+
+
+def snowflake_answers(sql: str, table: str, columns: Sequence[SchemaColumn], rows: Rows) -> dict[Any, Any] | str:
+    import pyarrow as pa
+
+    from doubles.snowflake.errors import StatementFailed
+    from doubles.snowflake.session import Database, Session
+    from doubles.snowflake.words import statements
+
+    written, database, called = SnowflakeSql(), Database(), table.rpartition(".")[2]
+    arrow = pa.table({column.name: [row[number] for row in rows] for number, column in enumerate(columns)})
+    database.connection.execute("SET TimeZone = 'UTC'")
+    database.connection.register("given", arrow)
+    items = ", ".join(
+        f"CAST({c.name} AS {_SNOWFLAKE.get(c.type, duckdb_type(c.type))}) AS {written.identifier(c.name)}" for c in columns
+    )
+    database.connection.execute(f"CREATE TABLE {written.identifier(called)} AS SELECT {items} FROM given")
+    session = Session(database, lambda stage: (None, "", ""))
+    try:
+        (one,) = statements(written.spelled(sql.replace(table, called)))
+        return dict(tuple(row) for row in session.run(one).rows)
+    except StatementFailed as error:
+        return f"{error.code} {error}"
+    finally:
+        session.end()
+        database.connection.close()
 
 
 def _kind(name: str) -> Kind:

@@ -24,18 +24,16 @@ def flow(statement: str) -> Flow:
 
 def test_casts_are_the_slice_s_and_columns_keep_their_names_at_the_source() -> None:
     items = 'o.id, CAST(o."Unit Price" AS DECIMAL(12, 2)) AS price, day::date, tags::VARCHAR[] AS tags'
-    found = flow(
-        f"INSERT INTO lake.a.b EVERY '1 hour' AS SELECT {items} FROM dropped.orders AS o WHERE o.id > 5 AND day LIKE '2026%'"
-    )
+    where = "o.id > 5 AND day LIKE '2026%'"
+    found = flow(f"INSERT INTO lake.a.b EVERY '1 hour' AS SELECT {items} FROM dropped.orders AS o WHERE {where}")
     columns = (Column("id", "id"), Column("price", '"Unit Price"'), Column("day", "day"), Column("tags", "tags"))
     assert (found.columns, found.mode, found.filter) == (columns, Mode.APPEND, "id > 5 AND day LIKE '2026%'")
     assert found.casts == {"price": "decimal(12,2)", "day": "date", "tags": "list<string>"}
 
 
 def test_a_cast_may_name_what_is_nested() -> None:
-    found = flow(
-        "INSERT INTO lake.a.b EVERY '1 hour' AS SELECT tags::STRUCT(a INTEGER, \"b c\" MAP(VARCHAR, DOUBLE)[]) AS t FROM dropped.orders"
-    )
+    item = 'tags::STRUCT(a INTEGER, "b c" MAP(VARCHAR, DOUBLE)[]) AS t'
+    found = flow(f"INSERT INTO lake.a.b EVERY '1 hour' AS SELECT {item} FROM dropped.orders")
     assert found.casts == {"t": 'struct<a: int, "b c": list<map<string, double>>>'}
 
 

@@ -29,6 +29,8 @@ MISTAKES = (
 @example(before="$a$\u3000$a$")
 @example(before='1 AS "\ufeff"')
 @example(before="\u2003 1")
+@example(before="'`'")
+@example(before="/*`*/ 1")
 def test_a_query_s_mistake_is_told_where_it_is_after_ascii(mistake: str, before: str) -> None:
     plain, wide = f"SELECT '.'{mistake}", f"SELECT {before}{mistake}"
     offset = len(wide) - len(plain)

@@ -114,6 +114,20 @@ def test_a_cursor_is_of_a_type_whose_values_rise(
     assert all("do not rise" in each and "name another CURSOR" in each for each in said)
 
 
+@pytest.mark.parametrize("mode", ["MERGE ON (id)", "APPEND"])
+def test_texts_and_uuids_rise_where_the_program_says_so(mode: str, slices: Mapping[str, Slice]) -> None:
+    said = [name for name, kind in TYPES.items() if kind in ("text", "uuid", "character(26)", "character varying(26)")]
+    assert len(said) > 1
+    rising = "{} CURSOR c RISING AS SELECT id, {} AS c FROM {}"
+    none_refused([rising.format(mode, name, "ops.t") for name in (*said, *RISING["postgres"])], slices)
+    plain = [f"{mode} CURSOR c AS SELECT id, {name} AS c FROM ops.t" for name in said]
+    assert all("write CURSOR c RISING" in each for each in all_refused(plain, slices))
+    others = [rising.format(mode, name, "ops.t") for name in TYPES if name not in (*said, *RISING["postgres"])]
+    assert all("do not rise" in each and "RISING" not in each for each in all_refused(others, slices))
+    (mysql,) = all_refused([rising.format(mode, "id", "my.t")], slices)
+    assert "collect.mysql takes no RISING" in mysql and "remove RISING" in mysql
+
+
 def test_of_all_types_of_postgresql_numbers_and_times_rise(slices: Mapping[str, Slice]) -> None:
     can = slices["collect.postgres"].capabilities
     rising = {name for name, kind in catalogue.types().items() if kind.kind != "p" and can.may_be_cursor(str(Kind(name)))}

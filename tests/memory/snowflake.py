@@ -13,7 +13,7 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from doubles.snowflake.server import served
+from doubles.https import served
 from doubles.snowflake.service import Account, SnowflakeApi
 from doubles.snowflake.session import Database
 from infra.embedded.tls import ensure_certificate
@@ -50,9 +50,13 @@ class Served:
 
     def asked(self, query: str) -> list[dict[str, Any]]:
         """What another session reads, whose query is DuckDB's."""
+        return self.arrow(query).to_pylist()
+
+    def arrow(self, query: str) -> Any:
+        """The same as an Arrow table."""
         cursor = self.api.account.databases[DATABASE].connection.cursor()
         cursor.execute("SET TimeZone = 'UTC'")
-        return cursor.execute(query).to_arrow_table().to_pylist()
+        return cursor.execute(query).to_arrow_table()
 
 
 @cache

@@ -10,9 +10,10 @@ import pytest
 
 from shared_metadata.errors import RetryLater, SecretError
 from shared_metadata.program import Connection, Position
+from slices.harness.mysql.refusals import MENDED, MISFITS
 from systems.mysql.address import SSL_MODES, read_address
 from systems.mysql.catalog import identifier, text_literal
-from systems.mysql.failures import connection_error, word
+from systems.mysql.failures import OF_A_ROW, PASSING, connection_error, word
 from tests.conformance import hostile
 
 SHOP = Connection("shop", "mysql", {"secret": "shop"}, Position("p.sql", 3, 1))
@@ -68,6 +69,19 @@ def test_why_a_connection_is_refused_is_told_by_its_number(number: int) -> None:
     found = connection_error(pymysql.err.OperationalError(number, "for 'us3r'@'h0st' (using password: YES)"), "shop", "p.sql:3:1")
     assert type(found) is NUMBERS[number] and found.remedy and "us3r" not in str(found) and "h0st" not in str(found)
     assert isinstance(found, RetryLater) or "'shop'" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(167, "AUTOINC_ERANGE"), (1978, "INVALID_DEFAULT_VALUE_FOR_FIELD"), (2013, "CR_SERVER_LOST"), (4094, "SP_STACK_TRACE")],
+)
+def test_so_has_one_that_the_driver_has_no_name_for(number: int, said: str) -> None:
+    assert word(number) == said
+
+
+def test_no_error_that_is_told_apart_is_without_a_word() -> None:
+    known = {*PASSING, *OF_A_ROW, *MISFITS, *MENDED}
+    assert {number for number in known if word(number) == "an error"} == set()
 
 
 def test_a_number_has_mysqls_own_word() -> None:

@@ -115,6 +115,14 @@ def test_merging_into_what_was_collected_whole_keeps_its_history() -> None:
     assert ("lake.a.v", "", Reason.MODE_CHANGED) in reasons(back)
 
 
+def test_a_warehouse_that_another_system_keeps_is_breaking_for_each_of_its_tables() -> None:
+    """Nothing of what is there goes along; what is published is made of the new tables, where it is."""
+    update = changed(("USING iceberg", "USING redshift WITH (managed = TRUE)"))
+    kept = {(name, "", Reason.ANOTHER_WAREHOUSE) for name in ("lake.s.t", "lake.a.v", "lake.a.w")}
+    assert reasons(update) == kept and all("redshift" in item.why for item in update.breaking)
+    assert reasons(changed(("USING iceberg", "USING iceberg WITH (keep = '1 day')"))) == set()
+
+
 def test_a_table_that_is_no_longer_collected_is_removed_and_breaking() -> None:
     more = PROGRAM.replace("TABLES (t)", "TABLES (t, u)")
     known = schemas()["src"].tables["public.t"]

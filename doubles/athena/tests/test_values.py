@@ -239,6 +239,35 @@ def test_what_trino_refuses_fails_and_what_is_not_known_is_not_guessed(expressio
             raise _failure(error) from None
 
 
+OF_EACH_TYPE = {
+    **{"boolean": "true", "integer": "1", "bigint": "1", "real": "1e0", "double": "1e0", "decimal(18,2)": "1.5", "varchar": "'1'"},
+    **{
+        "date": "DATE '2024-01-01'",
+        "timestamp(3)": "TIMESTAMP '2024-01-01 00:00:00.000'",
+        "varbinary": "to_utf8('a')",
+        "json": "json_parse('1')",
+    },
+    "timestamp(3) with time zone": "TIMESTAMP '2024-01-01 00:00:00.000 UTC'",
+}
+
+
+@pytest.mark.parametrize("cast", ["CAST", "TRY_CAST"])
+@pytest.mark.parametrize("kind", OF_EACH_TYPE)
+def test_a_null_of_any_type_is_a_null_of_any_other(kind: str, cast: str, one_trino: Any) -> None:
+    """Nulls that only the rows know: an account without opportunities has no sum of theirs."""
+    tried = 0
+    for other in OF_EACH_TYPE:
+        null = f"CASE WHEN y < 0 THEN CAST({OF_EACH_TYPE[kind]} AS {kind}) END"
+        try:
+            given = one_trino.answers(f"SELECT {cast}({null} AS {other}) AS x FROM (VALUES 1) AS t(y)")
+        except QueryFailed as error:
+            assert str(error).split(":")[0] in ("TYPE_MISMATCH", "NOT_SUPPORTED"), (other, str(error))
+        else:
+            tried += 1
+            assert given == [[None]], other
+    assert tried >= 1
+
+
 @pytest.mark.parametrize("text", ["SELECT", "SELECT 1 FROM", "SELECT 1; SELECT 2", "SELECT (1", "selec 1", ""])
 def test_what_is_no_statement_is_refused_before_it_runs(text: str, one_trino: Any) -> None:
     with pytest.raises((Refused, QueryFailed)):

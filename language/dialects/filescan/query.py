@@ -31,7 +31,7 @@ class FilescanQuery(OneTableQuery):
 
     @cached_property
     def tree(self) -> exp.Query:
-        """The query without the casts of its items, which `casts` has."""
+        """The tree without the casts of its items, which `casts` has."""
         tree = self.read_tree()
         for _, cast in _casts(tree):
             cast.replace(cast.this)

@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-import re
-
-import sqlglot
 from sqlglot import exp
 
 from language.dialects.spark.query import SparkQuery
 from language.dialects.spark.types import TYPES
 from language.sql.called_query import CalledQuery
-from language.sql.dialect import sqlglot_dialect
-from language.sql.meanings import floating
+from language.sql.meanings import floating, own_texts
 from language.sql.meanings.forms import Forms
 
 _PARTS = {name: (f"{name}(_1)", f"extract({name} FROM _1)") for name in ("year", "quarter", "month", "day")}
 _TIMES = {name: (f"{name}(_1)",) for name in ("hour", "minute", "second")}
-_TEXT = re.compile(r"'(?:[^']|'')*'")
 
 
 def _tree(query: CalledQuery) -> exp.Query:
-    """sqlglot is given other texts than those that the program has, of the same length and at the same places."""
-    for node in query.tree.find_all(exp.Literal):
-        if node.is_string and "start" in node.meta:
-            text = _TEXT.match(query.span.text, node.meta["start"])
-            if text:
-                node.set("this", text[0][1:-1].replace("''", "'"))
+    found = own_texts.tree(query)
     if "try_cast" not in query.span.text.lower():
-        for found in [*query.tree.find_all(exp.TryCast)]:  # which sqlglot takes each CAST for
-            found.replace(exp.Cast(this=found.this, to=found.args["to"]))
-    return query.tree
-
-
-def _spelled(text: str) -> str:
-    """Spark's texts and names as a program has them."""
-    dialect, pieces, done = sqlglot_dialect("spark"), list[str](), 0
-    for token in dialect.tokenize(text):
-        mark = {sqlglot.TokenType.STRING: "'", sqlglot.TokenType.IDENTIFIER: '"'}.get(token.token_type)
-        if mark:
-            pieces += text[done : token.start], mark, token.text.replace(mark, mark * 2), mark
-            done = token.end + 1
-    return "".join((*pieces, text[done:]))
+        for cast in [*found.find_all(exp.TryCast)]:  # which sqlglot takes each CAST for
+            cast.replace(exp.Cast(this=cast.this, to=cast.args["to"]))
+    return found
 
 
 FORMS = Forms(
@@ -115,6 +94,7 @@ FORMS = Forms(
     },
     type_name=lambda kind: TYPES.said(TYPES.read(kind)),
     tree=_tree,
-    spelled=_spelled,
+    spelled=lambda text: own_texts.spelled(text, "spark"),
     reads=SparkQuery,
+    among_rows=False,  # as tests/language/test_meanings.py has seen: NULL IN (SELECT …) is FALSE in a column
 )

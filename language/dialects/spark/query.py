@@ -8,9 +8,11 @@ that it reads so.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import ClassVar
 
 from sqlglot import TokenType, exp
 
@@ -22,13 +24,21 @@ _BEGINS = frozenset((TokenType.SELECT, TokenType.WITH, TokenType.L_PAREN))
 _ENCLOSED = re.compile(r"""--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|"(?:[^"]|"")*"|(?P<strange>`|\b[eErRxXbB](?=')|\$\w*\$)""", re.DOTALL)
 _STRANGE = {
     "`": ("a name is not quoted by backticks in a program", 'write it in double quotes, "a name", or plainly'),
-    "$": ("a text is not written so for Spark", "write it in single quotes, 'it''s'"),
+    "$": ("a text is not written so here", "write it in single quotes, 'it''s'"),
     "'": ("a text has no letter before it here", "write it in single quotes, 'it''s'; a backslash means itself"),
 }
 
 
 @dataclass(frozen=True, eq=False)
 class SparkQuery(CalledQuery):
+    """engine: as messages call it.  unknown: the words that it does not read, or that are not known here."""
+
+    engine: ClassVar[str] = "Spark"
+    unknown: ClassVar[Mapping[TokenType, tuple[str, str]]] = {
+        TokenType.DCOLON: ("Spark has no `::` before its version 4", "write CAST(… AS …)"),
+        TokenType.FETCH: ("Spark has no FETCH FIRST", "write LIMIT"),
+        TokenType.QUALIFY: ("Spark has no QUALIFY", "filter by WHERE in a query around this one"),
+    }
     dialect: str = "spark"
 
     @cached_property
@@ -36,32 +46,29 @@ class SparkQuery(CalledQuery):
         return _ENCLOSED.sub(lambda found: _as_parsed(found[0]), self.span.text)
 
     def check_words(self) -> None:
-        """Raises Problem for what other engines write and Spark does not read, though sqlglot does."""
+        """Raises Problem for what other engines write and this one does not read, though sqlglot does."""
         for found in _ENCLOSED.finditer(self.span.text):
             if word := found["strange"]:
                 raise Problem(self.within(found.start(), found.end()), *_STRANGE[word[0] if word[0] in _STRANGE else "'"])
             if found[0].startswith('"') and "`" in found[0]:
-                raise Problem(self.within(found.start(), found.end()), "no name has a backtick for Spark", "give it another name")
+                raise Problem(
+                    self.within(found.start(), found.end()), f"no name has a backtick for {self.engine}", "give it another name"
+                )
         tokens = self.tokens
         if tokens and tokens[0].token_type not in _BEGINS:
             place = self.within(tokens[0].start, tokens[0].end + 1)
-            raise Problem(place, "a query for Spark begins with SELECT here", "write SELECT … FROM …")
+            raise Problem(place, f"a query for {self.engine} begins with SELECT here", "write SELECT … FROM …")
         for before, token in pairwise(tokens):
             place = self.within(token.start, token.end + 1)
             if token.token_type == before.token_type == TokenType.STRING:
                 raise Problem(place, "two texts stand beside one another", "join them by ||")
-            if token.token_type == TokenType.DCOLON:
-                raise Problem(place, "Spark has no `::` before its version 4", "write CAST(… AS …)")
-            if token.token_type == TokenType.FETCH:
-                raise Problem(place, "Spark has no FETCH FIRST", "write LIMIT")
-            if token.token_type == TokenType.QUALIFY:
-                raise Problem(place, "Spark has no QUALIFY", "filter by WHERE in a query around this one")
-
+            if token.token_type in self.unknown:
+                raise Problem(place, *self.unknown[token.token_type])
         for opening, _, closing, arrow in zip(tokens, tokens[1:], tokens[2:], tokens[3:], strict=False):
             kinds = opening.token_type, closing.token_type, arrow.token_type
             if kinds == (TokenType.L_PAREN, TokenType.R_PAREN, TokenType.ARROW):
                 place = self.within(opening.start, closing.end + 1)
-                raise Problem(place, "Spark has no parentheses around one parameter", "write x -> …")
+                raise Problem(place, f"{self.engine} has no parentheses around one parameter", "write x -> …")
 
     def check_stars(self) -> None:
         """Raises Problem for a `*` that leaves columns out, or says others for them."""

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 _SIGNS = {"equal": "=", "unequal": "<>", "less": "<", "most": "<=", "more": ">", "least": ">="}
 _LARGE = ("more", "least")
 _PARTS = ("F, N", "N, F")
-_NUMBERS = "isnan(CAST(_1 AS DOUBLE))", "isnan(CAST(_2 AS DOUBLE))"
 
 
 DIGITS = range(1, 7)
@@ -21,13 +20,31 @@ def rounded_as_multiplied() -> dict[str, tuple[str, ...]]:
     }
 
 
+def rounded_from_floor() -> dict[str, tuple[str, ...]]:
+    """The same, and to whole numbers, for an engine whose ROUND may take halves to what is even: whole numbers are made by `floor`.
+
+    A number from 10^18 on has no digits.
+    """
+    found: dict[str, tuple[str, ...]] = {"rounded(double)": (_from_floor("abs(_1)"),)}
+    for digits in DIGITS:
+        most = f"CASE WHEN abs(_1) < {10**18} THEN {_from_floor(f'(abs(_1) * {10**digits})')} / {10**digits} ELSE _1 END"
+        found[f"rounded_to_{digits}(double)"] = (most,)
+    return found
+
+
+def _from_floor(size: str) -> str:
+    """_1 as a whole number, of the size that it has without its sign."""
+    up = f"CASE WHEN {size} - floor({size}) >= 0.5 THEN 1 ELSE 0 END"
+    return f"CASE WHEN _1 < 0 THEN -1 ELSE 1 END * (floor({size}) + {up})"
+
+
 def _all(texts: Mapping[str, str], name: str) -> dict[str, tuple[str, ...]]:
     return {f"{meaning}_{name}({parts})": (text,) for meaning, text in texts.items() for parts in _PARTS}
 
 
-def greatest() -> dict[str, tuple[str, ...]]:
-    """The forms of an engine in which NaN is the greatest number, and which has `isnan`."""
-    one, other = _NUMBERS
+def greatest(isnan: str = "isnan(CAST({} AS DOUBLE))") -> dict[str, tuple[str, ...]]:
+    """The forms of an engine in which NaN is the greatest number.  isnan: how it asks for one."""
+    one, other = isnan.format("_1"), isnan.format("_2")
     none = {name: f"_1 {sign} _2 AND NOT {one} AND NOT {other}" for name, sign in _SIGNS.items()} | {"unequal": f"_1 <> _2 OR {one}"}
     there = {name: f"CASE WHEN _1 IS NOT NULL AND _2 IS NOT NULL THEN {text} END" for name, text in none.items()}
     native = {name: f"_1 {sign} _2" for name, sign in _SIGNS.items()}

@@ -34,6 +34,7 @@ class Forms:
     type_name: a schema's type as its SQL writes it. Raises KeyError for one that it cannot write.
     tree: a query's tree with its constants as they are.
     spelled: sqlglot's text in this dialect, as a program has it.
+    among_rows: whether IN (SELECT …) is NULL where it is not known; else it is FALSE there, which a WHERE takes alike.
     """
 
     own: Mapping[str, tuple[str, ...]]
@@ -42,6 +43,7 @@ class Forms:
     tree: Callable[[CalledQuery], exp.Query] = lambda query: query.tree
     spelled: Callable[[str], str] = lambda text: text
     reads: Callable[[Span], CalledQuery] | None = None
+    among_rows: bool = True
 
 
 @dataclass(frozen=True)

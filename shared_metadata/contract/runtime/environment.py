@@ -11,12 +11,16 @@ from shared_metadata.errors import DefinitionError
 
 @dataclass(frozen=True)
 class Environment:
-    """The variables of every slice function; never a secret. atoll_part_mb: what `Capabilities.part_mb` is in this installation."""
+    """The variables of every slice function; never a secret.
+
+    atoll_part_mb: what `Capabilities.part_mb` is in this installation.  atoll_has_task: 1 where the step has a task to go on in.
+    """
 
     atoll_slice_id: str
     atoll_metadata_table: str
     atoll_data_bucket: str
     atoll_part_mb: int = 0
+    atoll_has_task: int = 0
 
     def variables(self) -> dict[str, str]:
         return {name.upper(): str(value) for name, value in asdict(self).items() if value}
@@ -32,4 +36,5 @@ class Environment:
             variables["ATOLL_METADATA_TABLE"],
             variables["ATOLL_DATA_BUCKET"],
             int(variables.get("ATOLL_PART_MB", "0")),
+            int(variables.get("ATOLL_HAS_TASK", "0")),
         )

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from shared_metadata.contract.tasks import at_work
+
 S3_PUTS = ("PutObject", "ListObjectsV2")
 DYNAMODB_READS = ("GetItem", "BatchGetItem", "Query")
 
@@ -32,7 +34,9 @@ class Meter:
         self._began = time.monotonic()
 
     def used(self) -> dict[str, float]:
-        """What this invocation has used so far; its memory is what Lambda says in the environment."""
+        """What this invocation, or this task, has used so far; a function's memory is what Lambda says in the environment."""
+        if task := at_work.here():
+            return {**self._requests, **task.used()}
         memory_gb = int(os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "0")) / 1024
         seconds = time.monotonic() - self._began
         return {**self._requests, "lambda_invocation": 1, "lambda_arm64_gb_second": seconds * memory_gb}

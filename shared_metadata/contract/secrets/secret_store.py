@@ -49,5 +49,5 @@ def denied(error: Any, what: str, place: str, missing: str = "") -> Exception:
     """The error as it is, or as a SecretError where access was denied; missing: what to do before all else."""
     if refusal(error) != Refusal.DENIED:
         return error  # type: ignore[no-any-return]
-    remedy = f"{missing}`atoll deploy` again, so that its role is granted this connection's secret"
+    remedy = f"{missing}`atoll deploy` again, so that its role is granted this secret"
     return SecretError(what, place=place, remedy=remedy)

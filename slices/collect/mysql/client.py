@@ -16,6 +16,7 @@ from shared_metadata.drift.changes import source_name
 from shared_metadata.drift.column_values import SAMPLE_ROWS, ColumnValues, sampled
 from shared_metadata.program import Connection, Flow, Table
 from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.source_schemas import Concern, SourceNote
 from slices.collect.mysql import failures
 from slices.collect.mysql.config import read_config
 from slices.collect.mysql.dialect import DIALECT
@@ -61,12 +62,13 @@ class MysqlSource(SqlSource):
     def describe(self, tables: Sequence[str]) -> dict[str, Schema | None]:
         return {name: self._schema_of(name) for name in tables}
 
-    def warnings(self, tables: Sequence[str] | None) -> dict[str, str]:
-        """Warns of views, whose own WHERE a user without SHOW VIEW cannot read."""
+    def notes(self, tables: Sequence[str]) -> dict[str, list[SourceNote]]:
+        """Tells of views, whose own WHERE a user without SHOW VIEW cannot read."""
         with self.translated(self.place):
-            views = [table for table in tables or () if (name := self._find(table)) is not None and name.kind == "VIEW"]
+            views = [table for table in tables if (name := self._find(table)) is not None and name.kind == "VIEW"]
         said = "a row that leaves this view by its own WHERE stays in a MERGE"
-        return dict.fromkeys(views, f"{said}; collect the table below it with that WHERE, or use REPLACE")
+        note = SourceNote(Concern.MERGE, f"{said}; collect the table below it with that WHERE, or use REPLACE")
+        return {view: [note] for view in views}
 
     def sizes(self, tables: Sequence[str]) -> dict[str, Size]:
         """The server's estimates, for tables that exist and may be read."""

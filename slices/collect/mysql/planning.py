@@ -31,7 +31,7 @@ AND c.data_type IN ('tinyint', 'smallint', 'mediumint', 'int', 'bigint')"""
 def due_rows(session: Session[Any], lag: timedelta, place: str) -> DueRows:
     """Finds the due rows of all tables of a plan. lag: the connection's, within which what was read comes again."""
 
-    def of_column(column: SchemaColumn, expression: str) -> CursorColumn:
+    def of_column(column: SchemaColumn, expression: str, _: bool) -> CursorColumn:
         return cursor_of(column, expression, place)
 
     return DueRows(PlanSession(session), DIALECT, Looking(session, lag), timedelta(0), of_column, None)

@@ -78,6 +78,8 @@ class MysqlScan:
 
         if self._door is None or self._door.broken:
             return ended(0, self._place)
+        if isinstance(error, (duckdb.InvalidInputException, duckdb.ConversionException)):
+            return failures.unreadable(self._place)
         try:
             self._ask(asked)
         except pymysql.err.Error as refused:

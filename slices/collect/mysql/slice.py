@@ -16,7 +16,8 @@ SLICE = Slice(
         reports_left=True,
         never_seen="a row that is committed later after its cursor's moment than the connection's `lag` (5 minutes), unless its "
         "transaction was open all the time and the secret's user has the right PROCESS, or one whose cursor was set further in the "
-        "past, or a later row with the same value as the last one that was read, where the cursor is no time",
+        "past",
+        never_appended="a later row with the same value as the last one that was read, where the cursor is no time",
         cursor_types=(
             *("tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "date", "datetime", "timestamp"),
         ),
@@ -28,5 +29,6 @@ SLICE = Slice(
     sizes="slices.collect.mysql.sizes:too_much",
     secret="systems.mysql.address:read_address",
     systems=("mysql", "sql_source"),
+    tasks=("extract",),
     steps=("plan", "extract", "commit", "discover"),
 )

@@ -1,45 +1,42 @@
-"""Reads values of every MySQL type as the Iceberg type that it is mapped to, by an expression that the source computes.
+"""How values of every MySQL type are read as the Iceberg type that it is mapped to: as they are, wherever DuckDB reads them so.
 
-A value that the type cannot hold is refused, never changed: the expression fails.
+What an expression costs the server counts for each value. A value that the type cannot hold is refused by what reads the answer
+(`MysqlDialect.held`), never changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from systems.mysql.type_mapping import BINARY, SPATIAL, TEXT, SourceType, iceberg_type
+from systems.mysql.type_mapping import BINARY, MAX_PRECISION, SPATIAL, TEXT, SourceType, iceberg_type
 from systems.sql_source.dialect import Mapped
 
-_AS_THEY_ARE = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "float", "double"}) | BINARY
 FIRST_DAY = 366  # of the year 1, as TO_DAYS counts; it gives NULL for what is no day
 _DAYS = frozenset({"date", "datetime", "timestamp"})
+_AS_THEY_ARE = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "float", "double"}) | BINARY | TEXT | _DAYS
 
 
 def map_type(source: SourceType) -> Mapped:
     """Maps a type to the way its values are read; an unknown type becomes text."""
     iceberg = iceberg_type(source)
     if source.name in _DAYS:
-        return Mapped(iceberg, _day, _no_day)
+        return Mapped(iceberg, _as_it_is, _no_day)
     if source.is_boolean and source.name != "bit":
-        return Mapped(iceberg, lambda c: f"IF({_no_boolean(c)}, {_refusing(c)}, {c})", _no_boolean)
-    return Mapped(iceberg, _expression(source.name))
+        return Mapped(iceberg, _as_it_is, _no_boolean)
+    if source.name in _AS_THEY_ARE or _has_its_digits(source):
+        return Mapped(iceberg, _as_it_is)
+    if source.name in ("bit", "year"):
+        return Mapped(iceberg, lambda column: f"CAST({column} AS UNSIGNED)")
+    if source.name in SPATIAL:
+        return Mapped(iceberg, lambda column: f"ST_AsText({column})")
+    return Mapped(iceberg, lambda column: f"CAST({column} AS CHAR)")
 
 
-def _expression(kind: str) -> Callable[[str], str]:
-    if kind in _AS_THEY_ARE:
-        return lambda column: column
-    if kind in ("bit", "year"):
-        return lambda column: f"CAST({column} AS UNSIGNED)"
-    if kind in TEXT:  # the collation of its own might be one of bytes, which DuckDB takes for binary
-        return lambda column: f"CONVERT({column} USING utf8mb4)"
-    if kind in SPATIAL:
-        return lambda column: f"ST_AsText({column})"
-    return lambda column: f"CAST({column} AS CHAR)"  # of a decimal the digits: its length tells DuckDB too few of them
+def _as_it_is(column: str) -> str:
+    return column
 
 
-def _day(column: str) -> str:
-    """One call a value for a date that a calendar has; others have a year, a month or a day 0."""
-    return f"IF(TO_DAYS({column}) >= {FIRST_DAY}, {column}, IF({_no_day(column)}, {_refusing(column)}, {column}))"
+def _has_its_digits(source: SourceType) -> bool:
+    """Whether DuckDB gives a decimal all its digits: it takes away the places of a sign and of a point, also where there is none."""
+    return source.name == "decimal" and source.scale > 0 and source.precision <= MAX_PRECISION and not source.unsigned
 
 
 def _no_day(column: str) -> str:
@@ -49,8 +46,3 @@ def _no_day(column: str) -> str:
 
 def _no_boolean(column: str) -> str:
     return f"{column} NOT IN (0, 1)"
-
-
-def _refusing(column: str) -> str:
-    """An expression that fails, of the column's type; without the column it would be evaluated when the statement is planned."""
-    return f"(SELECT {column} UNION ALL SELECT {column})"

@@ -19,15 +19,17 @@ from shared_metadata.drift.column_values import SAMPLE_ROWS, ColumnValues, sampl
 from shared_metadata.errors import AtollError, DefinitionError
 from shared_metadata.program import Connection, Flow, Mask, Table
 from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.source_schemas import SourceNote
 from shared_metadata.spelling import did_you_mean
 from slices.collect.postgres import failures
 from slices.collect.postgres.config import read_config
 from slices.collect.postgres.dialect import DIALECT
 from slices.collect.postgres.logic import read_columns
+from slices.collect.postgres.members import members_of_query, members_of_table
 from slices.collect.postgres.planning import due_rows
 from slices.collect.postgres.slice import SLICE
 from slices.collect.postgres.table_sizes import estimated_size, table_size
-from slices.collect.postgres.unseen import unseen
+from slices.collect.postgres.unseen import hidden_columns, unseen
 from systems.postgres import catalog, sessions
 from systems.postgres.address import read_address
 from systems.postgres.failures import connection_error, scrub
@@ -71,7 +73,7 @@ class PostgresSource(SqlSource):
         return {name: self._schema_of(name) for name in tables}
 
     def warnings(self, tables: Sequence[str] | None) -> dict[str, str]:
-        """Warns of tables of which policies hide rows, so that a batch of them is refused, or rows may be missed by a cursor."""
+        """Warns of tables of which policies hide rows, so that a batch of them is refused, or some columns may not be read."""
         with self.translated(self.place):
             if tables is None:
                 told = failures.hidden("policies hold for the secret's user", self.place)
@@ -79,6 +81,13 @@ class PostgresSource(SqlSource):
                 return dict.fromkeys(guarded, f"{told.what}; {told.remedy}")
             found = {name: self._warning(name) for name in tables}
         return {name: warning for name, warning in found.items() if warning}
+
+    def notes(self, tables: Sequence[str]) -> dict[str, list[SourceNote]]:
+        """Tells by what rows of tables may be missed by a cursor."""
+        with self.translated(self.place):
+            names = {table: catalog.find_table(self.session, table, self._config.default_schema) for table in tables}
+            found = {table: unseen(self.session, name) for table, name in names.items() if name}
+        return {table: notes for table, notes in found.items() if notes}
 
     def sizes(self, tables: Sequence[str]) -> dict[str, Size]:
         """The planner's estimates, for tables that exist and may be read."""
@@ -101,7 +110,7 @@ class PostgresSource(SqlSource):
         except psycopg.errors.InsufficientPrivilege as error:
             refused = failures.statement_error(error, self.place)
             return f"{refused.what}; {refused.remedy}"
-        return ". ".join(unseen(self.session, name)) if name else ""
+        return hidden_columns(self.session, name) if name else ""
 
     def sample(self, table: str, column: SchemaColumn) -> ColumnValues:
         with self.translated(f"{self.place}: {table}"):
@@ -164,7 +173,8 @@ class PostgresSource(SqlSource):
             found = catalog.columns_of(session, rows_sql(f"({flow.query}\n) AS query", ["*"], []))
             # A column that is NOT NULL in its table may be null in the answer: beyond an outer join, or in a total of GROUPING SETS.
             found = [replace(column, not_null=False) for column in found]
-            return query_relation(flow, read_columns(flow, found), dropped)
+            relation = query_relation(flow, read_columns(flow, found), dropped)
+            return replace(relation, members=members_of_query(session, relation.reads, str(flow.position)))
         name = catalog.find_table(session, table.source, self._config.default_schema)
         if name is None:
             raise catalog.missing_table(session, table.source, self._config.default_schema, str(flow.position))
@@ -181,7 +191,9 @@ class PostgresSource(SqlSource):
         if not flow.columns:
             found = [column for column in found if column.name.lower() not in dropped]
         read = read_columns(flow, found, [column.name for column in flow.columns])
-        return table_relation(flow, name.quoted, read, table_size(session, name))
+        relation = table_relation(flow, name.quoted, read, table_size(session, name))
+        members, remade = members_of_table(session, name, str(flow.position))
+        return replace(relation, members=members, remade=remade)
 
     def _schema_of(self, table: str) -> Schema | None:
         """The columns of a table that may be read; None for a missing table."""

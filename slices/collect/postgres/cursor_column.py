@@ -12,18 +12,24 @@ from shared_metadata.program.schema import SchemaColumn
 from slices.collect.postgres.slice import SLICE
 
 TIME_TYPES = ("timestamptz", "timestamp", "date")
+_TEXTS = ("text", "character", "varchar")
 _INFINITE = {"real": 0, "double precision": 0, "numeric": 140000, "interval": 170000}  # since which version of the server
 
 
 @dataclass(frozen=True)
 class CursorColumn:
-    """expression: over the source's columns.  iceberg, source_type: its types.  version: the server's, as a number."""
+    """sql: over the source's columns.  iceberg, source_type: its types.  version: the server's, as a number."""
 
     name: str
-    expression: str
+    sql: str
     iceberg: str
     source_type: str
     version: int = 0
+
+    @property
+    def expression(self) -> str:
+        """Texts are compared by their bytes, whatever the column's collation."""
+        return f'({self.sql}) COLLATE "C"' if self._kind.split(" ")[0] in _TEXTS else self.sql
 
     @property
     def is_time(self) -> bool:
@@ -63,13 +69,13 @@ class CursorColumn:
         return self.is_time or self.version >= _INFINITE.get(self._kind, 10**9)
 
 
-def check_rises(column: SchemaColumn, place: str) -> None:
-    """Raises DefinitionError for a type whose values do not rise as rows change."""
-    if not SLICE.capabilities.may_be_cursor(column.source_type):
+def check_rises(column: SchemaColumn, place: str, *, rising: bool) -> None:
+    """Raises DefinitionError for a type whose values do not rise as rows change. rising: the program says that they do."""
+    if not SLICE.capabilities.may_be_cursor(column.source_type, rising=rising):
         raise DefinitionError(
             f"the column {column.name} is of the type {column.source_type}, which is no CURSOR: its values do not rise",
             place=place,
-            remedy="name another CURSOR: a time of change, or a number that rises",
+            remedy="name another CURSOR: a time of change, or a number that rises; of ULIDs and UUIDv7 write CURSOR … RISING",
         )
 
 

@@ -44,6 +44,16 @@ class PostgresDialect:
     def answer(self, sql: str) -> str:
         return f"postgres_query({literal(SOURCE)}, {literal(sql)})"
 
+    def digest(self, values: Sequence[str]) -> str:
+        listed = ", ".join(f"{value}::text" for value in values)
+        return f"count(*) || ' ' || coalesce(sum(hashtextextended(concat_ws(',', {listed}), 0)), 0)"
+
+    def beside(self, values: Sequence[tuple[str, SchemaColumn]]) -> str:
+        return ""
+
+    def held(self, columns: Sequence[SchemaColumn]) -> str:
+        return ""
+
     def read(self, value: str, column: SchemaColumn) -> str:
         """A document that is cast comes as text."""
         if column.source_type == "jsonb" and is_nested(column.type):

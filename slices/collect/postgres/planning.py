@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def due_rows(session: Session[Any], lag: timedelta, place: str) -> DueRows:
     """Finds the due rows of all tables of a plan. lag: the connection's."""
 
-    def cursor_of(column: SchemaColumn, expression: str) -> CursorColumn:
-        check_rises(column, place)
+    def cursor_of(column: SchemaColumn, expression: str, rising: bool) -> CursorColumn:
+        check_rises(column, place, rising=rising)
         return CursorColumn(column.name, expression, column.type, column.source_type, session.info.server_version)
 
     return DueRows(PlanSession(session), DIALECT, Looking(session), lag, cursor_of, written_since)

@@ -18,6 +18,9 @@ SLICE = Slice(
         "are allowed for from then to its transaction's first write; the connection's `lag` allows for more",
         never_appended="a later row with the same number as the last one that was read, where the cursor is a number",
         cursor_types=("smallint", "integer", "bigint", "numeric", "real", "double", "oid", "xid8", "pg_lsn", "date", "timestamp"),
+        rising_types=("text", "character", "varchar", "uuid"),
+        never_rising="a row whose rising cursor was made before that of a row which was read already, and was committed after it: "
+        "by another machine's clock, or in a transaction that began later",
         resumable=True,
         rejects_rows=True,
         part_mb=256,  # of table: less is not worth a connection more
@@ -26,5 +29,6 @@ SLICE = Slice(
     sizes="slices.collect.postgres.sizes:too_much",
     secret="systems.postgres.address:read_address",
     systems=("postgres", "sql_source"),
+    tasks=("extract",),
     steps=("plan", "extract", "commit", "discover"),
 )

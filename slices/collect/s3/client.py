@@ -114,7 +114,7 @@ class S3Source(Source):
 
     def _listing(self, table: str) -> Listing:
         if table not in self._listings:
-            self._listings[table] = self.bucket.list(self._prefix(table))
+            self._listings[table] = self.bucket.listing(self._prefix(table))
         return self._listings[table]
 
     def _prefix(self, table: str) -> str:

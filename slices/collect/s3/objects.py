@@ -65,7 +65,7 @@ class Bucket:
     def __init__(self, s3: S3Client, name: str, place: str) -> None:
         self.s3, self.name, self._place = s3, name, place
 
-    def list(self, prefix: str) -> Listing:
+    def listing(self, prefix: str) -> Listing:
         """All objects of data below the prefix: neither markers of folders nor what is hidden."""
         file, newest, count, size = tempfile.TemporaryFile(), list[tuple[int, str, Found]](), 0, 0  # noqa: SIM115 - it ends with the listing
         for found in self._pages(prefix):

@@ -1,201 +1,54 @@
-"""Turns files of CSV or JSON from Salesforce into Parquet on S3 by DuckDB, types given, rows never Python objects."""
+"""Turns files of CSV or JSON from Salesforce into Parquet on S3."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from shared_metadata.contract.collect import ExtractRequest
-from shared_metadata.contract.parquet import rejected_rows
-from shared_metadata.contract.parquet.duckdb_errors import unreached
-from shared_metadata.contract.parquet.duckdb_session import identifier, literal, open_duckdb
-from shared_metadata.contract.parquet.duckdb_types import duckdb_type
-from shared_metadata.contract.parquet.left_rows import left_columns
-from shared_metadata.drift.column_values import file_values
-from shared_metadata.errors import RowError
-from shared_metadata.program.intervals import to_text
-from shared_metadata.program.schema import Schema
+from shared_metadata.contract.parquet.duckdb_session import identifier, literal
+from shared_metadata.contract.parquet.typed_files import TypedFiles, longest, paths
 from slices.collect.salesforce.columns import place
 from slices.collect.salesforce.slice import SLICE
 
-if TYPE_CHECKING:
-    import duckdb
-
-# Salesforce has fractions in fields that describe calls whole numbers, and DuckDB would round them: they are read as what holds both.
-WHOLE: Mapping[str, tuple[str, int]] = {"INTEGER": ("DOUBLE", 31), "BIGINT": ("DECIMAL(38,9)", 63)}
-
-SETTINGS: Mapping[str, str] = {
-    "preserve_insertion_order": "false",  # a file's rows have no order; keeping one takes memory
-    # DuckDB's allocator keeps what was freed, a little more with every file: https://duckdb.org/docs/stable/configuration/overview
-    "allocator_flush_threshold": "1MB",
-    "allocator_bulk_deallocation_flush_threshold": "4MB",
-}
-ROW_GROUP_ROWS = 61_440  # half of DuckDB's default: each thread holds one in memory until it is full
-# Where DuckDB names the column: at its text's beginning, where it is ours, and behind the last line of data that it quotes.
-_NAMED = (
-    re.compile(r'Invalid Input Error: converting column "([^"]+)"'),
-    re.compile(
-        r".*\nColumn ([^\n]+) is being converted as type [^\n]+\nThis type [^\n]*\n(?:Possible solutions:\n)?(?:\* [^\n]*\n)*"
-        r"\n  file = (?!.*\n  file = )",
-        re.DOTALL,
-    ),
-)
+DELETED = "IsDeleted"
 
 
-class ParquetFiles:
+class ParquetFiles(TypedFiles):
     """Writes the Parquet files of one part, each from a few local files that hold part['fields'], in order.
 
-    aws: the boto3 session.  group_bytes: of source text in one file.
+    group_bytes: of source text in one file.
     """
 
     def __init__(self, aws: Any, request: ExtractRequest, part_mb: int = SLICE.capabilities.part_mb) -> None:
         self.group_bytes = part_mb << 20
-        self._aws, self._out, self._left = aws, request.out, bool(request.part.get("left"))
-        self._schema = Schema(left_columns(request.flow, request.schema.columns)) if self._left else request.schema
-        self._hashing, self._masks, self._tolerant = request.hashing, request.table.masks, request.flow.bad_rows is not None
-        self._place, fields = place(request.flow, request.table), request.part["fields"]
-        kinds = {column.source: duckdb_type(column.type) for column in self._schema.columns if column.source}
-        self._types = {name: kinds.get(name, "BOOLEAN" if name == "IsDeleted" else "VARCHAR") for name in fields}
-        self._batch_start = request.window.interval.start
-        self._connection: duckdb.DuckDBPyConnection | None = None
+        fields = {name: "BOOLEAN" if name == DELETED else "VARCHAR" for name in request.part["fields"]}
+        deleted = DELETED if DELETED in fields else "false"
+        super().__init__(aws, request, fields, place=place(request.flow, request.table), deleted=deleted)
 
     def from_csv(self, files: Sequence[Path], number: int) -> dict[str, Any]:
-        """A Parquet file of whole-record CSV files without header lines; returns {'key', 'rows', 'bytes', 'values'}.
+        """Writes a Parquet file as `write`, of whole-record CSV files without header lines.
 
-        Salesforce has no empty texts: an empty value is null. Where the program tolerates bad rows, those with values that cannot be
-        read as their type are in a file of their own, 'rejected' in the answer.
+        Salesforce has no empty texts: an empty value is null.
         """
 
         def source(types: Mapping[str, str]) -> str:
             columns = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in types.items())
-            most = max(file.stat().st_size for file in files) + 1
             form = "auto_detect=false, header=false, delim=',', quote='\"', escape='\"', new_line='\\n', nullstr=''"
-            return f"read_csv({_paths(files)}, {form}, columns={{{columns}}}, buffer_size={most}, max_line_size={most})"
+            most = longest(files)
+            return f"read_csv({paths(files)}, {form}, columns={{{columns}}}, buffer_size={most}, max_line_size={most})"
 
-        return self._file(source, number)
+        return self.write(source, number)
 
     def from_json(self, files: Sequence[Path], number: int) -> dict[str, Any]:
-        """Writes a Parquet file as `from_csv`, from REST answers, each a JSON object with a list of `records`."""
+        """Writes a Parquet file as `write`, of REST answers, each a JSON object with a list of `records`."""
 
         def source(types: Mapping[str, str]) -> str:
             struct = ", ".join(f"{identifier(name)} {kind}" for name, kind in types.items())
-            most = max(file.stat().st_size for file in files) + 1
             columns = "{records: " + literal(f"STRUCT({struct})[]") + "}"
-            options = f"format='unstructured', auto_detect=false, maximum_object_size={most}, columns={columns}"
-            record = f"(SELECT unnest(records) AS r FROM read_json({_paths(files)}, {options}))"
+            options = f"format='unstructured', auto_detect=false, maximum_object_size={longest(files)}, columns={columns}"
+            record = f"(SELECT unnest(records) AS r FROM read_json({paths(files)}, {options}))"
             return f"(SELECT {', '.join(f'r.{identifier(name)}' for name in types)} FROM {record})"
 
-        return self._file(source, number)
-
-    def close(self) -> None:
-        if self._connection:
-            self._connection.close()
-
-    def _file(self, source: Callable[[Mapping[str, str]], str], number: int) -> dict[str, Any]:
-        """Reads the values as their types; only when one does not fit, and that is tolerated, as texts, to separate the rows."""
-        name = f"{number:04d}.parquet"
-        if self._left:
-            return self._of_left(source, name)
-        try:
-            return self._copy(self._rows(source({field: WHOLE.get(kind, (kind,))[0] for field, kind in self._types.items()})), name)
-        except RowError:
-            misfits = self._misfits()
-            if not self._tolerant or not misfits:
-                raise
-        texts = source(dict.fromkeys(self._types, "VARCHAR"))
-        bad = " OR ".join(misfits.values())
-        rejected = self._copy(f"{self._rejected(misfits)} FROM {texts} WHERE {bad}", f"{number:04d}-rejected.parquet")
-        written = self._copy(self._rows(self._as_far_as_read(texts, f" WHERE NOT ({bad})")), name)
-        return {**written, "rejected": {"key": rejected["key"], "rows": rejected["rows"]}}
-
-    def _of_left(self, source: Callable[[Mapping[str, str]], str], name: str) -> dict[str, Any]:
-        """Writes the file of records that the WHERE no longer takes; one whose key cannot be read was never collected."""
-        written = self._copy(self._rows(self._as_far_as_read(source(dict.fromkeys(self._types, "VARCHAR")))), name)
-        return {"key": written["key"], "rows": 0, "bytes": 0, "values": {}, "left": {"key": written["key"], "rows": written["rows"]}}
-
-    def _as_far_as_read(self, texts: str, where: str = "") -> str:
-        read = ", ".join(f"{self._read(name)} AS {identifier(name)}" for name in self._types)
-        return f"(SELECT {read} FROM {texts}{where})"
-
-    def _misfits(self) -> dict[str, str]:
-        """Field ▸ the condition of texts that are no value of its type."""
-        checked = (name for name, kind in self._types.items() if kind != "VARCHAR")
-        return {name: f"({identifier(name)} IS NOT NULL AND {self._read(name)} IS NULL)" for name in checked}
-
-    def _read(self, name: str) -> str:
-        """A text as the field's type; null where it is none."""
-        kind = self._types[name]
-        if kind not in WHOLE:
-            return f"TRY_CAST({identifier(name)} AS {kind})"
-        number = f"TRY_CAST({identifier(name)} AS {WHOLE[kind][0]})"
-        return f"CASE WHEN {number} = trunc({number}) THEN TRY_CAST({number} AS {kind}) END"
-
-    def _value(self, name: str) -> str:
-        """The value of a field; one that has to be a whole number is checked, since DuckDB would round it, and not name the field."""
-        value, kind = identifier(name), self._types[name]
-        if kind not in WHOLE:
-            return value
-        least, most = -(2 ** WHOLE[kind][1]), 2 ** WHOLE[kind][1] - 1
-        told = literal(f'converting column "{name}"')
-        unfit = f"{value} <> trunc({value}) OR {value} NOT BETWEEN {least} AND {most}"
-        return f"CAST(CASE WHEN {unfit} THEN error({told}) ELSE {value} END AS {kind})"
-
-    def _rows(self, source: str) -> str:
-        return f"SELECT {self._columns()} FROM {source}{self._hashing.joined}"
-
-    def _rejected(self, misfits: Mapping[str, str]) -> str:
-        """The SELECT of rejected rows, without masked values in their data."""
-        reasons = ", ".join(
-            rejected_rows.reason(misfit, f"{name} is no {self._types[name].lower()}") for name, misfit in misfits.items()
-        )
-        clear = [c for c in self._schema.columns if c.source and c.name not in self._masks]
-        data = rejected_rows.as_json({c.name: (identifier(c.source), "VARCHAR") for c in clear})
-        return rejected_rows.select(to_text(self._batch_start), "collect", f"concat_ws(', ', {reasons})", data)
-
-    def _copy(self, query: str, name: str) -> dict[str, Any]:
-        import duckdb
-
-        target = f"{literal(self._out.url(name))} (FORMAT parquet, ROW_GROUP_SIZE {ROW_GROUP_ROWS}, RETURN_STATS)"
-        try:
-            found = self._open().execute(f"COPY ({query}) TO {target}")
-            row = dict(zip((column[0] for column in found.description), found.fetchone() or (), strict=True))
-        except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
-            raise self._unreadable(str(error)) from None
-        except (duckdb.IOException, duckdb.HTTPException) as error:
-            raise unreached(error, f"{name} could not be written: {type(error).__name__}", place=self._place) from None
-        values = file_values(row["column_statistics"], self._schema)
-        return {"key": self._out.key(name), "rows": int(row["count"]), "bytes": int(row["file_size_bytes"]), "values": values}
-
-    def _columns(self) -> str:
-        found = [
-            f"{self._hashing.value(column.name, self._value(column.source), column.type)} AS {identifier(column.name)}"
-            for column in self._schema.columns
-            if column.source
-        ]
-        deleted = "IsDeleted" if "IsDeleted" in self._types else "false"
-        batch = f"TIMESTAMPTZ {literal(to_text(self._batch_start))} AS _batch"
-        return ", ".join([*found, batch, *([] if self._left else [f"{deleted} AS _deleted"])])
-
-    def _unreadable(self, message: str) -> RowError:
-        """DuckDB's message holds the value, so only the column is taken from it."""
-        named = next((found[1] for pattern in _NAMED if (found := pattern.match(message))), "")
-        column = f"a value of {named}" if named in self._types else "a value"
-        return RowError(
-            f"{column} cannot be read as its type",
-            place=self._place,
-            remedy="set such rows aside with TOLERATE … BAD ROWS, or leave the column out of the program",
-        )
-
-    def _open(self) -> duckdb.DuckDBPyConnection:
-        if self._connection is None:
-            self._connection = open_duckdb(self._aws)
-            for name, value in SETTINGS.items():
-                self._connection.execute(f"SET {name} = {literal(value)}")
-            self._hashing.prepare(self._connection)
-        return self._connection
-
-
-def _paths(files: Sequence[Path]) -> str:
-    return "[" + ", ".join(literal(str(file)) for file in files) + "]"
+        return self.write(source, number)

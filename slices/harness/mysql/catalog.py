@@ -11,7 +11,7 @@ from slices.harness.mysql.statements import quote
 from systems.sql_target.table import Guard, TargetColumn, TargetTable
 
 Ask = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
-_TABLES = """SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE FROM information_schema.TABLES
+_TABLES = """SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE, CREATE_OPTIONS FROM information_schema.TABLES
 WHERE LOWER(TABLE_SCHEMA) = LOWER(%s) AND LOWER(TABLE_NAME) = LOWER(%s)"""
 _COLUMNS = """SELECT COLUMN_NAME, COLUMN_TYPE, LOWER(DATA_TYPE), IS_NULLABLE = 'YES', COLUMN_DEFAULT, UPPER(EXTRA),
   CHARACTER_SET_NAME, COLLATION_NAME FROM information_schema.COLUMNS
@@ -38,7 +38,7 @@ def read_table(ask: Ask, schema: str, name: str) -> TargetTable | None:
         return None
     if len(exact) > 1:
         raise DefinitionError(f"{schema}.{name} are several tables that differ in case", remedy="publish to one that has no twin")
-    schema, name, kind, engine = exact[0]
+    schema, name, kind, engine, options = exact[0]
     _check_kind(f"{schema}.{name}", kind, engine, f"{quote(schema)}.{quote(name)}")
     of = (schema, name)
     indexes, parents = _indexes(ask(_INDEXES, of)), ask(_PARENTS, of)
@@ -53,6 +53,7 @@ def read_table(ask: Ask, schema: str, name: str) -> TargetTable | None:
         parents={constraint: (parent, table) for constraint, _, parent, table in parents},
         own_parents=frozenset(column for _, column, *parent in parents if tuple(parent) == of),
         names=frozenset(indexes),
+        partitioned="partitioned" in (options or "").lower(),
         quote=quote,
     )
 
@@ -73,8 +74,11 @@ def _column(found: tuple[Any, ...]) -> TargetColumn:
     name, kind, base, nullable, default, extra, charset, collation = found
     counted, computed = "AUTO_INCREMENT" in extra, any(word in extra.split(",")[0] for word in _COMPUTED)
     required = not nullable and default is None and not counted and not computed
+    # NULL is the moment, where explicit_defaults_for_timestamp is off, which not every server lets a session turn on.
+    fills = counted or (base == "timestamp" and not nullable)
     clause = f" CHARACTER SET {charset} COLLATE {collation}" if charset else ""
-    return TargetColumn(name, kind, base, required, computed, nullable=bool(nullable) and not computed, collation=clause, quote=quote)
+    takes = bool(nullable) and not computed
+    return TargetColumn(name, kind, base, required, computed, nullable=takes, fills=fills, collation=clause, quote=quote)
 
 
 def _indexes(found: Sequence[tuple[Any, ...]]) -> dict[str, dict[str | None, bool]]:

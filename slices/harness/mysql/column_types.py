@@ -15,6 +15,7 @@ BYTES = frozenset({"varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
 MOMENTS = frozenset({"datetime", "timestamp"})
 KEY_BYTES = 3072  # of an index: https://dev.mysql.com/doc/refman/8.4/en/innodb-limits.html
 MAX_SCALE = 30
+NULL = "a null"  # as a text, for a column that would make something else of a null; none of these takes texts
 
 # Iceberg type ▸ the base types of the columns of a user's table that hold each of its values as it is, or refuse it
 TAKEN_BY: Mapping[str, frozenset[str]] = {
@@ -124,6 +125,11 @@ def literal_of(value: str, duckdb_type: str, column: TargetColumn) -> str:
 
     A value that the column would change without a word is written so that it is refused: nothing of MySQL's tells it.
     """
+    literal = _literal(value, duckdb_type, column)
+    return f"coalesce({literal}, '''{NULL}''')" if column.fills else literal
+
+
+def _literal(value: str, duckdb_type: str, column: TargetColumn) -> str:
     if duckdb_type == "BLOB":
         return f"'X''' || hex({value}) || ''''"
     if duckdb_type == "BOOLEAN":

@@ -19,7 +19,7 @@ from slices.harness.mysql.catalog import read_table
 from slices.harness.mysql.logic import MysqlDialect
 from systems.mysql import sessions
 from systems.mysql.address import Address
-from systems.mysql.failures import number_of
+from systems.mysql.failures import PASSING, number_of
 from systems.sql_target.dialect import Dialect, Values
 from systems.sql_target.table import TargetColumn, TargetTable
 
@@ -62,17 +62,34 @@ class MysqlSession:
         return int(packet), exact[0] if exact else "utf8mb4_bin"
 
     def ask(self, question: str, values: Values = ()) -> list[tuple[Any, ...]]:
-        with self.connection.cursor() as cursor:
+        with self._cursor() as cursor:
             cursor.execute(question, tuple(values) or None)
             return list(cursor.fetchall())
 
     def run(self, statement: str, values: Values = ()) -> int:
-        with self.connection.cursor() as cursor:
+        with self._cursor() as cursor:
             return int(cursor.execute(statement, tuple(values) or None))
 
     def insert(self, statement: str, rows: Sequence[Values]) -> None:
-        with self.connection.cursor() as cursor:
+        with self._cursor() as cursor:
             cursor.executemany(statement, rows)
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Any]:
+        """A cursor whose errors tell whether a trigger met them."""
+        with self.connection.cursor() as cursor:
+            try:
+                yield cursor
+            except pymysql.err.Error as error:
+                if trigger := self._trigger() if number_of(error) not in PASSING else "":
+                    raise refusals.InTrigger(number_of(error), str(error.args[-1]), trigger) from None
+                raise
+
+    def _trigger(self) -> str:
+        with contextlib.suppress(pymysql.err.Error), self.connection.cursor() as cursor:
+            cursor.execute("SHOW WARNINGS")
+            return refusals.trigger_of(cursor.fetchall())
+        return ""
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -131,7 +148,7 @@ class MysqlSession:
         statement = into + b",".join(rows)
         if len(statement) > self._packet - PACKET_SPARE:
             raise pymysql.err.DataError(refusals.TOO_LARGE, "")
-        with self.connection.cursor() as cursor:
+        with self._cursor() as cursor:
             cursor.execute(statement)
 
     def analyze(self, stage: str) -> None:
@@ -161,7 +178,7 @@ class MysqlSession:
         """No trigger leaves a row out without an error."""
 
     def is_of_uniqueness(self, error: Exception) -> bool:
-        return number_of(error) in refusals.DOUBLES
+        return number_of(error) in refusals.DOUBLES and not isinstance(error, refusals.InTrigger)
 
     def refusal(self, error: Exception, table: TargetTable | None, columns: Sequence[str] = ()) -> str:
         return refusals.refusal(error, table, columns)

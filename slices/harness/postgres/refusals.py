@@ -21,6 +21,7 @@ MISFITS = {
     "22003": "a value is out of range",
     "22007": "a value is not a date or time",
     "22008": "a date or time is out of range",
+    "22015": "an interval is out of range",
     "22021": "a text holds a character that the database's encoding does not have, or U+0000",
     "22P02": "a value cannot be read as the column's type",
     "22P05": "a text holds a character that the database's encoding does not have",
@@ -91,6 +92,14 @@ def explained(error: psycopg.Error, place: str, table: TargetTable | None, user:
     remedy = f"mend {_function(error)}, which a trigger or a default calls" if within else remedy_of({**MENDED, **NO_ROWS}, state)
     remedy = (remedy or "see the table's definition").replace("{table}", table.sql if table else "it")
     return DefinitionError(f"PostgreSQL refused to write ({word(error.sqlstate)} {state}{within}){where}", place=place, remedy=remedy)
+
+
+def failing_default(error: psycopg.Error, table: TargetTable, column: str, place: str) -> DefinitionError:
+    """The error where a column's default fails, whatever the row."""
+    what = f"the default of {column} fails ({word(error.sqlstate)} {error.sqlstate}) of {table.schema}.{table.name}"
+    mended = f"mend it, as where a sequence is beyond the column's type: ALTER TABLE {table.sql} ALTER COLUMN {identifier(column)} …"
+    remedy = f"{mended}; or publish {column}"
+    return DefinitionError(what, place=place, remedy=remedy)
 
 
 def _not_granted(error: psycopg.Error, place: str, table: TargetTable | None, user: str, where: str) -> AtollError:

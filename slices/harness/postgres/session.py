@@ -15,6 +15,7 @@ from shared_metadata.program import Mode
 from slices.harness.postgres import database as db
 from slices.harness.postgres import receipts, refusals
 from slices.harness.postgres.catalog import read_table
+from slices.harness.postgres.defaults import Defaults
 from slices.harness.postgres.kept import KeptRows
 from slices.harness.postgres.logic import PostgresDialect
 from systems.postgres.address import Address
@@ -35,6 +36,7 @@ class PostgresSession:
         self._user, self._origin = address.username, origin
         with refusals.translated(origin, None, address.username):
             self.connection = db.connect(address, origin, reference, deadline)
+        self._defaults = Defaults(self.connection)
 
     def ask(self, question: str, values: Values = ()) -> list[tuple[Any, ...]]:
         return self.connection.execute(question, values or None).fetchall()
@@ -94,10 +96,13 @@ class PostgresSession:
     def refusal(self, error: Exception, table: TargetTable | None, columns: Sequence[str] = ()) -> str:
         if not isinstance(error, psycopg.Error) or refusals.refers_to_what_goes(error, table):
             return ""
-        return refusals.refusal(error, table, columns)
+        why = refusals.refusal(error, table, columns)
+        return "" if why and self._defaults.failing(error, table) else why
 
     def explained(self, error: Exception, place: str, table: TargetTable | None, columns: Sequence[str]) -> AtollError:
         assert isinstance(error, psycopg.Error)
+        if refusals.refusal(error, table, columns) and table and (column := self._defaults.failing(error, table)):
+            return refusals.failing_default(error, table, column, place)
         return refusals.explained(error, place, table, self._user, columns)
 
     def missing_parent(self, error: Exception, table: TargetTable | None) -> str:

@@ -19,5 +19,6 @@ SLICE = Slice(
     engine="duckdb",
     systems=("iceberg",),
     services=("glue",),
+    tasks=("load", "refresh", "check", "commit"),
     steps=("plan", "load", "refresh", "check", "commit", "landed", "maintain"),
 )

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared_metadata.contract.accepted import refusals
 from shared_metadata.contract.maintenance import keep as keeping
-from shared_metadata.errors import DefinitionError
+from shared_metadata.errors import DefinitionError, SecretError
+from shared_metadata.program import Warehouse
 
 _NAME = r"^[a-z0-9-]{1,63}$"
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
@@ -71,3 +72,13 @@ class Config(BaseModel):
             remedy = "write secret = '…', or of a cluster db_user = '…'; all of the slice's functions sign in as that one user"
             raise DefinitionError("a warehouse that is not managed is signed in to by one user", place=place, remedy=remedy)
         return config
+
+
+def check_user(warehouse: Warehouse, values: Mapping[str, Any]) -> None:
+    """Raises SecretError for a secret that holds no user: https://docs.aws.amazon.com/redshift/latest/mgmt/data-api-access.html"""
+    reference = warehouse.options["secret"]
+    for field in ("username", "password"):
+        if not isinstance(values.get(field), str) or not values[field]:
+            cause = f"the secret {reference!r} has no text as its field {field}"
+            place = f"warehouse {warehouse.name} ({warehouse.position})"
+            raise SecretError(cause, place=place, remedy="the secret is a JSON object with username and password")

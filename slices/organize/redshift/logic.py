@@ -8,6 +8,7 @@ from typing import Any
 
 from shared_metadata.program.schema import SchemaColumn
 from shared_metadata.program.type_names import parsed
+from systems.sql_warehouse.dialect import delete_using, fill, update_from
 from systems.sql_warehouse.tables import widened_by_copying
 
 # https://docs.aws.amazon.com/redshift/latest/dg/c_Supported_data_types.html
@@ -100,12 +101,21 @@ class RedshiftSql:
             return f"json_serialize(object({key}, {self.literal(HEX)} || to_hex({name})))"
         return text
 
-    def copy(self, table: str, manifest: str, files: Sequence[str]) -> list[str]:
+    def copy(self, table: str, manifest: str, files: Sequence[str], columns: Sequence[SchemaColumn]) -> list[str]:
         return [f"COPY {table} FROM {self.literal(manifest)} IAM_ROLE {self.literal(self._role)} FORMAT AS PARQUET MANIFEST"]
 
-    def unload(self, query: str, prefix: str) -> str:
+    def fill(self, table: str, named: str, query: str) -> str:
+        return fill(table, named, query)
+
+    def delete(self, table: str, other: str, alias: str, where: str) -> str:
+        return delete_using(table, other, alias, where)
+
+    def update(self, table: str, sets: str, other: str, alias: str, where: str) -> str:
+        return update_from(table, sets, other, alias, where)
+
+    def unload(self, query: str, prefix: str) -> list[str]:
         options = f"IAM_ROLE {self.literal(self._role)} FORMAT AS PARQUET MANIFEST VERBOSE ALLOWOVERWRITE"
-        return f"UNLOAD ({self.literal(query)}) TO {self.literal(prefix)} {options}"
+        return [f"UNLOAD ({self.literal(query)}) TO {self.literal(prefix)} {options}"]
 
     def unloaded_files(self, answered: Callable[[], Sequence[Sequence[Any]]], prefix: str) -> None:
         return None

@@ -20,6 +20,7 @@ SLICE = Slice(
     ),
     config="slices.organize.redshift.config:Config",
     engine="redshift",
+    secret="slices.organize.redshift.config:check_user",
     deployed_options=("workgroup", "workgroup_id", "cluster_identifier", "database", "db_user", "secret", "managed", "base_rpus"),
     systems=("sql_warehouse",),
     services=("redshift-data",),

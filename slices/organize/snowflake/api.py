@@ -15,15 +15,29 @@ from urllib.parse import urlencode
 import jwt
 import urllib3
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from shared_metadata.errors import RetryLater, SecretError
+from shared_metadata.program import Warehouse
 from slices.organize.snowflake.config import FIELDS, Key
 
+NO_KEY = "is no private RSA key in PEM without a passphrase"
 # A call that submits is answered after 45 s at the latest, whether or not the statement is done.
 TIMEOUT = urllib3.Timeout(connect=10, read=75)
 TOKEN_SECONDS = 3000  # an hour is the most; a call takes less than what is left
 NOW = (429, 500, 502, 503, 504)
 TRIES = 3
+
+
+def check_key(warehouse: Warehouse, values: Mapping[str, Any]) -> None:
+    """Raises SecretError for a secret with which no call can be signed; it names fields and no value."""
+    reference, place = str(warehouse.options["secret"]), f"warehouse {warehouse.name} ({warehouse.position})"
+    try:
+        key = serialization.load_pem_private_key(Key.read(values, reference, place).private_key.encode(), None)
+    except (ValueError, TypeError):
+        key = None
+    if not isinstance(key, RSAPrivateKey):
+        raise SecretError(f"private_key of the secret {reference!r} {NO_KEY}", place=place, remedy=FIELDS)
 
 
 class SnowflakeApi:
@@ -99,7 +113,7 @@ class SnowflakeApi:
             told = {"iss": f"{user}.SHA256:{digest}", "sub": user, "iat": now, "exp": now + TOKEN_SECONDS}
             self._token = jwt.encode(told, key, algorithm="RS256")  # type: ignore[arg-type]
         except (ValueError, TypeError, jwt.PyJWTError):
-            cause = f"private_key of the secret {self._reference!r} is no private RSA key in PEM without a passphrase"
+            cause = f"private_key of the secret {self._reference!r} {NO_KEY}"
             raise SecretError(cause, place=self._place, remedy=FIELDS) from None
         self._until = now + TOKEN_SECONDS - 900
         return self._token

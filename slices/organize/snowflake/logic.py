@@ -8,7 +8,7 @@ from typing import Any
 
 from shared_metadata.program.schema import SchemaColumn
 from shared_metadata.program.type_names import parsed
-from systems.sql_warehouse.dialect import STAGING
+from systems.sql_warehouse.dialect import STAGING, delete_using, fill, update_from
 from systems.sql_warehouse.tables import MARK
 
 # https://docs.snowflake.com/en/sql-reference/intro-summary-data-types; of FLOAT there is but one, of 64 bits.
@@ -125,7 +125,7 @@ class SnowflakeSql:
             return f"{self.literal(HEX)} || LOWER(HEX_ENCODE({name}))"
         return f"CAST({name} AS VARCHAR)"
 
-    def copy(self, table: str, manifest: str, files: Sequence[str]) -> list[str]:
+    def copy(self, table: str, manifest: str, files: Sequence[str], columns: Sequence[SchemaColumn]) -> list[str]:
         """FORCE, for whether a file was loaded before is asked of the ledger and of nothing else."""
         keys = [file.removeprefix("s3://").partition("/")[2] for file in files]
         parts = [keys[at : at + MOST_FILES] for at in range(0, len(keys), MOST_FILES)]
@@ -135,10 +135,19 @@ class SnowflakeSql:
             for part in parts
         ]
 
-    def unload(self, query: str, prefix: str) -> str:
+    def fill(self, table: str, named: str, query: str) -> str:
+        return fill(table, named, query)
+
+    def delete(self, table: str, other: str, alias: str, where: str) -> str:
+        return delete_using(table, other, alias, where)
+
+    def update(self, table: str, sets: str, other: str, alias: str, where: str) -> str:
+        return update_from(table, sets, other, alias, where)
+
+    def unload(self, query: str, prefix: str) -> list[str]:
         place = prefix.removeprefix("s3://").partition("/")[2]
         options = "FILE_FORMAT = (TYPE = PARQUET) HEADER = TRUE OVERWRITE = TRUE DETAILED_OUTPUT = TRUE"
-        return f"COPY INTO @{self._stage}/{place} FROM ({query}) {options}"
+        return [f"COPY INTO @{self._stage}/{place} FROM ({query}) {options}"]
 
     def unloaded_files(self, answered: Callable[[], Sequence[Sequence[Any]]], prefix: str) -> list[dict[str, Any]]:
         told = ((str(name).rpartition("/")[2], int(size), int(count)) for name, size, count, *_ in answered())

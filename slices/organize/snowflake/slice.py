@@ -20,6 +20,7 @@ SLICE = Slice(
     ),
     config="slices.organize.snowflake.config:Config",
     engine="snowflake",
+    secret="slices.organize.snowflake.api:check_key",
     deployed_options=("secret", "storage_user_arn", "storage_external_id"),
     systems=("sql_warehouse",),
     waits=("load", "refresh", "check", "commit"),

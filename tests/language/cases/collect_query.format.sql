@@ -45,3 +45,14 @@ INSERT INTO lake.ops.dotted
   EVERY '1 day'
 AS
 SELECT id FROM ops.public."a.b";
+
+-- texts that the program says to rise
+INSERT INTO lake.ops.ulids
+  EVERY '1 day' MERGE ON (id) CURSOR ID RISING
+AS
+SELECT id FROM ops.public.events;
+
+INSERT INTO lake.ops.named
+  EVERY '1 day' APPEND CURSOR rising
+AS
+SELECT rising FROM ops.public.events;

@@ -22,3 +22,7 @@ INSERT INTO lake.ops.computed EVERY '1 day' APPEND AS SELECT id, upper(carrier) 
 INSERT INTO lake.ops.folded EVERY '1 day' AS SELECT Id, "Id" AS "ID2" FROM ops.Public."Flights" AS F WHERE F."Id" > 0;
 INSERT INTO lake.names FROM ops.Public TABLES (Weather, "Planes") EVERY '1 day';
 INSERT INTO lake.ops.dotted EVERY '1 day' AS SELECT id FROM ops.public."a.b";
+
+-- texts that the program says to rise
+INSERT INTO lake.ops.ulids EVERY '1 day' MERGE ON (id) cursor ID rising AS SELECT id FROM ops.public.events;
+INSERT INTO lake.ops.named EVERY '1 day' APPEND CURSOR rising AS SELECT rising FROM ops.public.events;

@@ -135,6 +135,29 @@ def test_rows_that_are_committed_after_the_batch_has_read_past_them_come_with_a_
         assert len(held) == len(set(held)) and (told or held == [])
 
 
+@pytest.mark.parametrize("kind", ["int", "decimal(12,3)", "float", "bigint unsigned"])
+def test_rows_with_the_number_at_which_a_batch_ended_come_with_it(collecting: Collecting, database: Database, kind: str) -> None:
+    """Also those that take another's place; and without any there is nothing to read."""
+    write(database, f"CREATE TABLE t (id varchar(9) PRIMARY KEY, at {kind}, KEY (at))")
+    write(database, "INSERT INTO t VALUES ('a', 4), ('b', 5)")
+    collecting.collect(f"{database.name}.t", how=MERGED)
+    assert labels(collecting) == ["a", "b"]
+    assert labels(collecting) == []
+    write(database, "INSERT INTO t VALUES ('c', 5)")
+    assert labels(collecting) == ["b", "c"]
+    write(database, "UPDATE t SET id = 'd' WHERE id = 'b'")
+    assert labels(collecting) == ["c", "d"]
+    assert labels(collecting) == []
+    write(database, "INSERT INTO t VALUES ('e', 6), ('f', 5)")
+    assert labels(collecting) == ["c", "d", "e", "f"]
+
+
+def labels(collecting: Collecting) -> list[str]:
+    run = collecting.run()
+    found = collecting.cloud.rows(collecting.dataset) if run.results else None
+    return sorted(row["id"] for row in found.to_pylist()) if found else []
+
+
 def test_what_a_lag_has_settled_is_appended_once(collecting: Collecting, database: Database) -> None:
     write(database, "CREATE TABLE t (id int PRIMARY KEY, at bigint)")
     write(database, "INSERT INTO t VALUES (0, 5)")

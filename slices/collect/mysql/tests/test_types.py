@@ -214,6 +214,40 @@ def test_whatever_a_type_holds_arrives_as_it_is(database: Database, aws: None, r
         assert values == [*wanted[:1], Decimal(wanted[1]), *wanted[2:]]
 
 
+DECIMALS = [
+    (precision, scale, sign)
+    for precision in (1, 2, 9, 10, 18, 19, 37, 38)
+    for scale in sorted({0, 1, precision // 2, precision})
+    for sign in ("", " unsigned")
+]
+
+
+def test_a_decimal_of_any_shape_has_all_its_digits(collecting: Collecting, database: Database) -> None:
+    """DuckDB is told a length, of which it takes away the places of a sign and of a point."""
+    columns = ", ".join(f"c{number} decimal({p}, {s}){sign}" for number, (p, s, sign) in enumerate(DECIMALS))
+    database.run(f"CREATE TABLE wide (id int, {columns})")
+    wanted = {f"c{number}": Decimal((0 if sign else 1, (9,) * p, -s)) for number, (p, s, sign) in enumerate(DECIMALS)}
+    database.run(f"INSERT INTO wide VALUES (1, {', '.join(f'{value:f}' for value in wanted.values())})")
+    collecting.collect(f"{database.name}.wide", incremental=False)
+    collecting.run()
+    (row,) = collecting.cloud.rows(collecting.dataset).to_pylist()
+    assert {name: row[name] for name in wanted} == wanted
+
+
+def test_a_text_is_the_same_whatever_its_character_set_and_collation(collecting: Collecting, database: Database) -> None:
+    """Those that compare bytes come as bytes."""
+    of = "('utf8mb4', 'utf8mb3', 'latin1', 'ucs2', 'utf16', 'utf32') AND (IS_DEFAULT = 'Yes' OR COLLATION_NAME LIKE '%bin')"
+    named = f"SELECT COLLATION_NAME FROM information_schema.COLLATIONS WHERE CHARACTER_SET_NAME IN {of}"
+    collations = [name for (name,) in database.run(named)]
+    kinds = [f"{kind} COLLATE {name}" for name in collations for kind in ("varchar(9)", "text", "enum('Zürich ß')")]
+    database.run(f"CREATE TABLE texts (id int, {', '.join(f'c{number} {kind}' for number, kind in enumerate(kinds))})")
+    database.run(f"INSERT INTO texts VALUES (1{', %s' * len(kinds)})", ["Zürich ß"] * len(kinds))
+    collecting.collect(f"{database.name}.texts", incremental=False)
+    collecting.run()
+    (row,) = collecting.cloud.rows(collecting.dataset).to_pylist()
+    assert len(collations) > 6 and {kind: row[f"c{number}"] for number, kind in enumerate(kinds)} == dict.fromkeys(kinds, "Zürich ß")
+
+
 @pytest.fixture
 def aws(cloud: Cloud) -> None:
     """What further clouds need."""

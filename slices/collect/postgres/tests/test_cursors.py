@@ -113,6 +113,46 @@ def test_rows_that_no_window_meets_are_read_again_only_when_they_were_written(co
     assert [row["id"] for row in staged(collecting)] == [3]
 
 
+# Of each type that rises where the program says so: two values that rise, by their bytes.
+RISING = {
+    "text": ("Zb", "aa"),  # in the other order where people sort
+    'text COLLATE "POSIX"': ("01JDZ0000000000000000000AA", "01JDZ00000000000000000ZZAA"),
+    "varchar(20)": ("2Zc'x", "2aa"),
+    "char(26)": ("01_Z", "01a"),
+    "uuid": ("01936e4e-0000-7000-8000-000000000001", "f1936e4e-0000-7000-8000-000000000000"),
+}
+
+
+def test_texts_are_compared_by_their_bytes_whatever_their_collation() -> None:
+    from slices.collect.postgres.cursor_column import CursorColumn
+
+    for kind in ("text", "character varying(20)", "character(26)", "varchar"):
+        column = CursorColumn("at", "at", "string", kind, 180000)
+        assert column.expression == '(at) COLLATE "C"' and column.unmet == '(at) COLLATE "C" IS NULL'
+    assert CursorColumn("at", "at", "uuid", "uuid", 180000).expression == "at"
+
+
+@pytest.mark.parametrize("source", ["table", "query"])
+@pytest.mark.parametrize("mode", [MERGED, {"mode": Mode.APPEND, "cursor": "at"}], ids=["merge", "append"])
+@pytest.mark.parametrize("kind", RISING)
+@pytest.mark.sampled(4)
+def test_texts_and_uuids_rise_by_their_bytes_where_the_program_says_so(
+    collecting: Collecting, database: Database, kind: str, mode: dict[str, Any], source: str
+) -> None:
+    first, second = RISING[kind]
+    database.run(f"CREATE TABLE t (id int, at {kind})")
+    database.run("INSERT INTO t VALUES (1, %s), (2, %s)", (first, first))
+    query = "SELECT id, at FROM public.t LIMIT 1000" if source == "query" else ""
+    collect(collecting, "" if query else "public.t", query=query, rising=True, **mode)
+    collecting.run()
+    assert [row["id"] for row in staged(collecting)] == [1, 2]
+    assert collecting.run().planned["committed"] == [collecting.dataset]  # an empty batch
+    database.run("INSERT INTO t VALUES (3, %s)", (second,))
+    collecting.run()
+    again = [1, 2] if query and mode is MERGED else []  # which of a query's rows are new at the last value, nothing tells
+    assert [row["id"] for row in staged(collecting)] == [*again, 3]
+
+
 @pytest.mark.parametrize("mode", [MERGED, {"mode": Mode.APPEND, "cursor": "at"}], ids=["merge", "append"])
 def test_what_does_not_rise_is_no_cursor(collecting: Collecting, database: Database, mode: dict[str, Any]) -> None:
     database.run("CREATE TYPE mood AS ENUM ('a', 'b')")
@@ -299,8 +339,9 @@ def test_rows_that_leave_the_where_are_told_by_key_and_cursor_alone(
     assert ([row["id"] for row in staged(collecting)], left(collecting)) == ([0, 1], [])
     table.run(f"UPDATE t SET note = NULL, at = {ordinary(kind, 5, collecting)} WHERE id = 0")
     collecting.run()
-    ((gone),) = left(collecting)
-    assert gone.keys() == {"id", "at", "_batch"} and gone["id"] == 0
+    gone = left(collecting)
+    again = [2] if kind == "bigint" and source != "table" else []  # the row with the last value, which never was taken
+    assert {*gone[0]} == {"id", "at", "_batch"} and [row["id"] for row in gone] == [0, *again]
     assert staged(collecting) == []
 
 

@@ -9,6 +9,7 @@ import pytest
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Connection, Position
 from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.source_schemas import Concern
 from slices.collect.postgres.client import PostgresSource, open_source
 from slices.collect.postgres.tests.database import Database
 from slices.collect.postgres.tests.test_types import OWN_TYPES, make_table
@@ -116,18 +117,39 @@ def test_a_table_of_which_policies_hide_rows_is_described_with_a_warning_and_its
 def test_what_a_cursor_would_not_see_of_a_table_is_told_with_its_remedy(source: PostgresSource, database: Database) -> None:
     database.run("""CREATE TABLE base (id int, active boolean, owner text, at timestamp DEFAULT now(), u timestamptz DEFAULT now());
         CREATE VIEW live AS SELECT id, u FROM base WHERE active; CREATE VIEW mine AS SELECT id FROM base WHERE owner = current_user;
-        CREATE VIEW plain AS SELECT id, u FROM base; CREATE TABLE stated (at timestamp DEFAULT (now() AT TIME ZONE 'utc'))""")
-    names = ["public.base", "public.live", "public.mine", "public.plain", "public.stated"]
-    told = source.warnings(names)
-    assert set(told) - {"public.base"} == {"public.live", "public.mine"}
-    assert "leaves this view stays in a MERGE" in told["public.live"] and "use REPLACE" in told["public.live"]
-    assert "current_user" in told["public.mine"] and "tables below it" in told["public.mine"]
+        CREATE VIEW plain AS SELECT id, u FROM base; CREATE TABLE stated (at timestamp DEFAULT (now() AT TIME ZONE 'utc'));
+        CREATE TABLE touched (at timestamp, other timestamp); CREATE MATERIALIZED VIEW made AS TABLE base;
+        CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.at = now(); RETURN NEW; END';
+        CREATE TRIGGER touch BEFORE UPDATE ON touched FOR EACH ROW EXECUTE FUNCTION touch()""")
+    names = ["public.base", "public.live", "public.mine", "public.plain", "public.stated", "public.touched", "public.made"]
+    told = source.notes(names)
+    assert set(told) - {"public.base", "public.touched"} == {"public.live", "public.mine", "public.made"}
+    (live,), (moves, mine) = told["public.live"], told["public.mine"]
+    assert live.concerns is Concern.MERGE and "leaves this view stays in a MERGE" in live.text and "use REPLACE" in live.text
+    assert moves.concerns is Concern.CURSOR and "current_user" in moves.text and mine == live
     database.run(f"ALTER ROLE \"{database.user}\" SET TimeZone = 'Asia/Kolkata'")
     opened = open_source(Connection("ops", "postgres", {"secret": "ops"}, Position("p.sql", 2, 3)), database.secret, aws=None)
-    found = opened.warnings(names)
+    found = opened.notes(names)
     opened.close()
-    assert found["public.base"].startswith("at is set to the time of Asia/Kolkata and has no zone, so it is read as UTC")
-    assert "SELECT at AT TIME ZONE 'Asia/Kolkata' AS at" in found["public.base"] and "public.stated" not in found
+    (base,), (touched,) = found["public.base"], found["public.touched"]
+    assert base.column == touched.column == "at" and base.concerns is Concern.CURSOR
+    assert base.text.startswith("at is set to the time of Asia/Kolkata and has no zone, so it is read as UTC")
+    assert "SELECT at AT TIME ZONE 'Asia/Kolkata' AS at" in base.text and "public.stated" not in found
+
+
+def test_of_what_is_filled_elsewhere_it_is_told_that_rows_come_late(source: PostgresSource, database: Database) -> None:
+    database.run("""CREATE FOREIGN DATA WRAPPER other; CREATE SERVER far FOREIGN DATA WRAPPER other;
+        CREATE TABLE part (id int, at timestamptz) PARTITION BY RANGE (id); CREATE VIEW seen AS SELECT * FROM part;
+        CREATE FOREIGN TABLE away PARTITION OF part FOR VALUES FROM (1) TO (9) SERVER far; CREATE TABLE own (id int);
+        CREATE TABLE sent (id int PRIMARY KEY); CREATE SUBSCRIPTION s CONNECTION '' PUBLICATION p WITH (connect = false)""")
+    database.run("INSERT INTO pg_subscription_rel SELECT oid, 'sent'::regclass, 'r', NULL FROM pg_subscription WHERE subname = 's'")
+    try:
+        told = source.notes(["public.part", "public.seen", "public.away", "public.own", "public.sent"])
+    finally:
+        database.run("ALTER SUBSCRIPTION s SET (slot_name = NONE); DROP SUBSCRIPTION s")
+    found = {name: [note.text.split(",")[0] for note in notes] for name, notes in told.items()}
+    foreign = ("public.part", "public.seen", "public.away")
+    assert found == {name: ["it reads a foreign table"] for name in foreign} | {"public.sent": ["a subscription fills it"]}
 
 
 def test_a_grant_on_columns_is_enough(source: PostgresSource, database: Database) -> None:

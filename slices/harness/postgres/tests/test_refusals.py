@@ -116,6 +116,32 @@ def test_a_sequence_that_is_used_up_is_no_row_s_fault(target: Database, tolerate
     assert "sequence" in caught.value.remedy and target.execute("SELECT id FROM scorecard") == []
 
 
+FAILING = {
+    "a sequence beyond the column's type": ("CREATE SEQUENCE s START 32768", "n smallint DEFAULT nextval('s')", "22003"),
+    "an expression": ("CREATE SEQUENCE s", "n int DEFAULT 1 / (nextval('s') * 0)", "22012"),
+    "a text that is no date": ("CREATE SEQUENCE s", "n date DEFAULT ('100%' || nextval('s'))::date", "22007"),
+    "a function that refuses": (
+        "CREATE SEQUENCE s; CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS 'BEGIN RAISE ''none''; END'",
+        "n int DEFAULT f()",
+        "P0001",
+    ),
+    "a check of its domain": ("CREATE SEQUENCE s; CREATE DOMAIN low AS int CHECK (value < 0)", "n low DEFAULT nextval('s')", "23514"),
+}
+
+
+@pytest.mark.sampled(2)
+@pytest.mark.parametrize("tolerated", [0, 1])
+@pytest.mark.parametrize("what", FAILING)
+def test_a_default_that_fails_is_no_row_s_fault(target: Database, what: str, tolerated: int) -> None:
+    before, column, state = FAILING[what]
+    make(target, f"{before}; CREATE TABLE scorecard ({column}, id text PRIMARY KEY, x text)")
+    target.execute(f'GRANT ALL ON SEQUENCE s TO "{target.secret["username"]}"')
+    with closing(Direct(target, SHAPE)) as publishing:
+        with pytest.raises(DefinitionError, match=f"the default of n fails .*{state}") as caught:
+            publishing.publish([{"id": "a", "x": "1"}, {"id": "b", "x": "2"}], tolerated=tolerated)
+        assert "ALTER COLUMN" in caught.value.remedy and target.execute("SELECT id FROM scorecard") == []
+
+
 def test_a_foreign_key_of_a_partition_is_the_row_s_own(target: Database) -> None:
     make(
         target,

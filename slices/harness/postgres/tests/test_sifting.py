@@ -56,7 +56,7 @@ REFUSALS: list[tuple[str, str, Any, Any, str]] = [
     ("x smallint", "long", 4, 40_000, "a value is out of range in column x"),
     ("x uuid", "string", GOOD_UUID, "none", "a value cannot be read as the column's type in column x"),
     ("x mood", "string", "good", "bad", "a value cannot be read as the column's type in column x"),
-    ("x date", "string", "2026-02-28", "2026-02-30", "a date or time is out of range in column x"),
+    ("x interval", "string", "1 day", "999999999999 years", "an interval is out of range in column x"),
     ("x text", "string", 'a\nb"c,\\.', "a\0b", "a text holds U+0000 in column x"),
     ("x text[]", "list<string>", ["a", None, 'b"'], ["a\0"], "a text holds U+0000 in column x"),
     ("x code", "string", "ab", "abc", "a row breaks a check constraint in column x (code_check)"),

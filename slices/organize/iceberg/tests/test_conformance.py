@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
+import pytest
 from pyiceberg.catalog.glue import GlueCatalog
 
 from shared_metadata import naming
@@ -32,3 +33,10 @@ class TestConformance(OrganizeConformance):
         glue = cloud.session.client("glue")
         for database in glue.get_databases()["DatabaseList"]:
             glue.delete_database(Name=database["Name"])
+
+
+@pytest.mark.deep
+class TestConformanceByTasks(TestConformance):
+    """The same, each step that moves rows being a task of Fargate."""
+
+    options: ClassVar[Mapping[str, Any]] = {"run": "task"}

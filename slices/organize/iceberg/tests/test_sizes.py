@@ -81,6 +81,25 @@ def test_a_merge_is_judged_by_what_its_last_batch_wrote_anew(rewrote: Size, ever
         assert ("come ever later" in one.what) is one.refused
 
 
+@pytest.mark.parametrize(
+    ("looked", "given", "every", "refused"),
+    [
+        (500 * MILLION, SMALL, 900, []),
+        (1500 * MILLION, SMALL, 900, [False]),  # 11 minutes of 14
+        (2500 * MILLION, SMALL, 86_400, [True]),  # one call has 14 minutes
+        (2500 * MILLION, LARGE, 900, []),
+        (500 * MILLION, SMALL, 120, [True]),
+    ],
+)
+def test_a_merge_is_judged_by_the_rows_among_which_its_last_batch_looked_for_its_keys(
+    looked: int, given: Given, every: int, refused: list[bool]
+) -> None:
+    found = replace(asked(Mode.MERGE), stands=Size(3000 * MILLION), rewrote=Size(0, 0), looked=looked)
+    judged = too_much(replace(found, flow=replace(found.flow, interval_seconds=every)), {"load": given, "commit": given})
+    assert [one.refused for one in judged] == refused
+    assert all(f"among {looked:,} rows" in one.what and "have it in the key" in one.remedy for one in judged)
+
+
 def test_nothing_is_refused_of_which_the_size_or_the_functions_are_not_known() -> None:
     assert not too_much(asked(Mode.MERGE), {"load": SMALL, "commit": SMALL})
     assert not too_much(asked(Mode.MERGE, 10**12, 10**12), {})

@@ -1,27 +1,34 @@
-"""The SQL API over HTTPS."""
+"""A double's API over HTTPS."""
 
 from __future__ import annotations
 
 import json
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
-from doubles.snowflake.service import SnowflakeApi
+Answer = tuple[int, dict[str, Any]]
+
+
+class Api(Protocol):
+    def answer(self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: Mapping[str, Any]) -> Answer:
+        """The status, and what is answered."""
+        ...
 
 
 @contextmanager
-def served(api: SnowflakeApi, certificate: Path, key: Path, host: str = "127.0.0.1") -> Iterator[str]:
+def served(api: Api, certificate: Path, key: Path, host: str = "127.0.0.1") -> Iterator[str]:
     """The address at which it answers: 'host:port'."""
     server = ThreadingHTTPServer((host, 0), _handler(api))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="snowflake-api", daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name=type(api).__name__, daemon=True)
     thread.start()
     try:
         yield f"{host}:{server.server_address[1]}"
@@ -30,7 +37,7 @@ def served(api: SnowflakeApi, certificate: Path, key: Path, host: str = "127.0.0
         server.server_close()
 
 
-def _handler(api: SnowflakeApi) -> type[BaseHTTPRequestHandler]:
+def _handler(api: Api) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
@@ -43,7 +50,9 @@ def _handler(api: SnowflakeApi) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self, method: str) -> None:
             length = int(self.headers.get("Content-Length") or 0)
-            body = json.loads(self.rfile.read(length) or b"{}")
+            sent = self.rfile.read(length)
+            form = "form-urlencoded" in self.headers.get("Content-Type", "")
+            body = dict(parse_qsl(sent.decode())) if form else json.loads(sent or b"{}")
             at = urlsplit(self.path)
             status, told = api.answer(method, at.path, dict(parse_qsl(at.query)), self.headers, body)  # type: ignore[arg-type]
             text = json.dumps(told).encode()

@@ -1,0 +1,115 @@
+"""A statement of Databricks' as DuckDB takes it: sqlglot reads it, and what DuckDB is kinder in is taken away.
+
+https://docs.databricks.com/aws/en/sql/language-manual/
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from doubles.databricks.errors import StatementFailed, syntax, unknown
+
+DDL, DML, QUERY = "DDL", "DML", "QUERY"
+# Its catalog, with Databricks' words for types.
+COLUMNS = """(
+SELECT c.schema_name AS table_schema, c.table_name, c.column_name, c.column_index AS ordinal_position, c.comment,
+       CASE c.data_type WHEN 'INTEGER' THEN 'int' WHEN 'HUGEINT' THEN 'bigint' WHEN 'VARCHAR' THEN 'string' WHEN 'BLOB' THEN 'binary'
+         WHEN 'TIMESTAMP' THEN 'timestamp_ntz' WHEN 'TIMESTAMP WITH TIME ZONE' THEN 'timestamp' ELSE lower(c.data_type) END
+         AS full_data_type
+FROM duckdb_columns() AS c WHERE NOT c.internal)"""
+_FILES = ("READ_TEXT", "READ_CSV", "READ_CSV_AUTO", "READ_PARQUET", "READ_JSON", "READ_BLOB", "GLOB", "PARQUET_SCAN")
+_TABLE_NAME = re.compile(r"[ ./\x00-\x1f\x7f]")  # what Unity Catalog takes in no name of a schema or a table
+
+
+@dataclass(frozen=True)
+class Said:
+    """A statement.  table: that it makes or changes.  properties: of a table that is made.  comments: of columns, by name.
+
+    overwrites: whether what the table holds goes first.
+    """
+
+    kind: str
+    text: str
+    table: str = ""
+    properties: frozenset[str] = frozenset()
+    comments: tuple[tuple[str, str], ...] = ()
+    overwrites: bool = False
+    tree: exp.Expr | None = field(default=None, repr=False)
+
+
+def said(text: str) -> Said:
+    """Raises StatementFailed."""
+    try:
+        tree = sqlglot.parse_one(text, dialect="databricks")
+    except SqlglotError as error:
+        raise syntax(str(error)[:80]) from None
+    if isinstance(tree, exp.Create | exp.Drop | exp.Alter):
+        return _ddl(tree)
+    if isinstance(tree, exp.Query):
+        return Said(QUERY, duckdb_text(tree), tree=tree)
+    if isinstance(tree, exp.Insert | exp.Update | exp.Delete | exp.Merge):
+        if isinstance(tree, exp.Delete) and tree.args.get("using"):
+            raise syntax("USING")
+        if isinstance(tree, exp.Update) and tree.args.get("from_"):
+            raise syntax("FROM")
+        table, overwrites = tree.find(exp.Table), bool(tree.args.get("overwrite"))
+        if overwrites:
+            tree.set("overwrite", False)
+        name = table.sql("duckdb") if table is not None else ""
+        return Said(DML, duckdb_text(tree), name, overwrites=overwrites, tree=tree)
+    raise unknown(text.split(" ", 1)[0])
+
+
+def _ddl(tree: exp.Expr) -> Said:
+    table = tree.find(exp.Table)
+    name, comments = table.sql("duckdb", comments=False) if table is not None else "", list[tuple[str, str]]()
+    if table is not None and any(_TABLE_NAME.search(part.name) or part.name != part.name.lower() for part in table.parts):
+        raise StatementFailed("INVALID_PARAMETER_VALUE", f"{name} is not a valid name.", "22023")
+    for column in tree.find_all(exp.ColumnDef):
+        for constraint in [*column.args.get("constraints", ())]:
+            if isinstance(constraint.kind, exp.CommentColumnConstraint):
+                comments.append((column.this.name, constraint.kind.this.name))
+                constraint.pop()
+    for altered in tree.find_all(exp.AlterColumn):
+        if altered.args.get("comment") is not None:
+            return Said(DDL, "", name, comments=((altered.this.name, altered.args["comment"].name),))
+    properties = frozenset[str]()
+    if isinstance(tree, exp.Create):
+        properties = frozenset(
+            f"{one.this.name}={one.args['value'].name}" for one in tree.find_all(exp.Property) if type(one) is exp.Property
+        )
+        tree.set("properties", None)
+    return Said(DDL, duckdb_text(tree), name, properties, tuple(comments), tree=tree)
+
+
+def duckdb_text(tree: exp.Expr) -> str:
+    return tree.transform(_instead).sql("duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE)
+
+
+def _instead(node: exp.Expr) -> exp.Expr:
+    if isinstance(node, exp.Distinct) and node.args.get("on") is not None:
+        raise syntax("ON")
+    if isinstance(node, exp.Table) and node.db.lower() == "information_schema":
+        if node.name.lower() != "columns":
+            raise unknown(f"information_schema.{node.name}")
+        return sqlglot.parse_one(f"SELECT * FROM {COLUMNS} AS c", dialect="duckdb").find(exp.Subquery).as_("c")  # type: ignore[union-attr]
+    if isinstance(node, exp.Anonymous) and node.name.upper() in _FILES:
+        raise unknown(node.name)
+    if isinstance(node, exp.CurrentTimezone):
+        return exp.Literal.string("Etc/UTC")
+    if isinstance(node, exp.JSONFormat):
+        pairs = node.this.expressions if isinstance(node.this, exp.Struct) else ()
+        if not pairs or node.args.get("options") is None:
+            raise unknown("to_json of what is no struct")
+        parts = [part for pair in pairs for part in (exp.Literal.string(pair.this.name), pair.expression)]
+        return exp.cast(exp.Anonymous(this="json_object", expressions=parts), "text", dialect="duckdb")
+    if isinstance(node, exp.Div):
+        zero = exp.EQ(this=node.expression.copy(), expression=exp.Literal.number(0))
+        fails = exp.Anonymous(this="error", expressions=[exp.Literal.string("Division by zero")])
+        return exp.Case(ifs=[exp.If(this=zero, true=fails)], default=exp.Div(this=node.this, expression=node.expression, typed=False))
+    return node

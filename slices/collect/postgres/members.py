@@ -1,0 +1,73 @@
+"""Asks PostgreSQL's catalog which tables the rows of a table, a view or a query are in, and whether a function hides some."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shared_metadata.errors import DefinitionError
+from slices.collect.postgres.snapshot import FIRST_OID
+from systems.postgres.catalog import TableName
+from systems.sql_source.members import Member
+
+if TYPE_CHECKING:
+    from psycopg import Connection as Session
+
+# A foreign table's size is not known. relkind 'p' holds no rows itself.
+_EMPTY = "c.relkind = 'p' OR c.relkind IN ('r', 'm') AND coalesce(pg_relation_size(c.oid), 0) = 0"
+_NAME = "(SELECT n.nspname FROM pg_namespace n WHERE n.oid = c.relnamespace) || '.' || c.relname"
+_TREE = f"""WITH RECURSIVE tree AS (
+  SELECT %(oid)s::oid AS oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree t ON i.inhparent = t.oid)
+SELECT c.oid::bigint, coalesce(pg_relation_filenode(c.oid), c.oid)::bigint, {_NAME}, {_EMPTY}, c.relkind::text,
+  pg_get_partition_constraintdef(c.oid), has_table_privilege(%(oid)s, 'SELECT')
+FROM tree JOIN pg_class c USING (oid) ORDER BY c.oid <> %(oid)s, c.oid"""
+# What a statement reads is locked by it, whatever views it reads it by. A view is what it says.
+_VIEW = "-('x' || left(md5(pg_get_viewdef(c.oid)), 12))::bit(48)::bigint"
+_READ = f"""SELECT CASE WHEN c.relkind = 'v' THEN {_VIEW} ELSE c.oid::bigint END,
+  coalesce(pg_relation_filenode(c.oid), c.oid)::bigint, {_NAME}, c.relkind <> 'v' AND ({_EMPTY}), c.relkind = 'v'
+FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND c.oid >= {FIRST_OID} AND c.relkind IN ('r', 'p', 'f', 'm', 'v')"""
+
+# The functions that views call, and that let policies hide rows whatever the session says.
+_HIDING = f"""SELECT p.oid::regprocedure::text FROM pg_locks l JOIN pg_rewrite r ON r.ev_class = l.relation
+JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_proc'::regclass
+JOIN pg_proc p ON p.oid = d.refobjid, unnest(p.proconfig) AS setting
+WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.relation >= {FIRST_OID}
+  AND setting ~* '^row_security=(on|t|tr|tru|true|y|ye|yes|1)$' ORDER BY 1 LIMIT 1"""
+
+
+def members_of_table(session: Session[Any], table: TableName, place: str) -> tuple[tuple[Member, ...], bool]:
+    """The members of a table, and whether its rows are made anew by REFRESH. Those of a view do not tell whose they are."""
+    found = session.execute(_TREE, {"oid": table.oid}).fetchall()
+    if not found or found[0][4] == "v":
+        return members_of_query(session, table.quoted, place), False
+    members = tuple(
+        Member(number, file, name, _rows(number, constraint) if told else "", empty)
+        for number, file, name, empty, _, constraint, told in found
+    )
+    return members, found[0][4] == "m"
+
+
+def members_of_query(session: Session[Any], reads: str, place: str) -> tuple[Member, ...]:
+    """The members of a query, or a view, as it stands in FROM; its rows do not tell whose they are.
+
+    Raises DefinitionError where a function of a view hides rows without a word.
+    """
+    session.execute("BEGIN")
+    try:
+        session.execute(f"SELECT 1 FROM {reads}\nLIMIT 0")
+        found, hiding = session.execute(_READ).fetchall(), session.execute(_HIDING).fetchone()
+    finally:
+        session.execute("ROLLBACK")
+    if hiding:
+        raise DefinitionError(
+            f"row level security may hide rows without a word: the function {hiding[0]}, which a view calls, sets row_security to on",
+            place=place,
+            remedy="ALTER FUNCTION it RESET row_security, or collect the tables below the view",
+        )
+    return tuple(Member(number, number if view else file, name, "", empty) for number, file, name, empty, view in sorted(found))
+
+
+def _rows(number: int, constraint: str | None) -> str:
+    """The constraint of a partition keeps the others from being read."""
+    own = f"tableoid = {number}::oid"
+    return f"{own} AND ({constraint})" if constraint else own

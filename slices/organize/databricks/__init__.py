@@ -1,0 +1,1 @@
+"""A warehouse in Databricks, through its SQL Statement Execution API."""

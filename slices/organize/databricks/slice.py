@@ -1,0 +1,27 @@
+"""Declares the slice that keeps a warehouse in Databricks."""
+
+from shared_metadata.contract.declaration import Capabilities, Slice
+from shared_metadata.program import Mode
+
+SLICE = Slice(
+    stage="organize",
+    system="databricks",
+    title="Databricks",
+    capabilities=Capabilities(
+        dialect="databricks",
+        maintains=True,
+        modes=(Mode.REPLACE, Mode.APPEND, Mode.MERGE),
+        own_columns=("_view_batch",),
+        # It has no TIME and no UUID; what is nested is not loaded yet.
+        # https://docs.databricks.com/aws/en/sql/language-manual/sql-ref-datatypes
+        never_written=("time", "uuid", "list", "map", "struct"),
+        longest_name=255,  # https://docs.databricks.com/aws/en/sql/language-manual/sql-ref-names
+        time_travel=False,
+    ),
+    config="slices.organize.databricks.config:Config",
+    engine="databricks",
+    deployed_options=("secret", "storage_principal_arn", "storage_external_id"),
+    systems=("sql_warehouse",),
+    waits=("load", "refresh", "check", "commit"),
+    steps=("plan", "load", "refresh", "check", "commit", "landed", "maintain"),
+)

@@ -1,0 +1,164 @@
+"""A program with a warehouse in Databricks, compiled as a user's is: its types, its names, its dialect, what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from language import ProgramErrors, compile_with_positions
+from shared_metadata.errors import DefinitionError, SecretError
+from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.source_schemas import ConnectionSchemas
+from slices.organize.databricks.config import Config, Key
+from slices.organize.databricks.handlers import open_driver
+from slices.organize.databricks.logic import DatabricksSql, folded
+from slices.organize.databricks.slice import SLICE
+from slices.registry import installed
+from systems.sql_warehouse.dialect import table
+from tests.conformance.fixtures import open_cloud
+from tests.conformance.organize import FLIGHTS, ID, VIEW, Lake, Row, Typed, flights
+from tests.memory.databricks import OPTIONS, databricks
+
+HEAD = f"""CREATE WAREHOUSE lake USING databricks WITH ({", ".join(f"{name} = '{value}'" for name, value in OPTIONS.items())});
+CREATE CONNECTION ops TO postgres WITH (secret = 'ops');
+INSERT INTO lake.ops.flights EVERY '1 hour' REPLACE AS SELECT * FROM ops.public.flights;
+"""
+SOURCE = {
+    **{"int": "integer", "long": "bigint", "string": "text", "double": "double precision", "timestamptz": "timestamp with time zone"},
+    **{"decimal(19,0)": "numeric(19,0)", "decimal(12,2)": "numeric(12,2)", "date": "date", "boolean": "boolean", "float": "real"},
+    **{"timestamp": "timestamp without time zone", "time": "time without time zone", "uuid": "uuid", "list<string>": "text[]"},
+    "binary": "bytea",
+}
+TYPES: list[tuple[str, str, Any, list[Any]]] = [
+    ("i", "int", pa.int32(), [-(2**31), 2**31 - 1, None]),
+    ("l", "long", pa.int64(), [-(2**63), 2**63 - 1, None]),
+    ("f", "float", pa.float32(), [0.5, -1.5, None]),
+    ("d", "double", pa.float64(), [0.1, -1.7976931348623157e308, None]),
+    ("n", "decimal(12,2)", pa.decimal128(12, 2), [Decimal("9999999999.99"), Decimal("-0.01"), None]),
+    ("w", "decimal(19,0)", pa.decimal128(19, 0), [Decimal(10**19 - 1), Decimal(-1), None]),
+    ("s", "string", pa.string(), ["", "größer 'x\" \\n \u2003", None]),
+    ("b", "boolean", pa.bool_(), [True, False, None]),
+    ("y", "date", pa.date32(), [date(1, 1, 1), date(9999, 12, 31), None]),
+    ("t", "timestamp", pa.timestamp("us"), [datetime(1970, 1, 1, 0, 0, 0, 1), datetime(9999, 1, 1, 1, 2, 3, 456789), None]),
+    ("z", "timestamptz", pa.timestamp("us", "UTC"), [datetime(2026, 1, 1, 23, 59, 59, 999999, UTC), None, None]),
+    ("r", "binary", pa.binary(), [b"", bytes(range(256)), None]),
+]
+
+
+class Compiled(Lake):
+    """The warehouse of a program that the compiler has read."""
+
+    def program(self, views: str, columns: list[Typed] | None = None) -> None:
+        known = tuple(SchemaColumn(name, kind, source=name, source_type=SOURCE[kind]) for name, kind, _ in columns or ID)
+        schemas = {"ops": ConnectionSchemas("ops", "postgres", {"public.flights": Schema(known), "public.out": None})}
+        compiled = compile_with_positions({"program.sql": HEAD + views}, installed(), schemas)
+        self.cloud.writer.put_program(compiled.program, compiled.lineage)
+        self.cloud.writer.activate(compiled.program, former_version=self.cloud.reader.active_version())
+        self.flows = dict(compiled.program.flows)
+
+    def rows(self, dataset: str) -> list[Row]:
+        _, schema, name = dataset.split(".")
+        sql = DatabricksSql()
+        rows = databricks().asked(f"SELECT * FROM {table(sql, schema, name)}")
+        return [{sql.name_known(column): value for column, value in row.items()} for row in rows]
+
+    def types(self, dataset: str) -> dict[str, str]:
+        version = self.cloud.reader.latest_schema(dataset)
+        assert version is not None
+        return {c.name: c.type for c in version.schema.columns}
+
+
+@pytest.fixture
+def dwh(monkeypatch: pytest.MonkeyPatch) -> Iterator[Compiled]:
+    for cloud in open_cloud(monkeypatch):
+        databricks().empty(cloud.s3, cloud.bucket)
+        cloud.put_secret("databricks", databricks().secret)
+        yield Compiled(cloud, SLICE, open_driver)
+
+
+def test_a_view_s_columns_have_the_types_that_it_was_compiled_with(dwh: Compiled) -> None:
+    """A name is the same with quotes and without; a text with a backslash is what it says, and a part of a date is no column."""
+    dwh.program(
+        f"CREATE MATERIALIZED VIEW {VIEW} EVERY '1 hour' REPLACE AS SELECT \"carrier\", COUNT(*) AS id, sum(Id) AS all_of, "
+        rf"if(max(delay) > 2, 'it''s a\n', '') AS said, max(batch_start() + INTERVAL '1' DAY) AS until "
+        f"FROM {FLIGHTS} GROUP BY carrier;"
+    )
+    interval = dwh.load(flights((1, "AA", 1.5), (4, "AA", 2.5)))
+    dwh.run(VIEW)
+    (row,) = dwh.rows(VIEW)
+    assert (row["carrier"], row["id"], row["all_of"], row["said"]) == ("AA", 2, 5, "it's a\\n")
+    assert (row["until"] - interval.start).days == 1
+    assert dwh.types(VIEW) == {**{"carrier": "string", "id": "long", "all_of": "long", "said": "string", "until": "timestamptz"}}
+
+
+def test_every_type_is_kept_and_published_as_it_is(dwh: Compiled) -> None:
+    columns = [(name, kind, arrow) for name, kind, arrow, _ in TYPES]
+    chosen = ", ".join(name for name, *_ in TYPES)
+    dwh.program(
+        f"CREATE MATERIALIZED VIEW {VIEW} EVERY '1 hour' REPLACE AS SELECT {chosen} FROM {FLIGHTS};"
+        f"INSERT INTO ops.public.out EVERY '1 hour' REPLACE AS SELECT {chosen} FROM {VIEW};",
+        columns,
+    )
+    rows = [dict(zip((name for name, *_ in TYPES), values, strict=True)) for values in zip(*(v for *_, v in TYPES), strict=True)]
+    dwh.load(rows, columns)
+    dwh.load(rows, columns)  # finds the table's types in its catalog
+    for flow in (VIEW, "ops.public.out:result"):
+        dwh.run(flow)
+    kept = [{name: value for name, value in row.items() if name != "_batch"} for row in dwh.rows(FLIGHTS)]
+    published = dwh.cloud.rows("ops.public.out:result").to_pylist()
+    without_zones = [{**row, "z": row["z"] and row["z"].replace(tzinfo=None)} for row in rows]  # as Parquet is given moments in UTC
+    assert sorted(kept, key=str) == sorted(dwh.rows(VIEW), key=str) == sorted(rows, key=str)
+    assert sorted(published, key=str) == sorted(without_zones, key=str)
+    assert dwh.types(FLIGHTS) == {**{name: kind for name, kind, *_ in TYPES}, "_batch": "timestamptz"}
+
+
+@pytest.mark.parametrize("kind", ["time", "uuid", "list<string>"])
+def test_a_type_that_is_kept_in_no_table_is_refused_when_the_program_is_checked(dwh: Compiled, kind: str) -> None:
+    with pytest.raises(ProgramErrors, match=f"`odd` .*{kind.partition('<')[0]}.*databricks"):
+        dwh.program("", [ID[0], ("odd", kind, pa.string())])
+
+
+def test_sql_that_databricks_does_not_read_is_refused_when_the_program_is_checked(dwh: Compiled) -> None:
+    with pytest.raises(ProgramErrors, match="Databricks has no FETCH FIRST"):
+        dwh.program(f"CREATE MATERIALIZED VIEW {VIEW} EVERY '1 hour' REPLACE AS SELECT id FROM {FLIGHTS} FETCH FIRST 3 ROWS ONLY;")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"host": "x/y"}, {"warehouse_id": "a; drop"}, {"catalog": "a.b"}, {"storage_principal_arn": "*"}, {"hosst": "x"}],
+)
+def test_wrong_options_are_told_with_what_is_accepted(change: dict[str, Any]) -> None:
+    with pytest.raises(DefinitionError, match=next(iter(change))) as refused:
+        Config.read({**OPTIONS, **change}, place="program.sql:1:1")
+    assert "Remedy" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", [name for name, field in Config.model_fields.items() if field.is_required()])
+def test_an_option_that_is_left_out_is_named(name: str) -> None:
+    with pytest.raises(DefinitionError, match=f"needs the option {name}"):
+        Config.read({key: value for key, value in OPTIONS.items() if key != name}, place="")
+
+
+def test_a_secret_that_lacks_a_field_is_told_without_a_value() -> None:
+    with pytest.raises(SecretError, match="client_secret") as refused:
+        Key.read({"client_id": "very-private"}, "databricks", "here")
+    assert "very-private" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "there"),
+    [
+        ("carrier", "carrier"),
+        ("odd: name", "odd:%20name"),
+        ("a.b/c%d`", "a%2eb%2fc%25d%60"),
+        ("Flights", "%46lights"),
+        ("größe", "größe"),
+    ],
+)
+def test_a_name_that_unity_catalog_does_not_take_is_written_so_that_it_is_read_back(name: str, there: str) -> None:
+    assert (folded(name), DatabricksSql().name_known(there)) == (there, name)

@@ -1,0 +1,43 @@
+"""The organize conformance suite over Databricks's double; tables are read back by a session of another's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from shared_metadata.program import Mode
+from slices.organize.databricks.handlers import open_driver
+from slices.organize.databricks.logic import DatabricksSql
+from slices.organize.databricks.slice import SLICE
+from systems.sql_warehouse.dialect import table
+from tests.conformance.fixtures import Cloud
+from tests.conformance.organize import FLIGHTS, Lake, OrganizeConformance, Row, flights
+from tests.memory.databricks import OPTIONS, databricks
+
+pytestmark = pytest.mark.repeats(4)
+
+
+class TestConformance(OrganizeConformance):
+    declaration, options = SLICE, OPTIONS
+
+    def serve(self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+        databricks().empty(cloud.s3, cloud.bucket)
+        cloud.put_secret("databricks", databricks().secret)
+
+    def test_rows_that_left_are_marked_where_none_is_newer(self, lake: Lake) -> None:
+        lake.collected(Mode.MERGE, key=("id",), cursor="delay")
+        lake.load(flights((1, "AA", 1.0), (2, "AA", 5.0), (3, "AA", 1.0)))
+        lake.load(flights((3, "AA", 2.0)), left=[{"id": 1, "delay": 2.0}, {"id": 2, "delay": 4.0}])
+        found = sorted((row["id"], row["delay"], bool(row["_deleted"])) for row in self.read(lake.cloud, FLIGHTS))
+        assert found == [(1, 2.0, True), (2, 5.0, False), (3, 2.0, False)]
+
+    def open_driver(self) -> Any:
+        return open_driver
+
+    def read(self, cloud: Cloud, dataset: str, pointer: Mapping[str, Any] | None = None) -> list[Row]:
+        _, schema, name = dataset.split(".")
+        sql = DatabricksSql()
+        rows = databricks().asked(f"SELECT * FROM {table(sql, schema, name)}")
+        return [{sql.name_known(column): value for column, value in row.items()} for row in rows]

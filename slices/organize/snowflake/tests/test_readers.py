@@ -1,0 +1,33 @@
+"""Readers in Snowflake's double while batches are committed: DuckDB's snapshots stand for what each statement there sees."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared_metadata.program import Mode
+from slices.organize.snowflake.handlers import open_driver
+from slices.organize.snowflake.logic import SnowflakeSql, folded
+from slices.organize.snowflake.slice import SLICE
+from systems.sql_warehouse.dialect import table
+from tests.conformance.fixtures import open_cloud
+from tests.conformance.organize import FLIGHTS, Lake, Row
+from tests.conformance.readers import never_missing_or_half
+from tests.memory.snowflake import OPTIONS, snowflake
+
+pytestmark = [pytest.mark.deep, pytest.mark.budget(60)]
+
+
+def _read() -> list[Row]:
+    _, schema, name = FLIGHTS.split(".")
+    rows = snowflake().asked(f"SELECT * FROM {table(SnowflakeSql(), schema, name)}")
+    return [{folded(column): value for column, value in row.items()} for row in rows]
+
+
+@pytest.mark.parametrize("mode", [Mode.REPLACE, Mode.MERGE])
+def test_a_reader_never_sees_the_table_missing_or_half(monkeypatch: pytest.MonkeyPatch, mode: Mode) -> None:
+    for cloud in open_cloud(monkeypatch):
+        snowflake().empty(cloud.s3, cloud.bucket)
+        cloud.put_secret("snowflake", snowflake().secret)
+        lake = Lake(cloud, SLICE, open_driver)
+        lake.options = OPTIONS
+        never_missing_or_half(lake, mode, _read)

@@ -1,0 +1,76 @@
+"""Readers who loop over a table while batches are committed to it: each look sees one state of it, whole."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from shared_metadata.program import Mode
+from tests.conformance.organize import FLIGHTS, Lake, Row, Typed
+
+ROWS, BATCHES, READERS = 300, 4, 2
+COLUMNS: list[Typed] = [("id", "int", pa.int32()), ("made_by", "int", pa.int32())]
+WIDER: list[Typed] = [("id", "int", pa.int32()), ("made_by", "long", pa.int64()), ("told", "string", pa.string())]
+Read = Callable[[], Sequence[Row]]
+
+
+@dataclass
+class Seen:
+    """What looks have seen: by number of the batch that made the rows.  wrong: those that saw no whole state, and why."""
+
+    states: list[int] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+    def look(self, read: Read) -> None:
+        try:
+            rows = read()
+        except Exception as error:  # whatever a reader is told is no table
+            self.wrong.append(f"{type(error).__name__}: {error}")
+            return
+        made_by = {row["made_by"] for row in rows}
+        if len(rows) != ROWS or len(made_by) != 1 or len({row["id"] for row in rows}) != ROWS:
+            self.wrong.append(f"{len(rows)} rows of batches {sorted(made_by)}")
+        self.states += sorted(made_by)[:1]
+
+
+@contextmanager
+def looping(read: Read) -> Iterator[Seen]:
+    """Looks again and again, in several threads, until the block has ended."""
+    seen, ended = Seen(), threading.Event()
+
+    def work() -> None:
+        while not ended.is_set():
+            seen.look(read)
+
+    readers = [threading.Thread(target=work, daemon=True) for _ in range(READERS)]
+    for reader in readers:
+        reader.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        for reader in readers:
+            reader.join(60)
+
+
+def never_missing_or_half(lake: Lake, mode: Mode, read: Read) -> None:
+    """Commits batches, of which each writes all rows anew, and at last wider ones, under the eyes of readers."""
+    lake.collected(mode, **({"key": ("id",)} if mode is Mode.MERGE else {}))
+    lake.load(_rows(1), COLUMNS)
+    with looping(read) as seen:
+        for number in range(2, BATCHES + 1):
+            lake.load(_rows(number), COLUMNS)
+        lake.load([{**row, "told": "x"} for row in _rows(BATCHES + 1)], WIDER)
+        seen.look(read)
+    assert seen.wrong == []
+    assert seen.states[-1] == BATCHES + 1 and len(seen.states) > BATCHES and {*seen.states} >= {BATCHES, BATCHES + 1}
+    version = lake.cloud.reader.latest_schema(FLIGHTS)
+    assert version is not None and {column.name: column.type for column in version.schema.columns}["made_by"] == "long"
+
+
+def _rows(number: int) -> list[Row]:
+    return [{"id": id, "made_by": number} for id in range(ROWS)]

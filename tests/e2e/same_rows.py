@@ -1,0 +1,72 @@
+"""Tables of several warehouses as Arrow, and whether two hold the same rows: the values of one as the types that the other has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+import psycopg
+import pyarrow as pa
+import pytest
+from psycopg import sql
+
+from doubles.redshift_data.database import Databases
+from infra.embedded import EmbeddedAws
+from slices.organize.snowflake.logic import SnowflakeSql, folded
+from systems.sql_warehouse.dialect import table as table_of
+from tests.memory.snowflake import Served
+
+
+def lake_rows(aws: EmbeddedAws, schema: str, table: str) -> pa.Table:
+    """A table of the warehouse `lake`, as any reader of Iceberg finds it in the catalog."""
+    from pyiceberg.catalog.glue import GlueCatalog
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in aws.environment().items():
+            patch.setenv(name, value)
+        properties = {"py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO"}
+        catalog = GlueCatalog("reader", client=aws.session().client("glue"), **properties)  # type: ignore[arg-type]
+        return catalog.load_table(f"lake_{schema}.{table}").scan().to_arrow()
+
+
+def redshift_rows(aws: EmbeddedAws, schema: str, table: str, workgroup: str = "atoll-organize-redshift-dwh") -> pa.Table:
+    """Past the Data API, which tells numbers and moments as texts: of the database that its double works in."""
+    name = Databases(lambda _: None).name(workgroup, "dev")  # type: ignore[arg-type, return-value]
+    with psycopg.connect(aws.database(name)) as connection, connection.cursor() as cursor:
+        connection.execute("SET TimeZone = 'UTC'")
+        cursor.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(schema, table)))
+        names = [column.name for column in cursor.description or ()]
+        rows = cursor.fetchall()
+    columns = zip(*rows, strict=True) if rows else [() for _ in names]
+    return pa.table({name: pa.array(values) for name, values in zip(names, columns, strict=True)})
+
+
+def snowflake_rows(served: Served, schema: str, table: str) -> pa.Table:
+    rows = served.arrow(f"SELECT * FROM {table_of(SnowflakeSql(), schema, table)}")
+    return rows.rename_columns([folded(name) for name in rows.column_names])
+
+
+def unlike(one: pa.Table, other: pa.Table, left_out: Sequence[str] = ()) -> list[str]:
+    """What only one has: columns, or some of the rows. A value is the same if it is after a CAST to the first one's type and back."""
+    here, there = ([name for name in each.column_names if name not in left_out] for each in (one, other))
+    if sorted(here) != sorted(there):
+        return [f"columns {sorted(here)} and {sorted(there)}"]
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.register("one", one)
+        connection.register("other", other)
+        types, own = (
+            dict(connection.execute(f"SELECT column_name, column_type FROM (DESCRIBE {name})").fetchall())
+            for name in ("one", "other")
+        )
+        cast = ", ".join(f'CAST("{name}" AS {types[name]}) AS "{name}"' for name in here)
+        plain = ", ".join(f'"{name}"' for name in here)
+        back = " OR ".join(f'CAST(CAST("{name}" AS {types[name]}) AS {own[name]}) IS DISTINCT FROM "{name}"' for name in here)
+        changed = connection.execute(f"SELECT * FROM other WHERE {back} LIMIT 5").fetchall()
+        assert not changed, changed
+        mine, theirs = f"SELECT {plain} FROM one", f"SELECT {cast} FROM other"
+        only: list[tuple[str, Any]] = []
+        for who, (left, right) in {"only the first": (mine, theirs), "only the other": (theirs, mine)}.items():
+            only += [(who, row) for row in connection.execute(f"({left}) EXCEPT ALL ({right}) LIMIT 5").fetchall()]
+    return [f"{who}: {row}" for who, row in only]

@@ -1,0 +1,91 @@
+"""A MariaDB as a user has it: a program is compiled, its stacks deployed, rows are collected over TLS and published to it again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from console.run import wait_for
+from console.target import Target, open_target
+from infra.embedded import EmbeddedAws, bootstrap, cdk
+from language import compile_program
+from shared_metadata import naming
+from slices.registry import installed
+from tests.mariadb import PASSWORD, Database, fresh_database, mariadb_server
+
+pytestmark = [pytest.mark.xdist_group("mysql"), pytest.mark.timeout(900), pytest.mark.budget(200), pytest.mark.deep]
+PROGRAM = Path(__file__).with_name("mysql.sql")
+STACKS = ("CollectMysqlSlice", "OrganizeIcebergSlice", "HarnessMysqlSlice")
+# As the READMEs of the slices list them.
+GRANTS = ("SELECT, INSERT, UPDATE, DELETE, CREATE ON {name}.*", "ALL ON atoll.*")
+ORDERS = [(1, "Ann", "1.50", "2026-01-01"), (2, "Ann", "2.25", "2026-01-02"), (3, "Björn 東京", "0.10", "2026-01-03")]
+
+
+@dataclass(frozen=True)
+class Deployed:
+    target: Target
+    database: Database
+
+    def run(self, slice_id: str, flow: str) -> None:
+        states, machine = self.target.session.client("stepfunctions"), self.target.state_machine_arn(slice_id)
+        ended = wait_for(
+            self.target, states.start_execution(stateMachineArn=machine, input=json.dumps({"flow": flow}))["executionArn"]
+        )
+        assert ended["status"] == "SUCCEEDED", ended
+
+    def once(self) -> list[tuple[object, ...]]:
+        """Runs all flows that are due, by hand; what is published then."""
+        self.run("collect.mysql", "lake.shop.orders")
+        self.run("organize.iceberg", "lake.shop.orders:load")
+        self.run("organize.iceberg", "lake.shop.customers")
+        self.run("harness.mysql", "shop.customer_totals")
+        return self.database.run("SELECT customer, orders, total FROM customer_totals ORDER BY customer")
+
+
+@pytest.fixture(scope="module")
+def deployed(own_aws: EmbeddedAws) -> Iterator[Deployed]:
+    """The account, with these stacks and this program, and a database that takes connections over TLS alone."""
+    with mariadb_server(("--require-secure-transport=ON",)) as server, fresh_database(server, GRANTS) as database:
+        database.run("CREATE DATABASE atoll")
+        database.run(
+            "CREATE TABLE orders (id bigint PRIMARY KEY, customer varchar(99), total decimal(12,2), ordered_on date, "
+            "changed timestamp(6) NOT NULL DEFAULT '2026-01-01', KEY (changed))"
+        )
+        for order in ORDERS:
+            database.run("INSERT INTO orders (id, customer, total, ordered_on) VALUES (%s, %s, %s, %s)", order)
+        own_aws.session().client("secretsmanager").create_secret(Name=naming.secret("shop"), SecretString=json.dumps(database.secret))
+        bootstrap(own_aws)
+        options = ["--require-approval", "never", "-c", f"program={PROGRAM}", "--output", str(own_aws.folders.home / "cdk.out")]
+        cdk(own_aws, ["deploy", *STACKS, *options])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(own_aws.folders.home.parent)
+            found = open_target("local")
+            program = compile_program({str(PROGRAM): PROGRAM.read_text()}, installed())
+            found.writer.put_program(program)
+            found.writer.activate(program, former_version="")
+            yield Deployed(found, database)
+
+
+def test_rows_are_collected_from_the_server_and_what_they_make_is_published_to_it(deployed: Deployed) -> None:
+    assert deployed.once() == [("Ann", 2, Decimal("3.75")), ("Björn 東京", 1, Decimal("0.10"))]
+    receipts = deployed.database.server.run("SELECT flow, upserts, deletes FROM atoll.receipts")
+    assert receipts == [("shop.customer_totals", 2, 0)]
+
+
+def test_no_secret_is_in_a_log_or_a_state(deployed: Deployed) -> None:
+    logs, states = (deployed.target.session.client(name) for name in ("logs", "stepfunctions"))
+    said = [
+        event["message"]
+        for group in logs.describe_log_groups()["logGroups"]
+        for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"])
+        for event in page["events"]
+    ]
+    for slice_id in ("collect.mysql", "harness.mysql"):
+        for execution in states.list_executions(stateMachineArn=deployed.target.state_machine_arn(slice_id))["executions"]:
+            said.append(json.dumps(states.get_execution_history(executionArn=execution["executionArn"])["events"], default=str))
+    assert len(said) > 10 and not [line for line in said if PASSWORD in line or json.dumps(PASSWORD)[1:-1] in line or "東京" in line]
