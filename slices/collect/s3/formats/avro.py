@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Avro:
     name = "Avro"
     exact = True
-    extensions = ("avro",)
+    extensions: tuple[str, ...] = ("avro",)
 
     def shape(self, connection: duckdb.DuckDBPyConnection, url: str, head: bytes, wanted: Sequence[str] = ()) -> Shape:
         relation = f"read_avro({literal(url)})"

@@ -23,7 +23,7 @@ SPACE = literal(" \t\r\n")
 class JsonLines:
     name = "JSON lines"
     exact = False
-    extensions = ()
+    extensions: tuple[str, ...] = ()
 
     def __init__(self, config: Config) -> None:
         self._config = config
