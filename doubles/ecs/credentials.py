@@ -14,20 +14,22 @@ class Denied(Exception):
 def keys_of(role: str, principal: str, whose: str) -> dict[str, str]:
     """The keys of a role for one task or execution. Raises Denied where it is not there, or does not trust the service."""
     from ministack.core import lambda_runtime  # type: ignore[import-untyped]
+    from ministack.core.responses import get_account_id, get_region  # type: ignore[import-untyped]
     from ministack.services import iam  # type: ignore[import-untyped]
 
     known = iam._roles.get(role.rsplit("/", 1)[-1])
     if known is None or principal not in json.dumps(known.get("AssumeRolePolicyDocument")):
         raise Denied(f"unable to assume the role {role}: it is not there, or does not trust {principal}")
-    config = {"FunctionArn": f"{whose}:0", "Role": role, "FunctionName": whose.rsplit("/", 1)[-1].rsplit(":", 1)[-1]}
-    found: dict[str, str] = lambda_runtime.execution_credentials(config)
+    name = whose.replace(":", "/").rsplit("/", 1)[-1]
+    function = f"arn:aws:lambda:{get_region()}:{get_account_id()}:function:{name}"  # the emulator makes keys for functions alone
+    found: dict[str, str] = lambda_runtime.execution_credentials({"FunctionArn": function, "Role": role, "FunctionName": name})
     return found
 
 
 def allowed(keys: Mapping[str, str], action: str, service: str, resource: str, context: Mapping[str, Any] | None = None) -> None:
     """Raises Denied where the role of these keys may not do it."""
     from ministack.core import iam_evaluator
-    from ministack.core.responses import get_account_id, get_region  # type: ignore[import-untyped]
+    from ministack.core.responses import get_account_id, get_region
 
     arn = resource
     if not resource.startswith("arn:"):

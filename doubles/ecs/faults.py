@@ -28,6 +28,7 @@ FAULTS = {
         Fault("image", "start", PULL),
         Fault("route", "start", ROUTE),
         Fault("killed", "process"),
+        Fault("slow", "process", seconds=5),  # its process stands still for so long, before it does anything
         Fault("lose_answer", "answer", "Service Unavailable"),
     )
 }

@@ -56,10 +56,16 @@ class TaskProcess:
         """Waits for its end, and kills it where it takes more memory than its task has."""
         reader = threading.Thread(target=_read, args=(self.process.stdout, logged), daemon=True)
         reader.start()
-        began = time.monotonic()
+        began, slow = time.monotonic(), bool(fault and fault.kind == "slow")
+        if slow:
+            self.kill(signal.SIGSTOP)
         while self.process.poll() is None:
-            if fault and fault.kind == "killed" and time.monotonic() - began > fault.seconds:
+            over = fault is not None and time.monotonic() - began > fault.seconds
+            if fault and fault.kind == "killed" and over:
                 self.kill()
+            if slow and over:
+                slow = False
+                self.kill(signal.SIGCONT)
             if _resident_mb(self.process.pid) > self.memory_mb:
                 self.over = True
                 self.kill()

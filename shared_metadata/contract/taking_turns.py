@@ -44,7 +44,7 @@ class TakingTurns:
         try:
             answer = body(work, state, Deadline.of(context))
         except NotYet as not_yet:
-            return self._postponed(work, state, not_yet)
+            return turns.settled(self._postponed(work, state, not_yet))
         except Outgrown as outgrown:
             if not work.outgrows:
                 may_run = step in self.declaration.tasks

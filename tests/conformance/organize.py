@@ -39,6 +39,7 @@ from tests.conformance.fixtures import (
     BatchRun,
     Cloud,
     FakeContext,
+    answered,
     check_statistics,
     newest_there,
     open_cloud,
@@ -154,9 +155,9 @@ class Lake:
 
     def until_commit(self, flow: str, **how: Any) -> dict[str, Any]:
         """Walks a batch up to where only its commit is missing; the state."""
-        steps, context = self.steps(), FakeContext()
-        (state,) = steps.plan(self.cloud.event(flow, **how), context)["work"]
-        return getattr(steps, state["kind"])(state, context)  # type: ignore[no-any-return]
+        steps = self.steps()
+        (state,) = steps.plan(self.cloud.event(flow, **how), FakeContext())["work"]
+        return answered(steps, state["kind"], state)
 
     def pointer(self, dataset: str) -> Mapping[str, Any]:
         version = self.cloud.reader.latest_version(dataset)
@@ -537,8 +538,8 @@ class OrganizeConformance:
         lake.view(f"SELECT id FROM {FLIGHTS}", expectations=(keep,))
         steps, context = lake.steps(), FakeContext()
         (state,) = steps.plan(lake.cloud.event(VIEW), context)["work"]
-        checked = steps.check(steps.refresh(state, context), context)
-        lake.steps().refresh(state, context)
+        checked = answered(steps, "check", answered(steps, "refresh", state))
+        answered(lake.steps(), "refresh", state)
         steps.commit(checked, context)
         assert self.ids(lake, VIEW) == [2]
 
