@@ -300,7 +300,7 @@ BATCHES = st.lists(
 
 
 def maintained_meanwhile(lake: Lake, brought: list[Any], columns: list[Typed]) -> Interval:
-    """Maintains a table while a batch brings these rows: when the first files are written anew, if any are, and not yet committed."""
+    """Maintains the table while a batch brings these rows: when the first files are written anew and not committed, if any are."""
     loaded: list[Interval] = []
     swap = TableMaintenance._swap
 
