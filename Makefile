@@ -55,7 +55,7 @@ export LOCKED
 .PHONY: help setup wheel demo new-slice verify-aws verify test test-deep test-deep-again test-slice golden coverage security fuzz lint audit format pr bench lock clean model faults
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install everything into .venv/ and node_modules/; a second run does nothing
 	@mkdir -p $(dir $(LOG))
