@@ -152,9 +152,6 @@ class Extraction:
                 remedy = "nothing, the batch is tried again"
                 raise unreached(error, "the staged file could not be written", place=self._place, remedy=remedy) from None
             if isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException):
-                import sys
-
-                print("DBG", error, sql, file=sys.stderr)
                 raise RowError("a value cannot be read as its type", place=self._place, remedy=TOLERATE) from None
             if isinstance(error, duckdb.OutOfMemoryException):
                 remedy = f"give the slice more memory when it is deployed: -c memoryOf={self._request.flow.slice_id}=…"
