@@ -23,6 +23,7 @@ from shared_metadata.program.schema import SchemaColumn
 from slices.collect.s3.config import Config
 from slices.collect.s3.files import Files, Gone
 from slices.collect.s3.formats.choice import format_of
+from slices.collect.s3.formats.shape import GZIP
 from slices.collect.s3.logic import in_files
 from slices.collect.s3.objects import Bucket, Found
 from slices.collect.s3.rows import Rows
@@ -105,6 +106,9 @@ class Extraction:
 
         url = self._files.add(found)
         head = self._files.read(found, 0, min(found.size, HEAD_BYTES))
+        if not self._format.exact and head.startswith(GZIP) and not self._files.is_whole_gzip(found):
+            remedy = "put a whole one in its place: of what was cut off nothing is known"
+            raise DefinitionError(f"{found.key} ends before its gzip does, or is damaged", place=self._place, remedy=remedy)
         try:
             shape = self._format.shape(connection, url, head, in_files((*self._beside, *self._request.schema.columns)))
         except duckdb.Error as error:
