@@ -23,6 +23,7 @@ from shared_metadata.program.schema import SchemaColumn
 from slices.collect.s3.config import Config
 from slices.collect.s3.files import Files, Gone
 from slices.collect.s3.formats.choice import format_of
+from slices.collect.s3.formats.shape import GZIP
 from slices.collect.s3.logic import in_files
 from slices.collect.s3.objects import Bucket, Found
 from slices.collect.s3.rows import Rows
@@ -105,6 +106,9 @@ class Extraction:
 
         url = self._files.add(found)
         head = self._files.read(found, 0, min(found.size, HEAD_BYTES))
+        if not self._format.exact and head.startswith(GZIP) and not self._files.is_whole_gzip(found):
+            remedy = "put a whole one in its place: of what was cut off nothing is known"
+            raise DefinitionError(f"{found.key} ends before its gzip does, or is damaged", place=self._place, remedy=remedy)
         try:
             shape = self._format.shape(connection, url, head, in_files((*self._beside, *self._request.schema.columns)))
         except duckdb.Error as error:
@@ -152,9 +156,6 @@ class Extraction:
                 remedy = "nothing, the batch is tried again"
                 raise unreached(error, "the staged file could not be written", place=self._place, remedy=remedy) from None
             if isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException):
-                import sys
-
-                print("DBG", error, sql, file=sys.stderr)
                 raise RowError("a value cannot be read as its type", place=self._place, remedy=TOLERATE) from None
             if isinstance(error, duckdb.OutOfMemoryException):
                 remedy = f"give the slice more memory when it is deployed: -c memoryOf={self._request.flow.slice_id}=…"

@@ -6,6 +6,7 @@ Each range is asked for under the object's ETag, so that what is read is what wa
 from __future__ import annotations
 
 import io
+import zlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,22 @@ class Files(AbstractFileSystem):  # type: ignore[misc]
             return answer["Body"].read()
         except ClientError as error:
             raise self._translated(error, found) from error
+
+    def is_whole_gzip(self, found: Found) -> bool:
+        """Reads it through: DuckDB takes one that was cut off for what is left of it, and may take its last value for another."""
+        unpacking, at = zlib.decompressobj(wbits=31), 0
+        while at < found.size:
+            block = self.read(found, at, min(at + BLOCK_BYTES, found.size))
+            at += len(block)
+            while block.strip(b"\0") or (block and not unpacking.eof):
+                if unpacking.eof:  # another member follows
+                    unpacking = zlib.decompressobj(wbits=31)
+                try:
+                    unpacking.decompress(block, BLOCK_BYTES)
+                except zlib.error:
+                    return False
+                block = unpacking.unused_data if unpacking.eof else unpacking.unconsumed_tail
+        return unpacking.eof
 
     def check(self) -> None:
         """Raises what kept DuckDB from reading an object, where something did."""

@@ -66,7 +66,8 @@ class Value:
         if self.kind == "VARCHAR" and kind.word in _NESTED:
             return f"TRY(CAST(TRY_CAST({self.given} AS JSON) AS {wanted}))"
         if self.kind == "VARCHAR" and kind.word in ("int", "long"):
-            return f"TRY_CAST({self._number(10)} AS {wanted})"
+            plain = f"TRY_CAST({self.given} AS {wanted})"
+            return f"CASE WHEN {self._plain(0)} THEN {plain} ELSE TRY_CAST({self._number(10)} AS {wanted}) END"
         return f"TRY_CAST({self.given} AS {wanted})"
 
     def _inexact(self, kind: TypeName) -> list[str]:
@@ -74,12 +75,21 @@ class Value:
         if self.kind not in ("VARCHAR", "DOUBLE", "FLOAT") and not self.kind.startswith("DECIMAL"):
             return []
         if kind.word in ("int", "long"):
-            return [f"{self._number(10)} <> trunc({self._number(10)})"]
+            return [self._unless_plain(0, f"{self._number(10)} <> trunc({self._number(10)})")]
         if kind.word == "decimal":
             precision, scale = kind.sizes
             finer = min(scale + 10, _DIGITS - (precision - scale))
-            return [f"{self._number(finer)} <> {self._cast(kind, f'DECIMAL({precision},{scale})')}"]
+            return [self._unless_plain(scale, f"{self._number(finer)} <> {self._cast(kind, f'DECIMAL({precision},{scale})')}")]
         return []
+
+    def _unless_plain(self, scale: int, condition: str) -> str:
+        """The condition, which is dear, where the text itself does not tell."""
+        return f"CASE WHEN {self._plain(scale)} THEN false ELSE {condition} END" if self.kind == "VARCHAR" else condition
+
+    def _plain(self, scale: int) -> str:
+        """Whether a text is digits, and so few behind the point that none is rounded."""
+        form = rf"\s*[+-]?[0-9]+(\.[0-9]{{0,{scale}}}0*)?\s*" if scale else r"\s*[+-]?[0-9]+\s*"
+        return f"regexp_full_match({self.given}, {literal(form)})"
 
     def _number(self, scale: int) -> str:
         return f"TRY_CAST({self.given} AS DECIMAL({_DIGITS},{scale}))"

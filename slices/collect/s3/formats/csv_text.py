@@ -94,7 +94,10 @@ def line_end(head: bytes, packed: str, config: Config) -> str:
     """
     if packed == "zstd":
         return ""
-    plain = zlib.decompressobj(wbits=31).decompress(head, MOST_BYTES_OF_HEAD) if packed == "gzip" else head
+    try:
+        plain = zlib.decompressobj(wbits=31).decompress(head, MOST_BYTES_OF_HEAD) if packed == "gzip" else head
+    except zlib.error:  # of a damaged one, which is refused when it is read
+        return ""
     text = plain.decode(config.encoding, "ignore")
     within, skip, escape = False, False, config.escape or config.quote
     for at, character in enumerate(text):

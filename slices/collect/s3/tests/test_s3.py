@@ -199,6 +199,20 @@ def test_gzip_is_seen_whatever_the_name(drop: Drop) -> None:
     assert drop.ids() == [1, 2]
 
 
+def test_a_gzip_that_was_cut_off_or_is_damaged_is_refused_by_name(drop: Drop) -> None:
+    """DuckDB would take its last value for another: 12 of 12345."""
+    body = gzip.compress("".join(["id\n", *(f"{number * 7919}\n" for number in range(5000))]).encode())
+    for broken in (body[:-9], body[: len(body) // 2], body[:-8] + b"12345678"):
+        drop.collect(bad_rows=BadRows(percent=100))
+        drop.put("whole.csv", "id\n1\n", drop.at)
+        drop.put("a.csv", broken, drop.at)
+        error = drop.run(record_errors=True).errors[DATASET]
+        assert isinstance(error, DefinitionError) and "in/visits/a.csv ends before its gzip does" in str(error)
+        drop.cloud.clock.advance(hours=1)
+    drop.put("a.csv", body + gzip.compress(b"5\n") + b"\0" * 512, drop.at)
+    assert len(drop.ids()) == 5002
+
+
 @pytest.mark.parametrize("kind", ["csv", "json"])
 def test_zstd_is_seen_whatever_the_name(drop: Drop, kind: str, tmp_path: Path) -> None:
     duckdb.sql("SELECT 1 AS id").query("t", f"COPY t TO '{tmp_path / 'a'}' (FORMAT {kind}, COMPRESSION zstd)")
