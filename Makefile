@@ -52,10 +52,10 @@ os.execvp(sys.argv[1], sys.argv[1:])
 endef
 export LOCKED
 
-.PHONY: help setup wheel demo new-slice verify-aws verify test test-deep test-slice golden coverage security fuzz lint audit format pr bench lock clean model faults
+.PHONY: help setup wheel demo new-slice verify-aws verify test test-deep test-deep-again test-slice golden coverage security fuzz lint audit format pr bench lock clean model faults
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install everything into .venv/ and node_modules/; a second run does nothing
 	@mkdir -p $(dir $(LOG))
@@ -82,6 +82,9 @@ test: setup ## Run the quick suite: every kind of test; says at its end what it 
 
 test-deep: setup ## Run the deep suite: what `make test` leaves out, or does with fewer examples
 	@ATOLL_SUITE=deep $(BIN)/pytest -n auto --dist loadgroup
+
+test-deep-again: setup ## Repeat one by one what failed in the deep suite
+	@ATOLL_SUITE=deep $(BIN)/pytest -n 0 --last-failed --last-failed-no-failures none
 
 test-slice: setup ## Run all tests of one slice: SLICE=collect/postgres
 	@ATOLL_SUITE=all $(BIN)/pytest -n auto --dist loadgroup slices/$(SLICE)

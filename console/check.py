@@ -13,7 +13,6 @@ import click
 from console.cache import ProjectCache
 from console.empty_program import first_statement
 from console.project import compile_texts, read_snapshots, read_sources, show_errors, told
-from console.source_notes import source_notes
 from console.target import json_option
 from console.windows import window_notes
 from console.wording import counted
@@ -86,6 +85,8 @@ def _summed_up(compilation: Compilation) -> str:
 
 def _notes(compilation: Compilation) -> list[str]:
     """What of a program is no mistake, and by which rows may stay away."""
+    from console.source_notes import source_notes
+
     return [*source_notes(compilation), *window_notes(compilation.outline)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from console.wording import age, counted, dollars
 from shared_metadata import naming
 from shared_metadata.contract.tasks.run import chooses
 from shared_metadata.notices.message import covering
-from shared_metadata.program import Flow, Program
+from shared_metadata.program import Flow, Kind, Program
 from shared_metadata.program.intervals import covered, to_text
 from shared_metadata.state.records import Batch
 from shared_metadata.store.aged import AgedBatches
@@ -34,6 +34,7 @@ class BatchLine:
     """One batch of the dataset. owner: the execution that worked on it last.  intervals: how many it covers.
 
     elsewhere: what it waits for, while it runs.  engine, why: what computed it, and why, where that was a choice.
+    statements: what ran elsewhere for it (`waiting.statements.Ran`).  unpriced: what it used of which there is no list price.
 
     status: 'COMMITTED' | 'FAILED' | 'RUNNING' | 'WAITING', for a statement elsewhere | 'LOST', when its worker's lease ended and
         nothing was recorded.
@@ -51,6 +52,8 @@ class BatchLine:
     elsewhere: str = ""
     engine: str = ""
     why: str = ""
+    statements: tuple[Mapping[str, Any], ...] = ()
+    unpriced: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class DatasetDetail:
 
 
 def read_detail(reader: MetadataReader, program: Program, status: DatasetStatus, now: datetime) -> DatasetDetail:
-    """Reads the details with five queries and a read, and one more where an engine was chosen."""
+    """Reads the details with five queries and a read, and one more where statements may have run elsewhere."""
     flow, name = program.flows[status.flow], status.dataset
     batches = reader.batches(flow.id, name, BATCHES)
     version, schema = reader.latest_version(name), reader.latest_schema(name)
@@ -86,7 +89,7 @@ def read_detail(reader: MetadataReader, program: Program, status: DatasetStatus,
         status=status,
         slice=flow.slice_id,
         position=str(flow.position),
-        batches=_with_engines(reader, program, flow, name, [_line(batch, name, flow.interval_seconds, now) for batch in batches]),
+        batches=_with_statistics(reader, program, flow, name, [_line(batch, name, flow.interval_seconds, now) for batch in batches]),
         reads=version.reads if version else {},
         read_by=[t.dataset for f in program.flows.values() for t in f.tables if name in t.inputs],
         schema_version=schema.number if schema else 0,
@@ -97,19 +100,17 @@ def read_detail(reader: MetadataReader, program: Program, status: DatasetStatus,
     )
 
 
-def _with_engines(reader: MetadataReader, program: Program, flow: Flow, name: str, lines: list[BatchLine]) -> list[BatchLine]:
-    """The batches with what computed each, of a flow that has the choice: of an engine, or of a task."""
-    if flow.beyond is None and not chooses(program, flow):
+def _with_statistics(reader: MetadataReader, program: Program, flow: Flow, name: str, lines: list[BatchLine]) -> list[BatchLine]:
+    """The batches with what computed each, where a flow has the choice, and what ran elsewhere for it in a warehouse."""
+    if flow.kind not in (Kind.LOAD, Kind.VIEW, Kind.RESULT) and not chooses(program, flow):
         return lines
-    found = {
-        str(one["sk"]).partition("#")[0]: one
-        for one in reader.statistics(flow.id, BATCHES)
-        if one["dataset"] == name and "engine" in one
-    }
-    return [
-        replace(line, engine=found[line.start]["engine"], why=found[line.start]["why"]) if line.start in found else line
-        for line in lines
-    ]
+    found = {str(one["sk"]).partition("#")[0]: one for one in reader.statistics(flow.id, BATCHES) if one["dataset"] == name}
+    return [_with(line, found[line.start]) if line.start in found else line for line in lines]
+
+
+def _with(line: BatchLine, told: Mapping[str, Any]) -> BatchLine:
+    chosen = {"engine": told["engine"], "why": told["why"]} if "engine" in told else {}
+    return replace(line, statements=tuple(told.get("statements", ())), unpriced=told.get("unpriced", {}), **chosen)
 
 
 def _aged(aged: AgedBatches | None, flow: str) -> dict[str, Any]:
@@ -216,8 +217,27 @@ def _show_batches(console: Console, detail: DatasetDetail) -> None:
         by = f"for {batch.elsewhere}, {by}" if batch.elsewhere else by
         by = f"  {batch.engine}: {batch.why}" if batch.engine else by
         console.print(f"    {batch.start}  {batch.status:<10}{figures}{batch.error}{by}".rstrip())
+        for statement in batch.statements:
+            console.print(f"      {_statement(statement)}")
+        if batch.unpriced:
+            console.print(f"      no price is known of {_units(batch.unpriced)}; it is in no cost")
     if aged := detail.aged["batches"]:
         span = f"from {detail.aged['first']} through {detail.aged['through']}"
         console.print(
             f"    {counted(aged, 'older batch')} of its flow, {span}: Parquet below {detail.aged['prefix']} in the data bucket"
         )
+
+
+def _statement(told: Mapping[str, Any]) -> str:
+    """One that ran elsewhere: what it was for, how the service's console calls it, and what it took."""
+    scanned, rows = told.get("bytes_scanned", 0), told.get("rows")
+    parts = [f"ran {told['run_seconds']:.1f} s"]
+    parts += [f"queued {told['queue_seconds']:.1f} s"] if told["queue_seconds"] >= 0.05 else []
+    parts += [f"scanned {scanned / 1e6:,.1f} MB"] if scanned else []
+    parts += [counted(int(rows), "row")] if rows is not None else []
+    parts += [f"about {_units(told['estimated'])}, as an estimate in no cost"] if told.get("estimated") else []
+    return f"{told['purpose']:<12}{told.get('console_id') or told['id']}  {', '.join(parts)}"
+
+
+def _units(used: Mapping[str, float]) -> str:
+    return ", ".join(f"{number:,g} {kind}" for kind, number in used.items())

@@ -36,11 +36,21 @@ def prices() -> Mapping[str, Any]:
 
 
 def cost_dollars(used: Used) -> float:
-    """The cost of the use at list prices, in US dollars."""
-    per_million = {kind: listed["price"] for kind, listed in prices()["per_million"].items()} | {PRICED: 1e6}
-    requests = sum(number * per_million[kind] for kind, number in used.items()) / 1e6
+    """The cost of the use at list prices, in US dollars; without what is `unpriced`."""
+    per_million = _per_million()
+    requests = sum(number * per_million.get(kind, 0.0) for kind, number in used.items()) / 1e6
     logs = used.get("lambda_invocation", 0) * LOG_BYTES / 1e9 * prices()["per_gb"]["log_ingestion"]["price"]
     return float(round(requests + logs, DIGITS))
+
+
+def unpriced(used: Used) -> dict[str, float]:
+    """The part of the use that aws_prices.json has no price of: what another company bills, by contracts of its own."""
+    return {kind: number for kind, number in used.items() if kind not in _per_million() and number}
+
+
+@cache
+def _per_million() -> Mapping[str, float]:
+    return {kind: listed["price"] for kind, listed in prices()["per_million"].items()} | {PRICED: 1e6}
 
 
 def together(*parts: Used) -> dict[str, float]:

@@ -3,7 +3,7 @@
 `make test` runs the quick suite: no test that is marked `deep`, every n-th case of a table that is marked `sampled(n)`, and a share
 of the examples of those that make them by chance. `make test-deep` runs what that leaves out: the deep tests, the other cases, and
 those with all their examples.
-ATOLL_SUITE is quick, deep or all.
+ATOLL_SUITE is quick, deep or all. ATOLL_EXAMPLES is same where the deep suite is to make the same examples each time.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import hypothesis
 import pytest
 
 CHOICE = "ATOLL_SUITE"
+EXAMPLES, SAME = "ATOLL_EXAMPLES", "same"  # of the deep suite, too, where a change is judged
 SHARES = {"quick": 0.1, "deep": 1.0, "all": 1.0}  # of the examples that a test's settings ask for
 FEWEST = 4
 BUDGET_SECONDS = 10.0  # of a test that is marked with no other
@@ -120,10 +121,10 @@ def pacing() -> Pacing:
 def share(full: hypothesis.settings, of: float) -> hypothesis.settings:
     """The same settings with a share of the examples."""
     fewest = min(FEWEST, full.max_examples)
-    if of >= 1:
+    if of >= 1 and os.environ.get(EXAMPLES) != SAME:
         return full
     # The same each time, so that a change is judged by itself; the deep suite looks further each time that it runs.
-    return hypothesis.settings(full, max_examples=max(fewest, int(full.max_examples * of)), derandomize=True, database=None)
+    return hypothesis.settings(full, max_examples=max(fewest, int(full.max_examples * min(of, 1))), derandomize=True, database=None)
 
 
 def _unsampled(items: list[pytest.Item]) -> set[pytest.Item]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.pacing import CHOICE, FEWEST, SHARES, share
+from tests.pacing import CHOICE, EXAMPLES, FEWEST, SAME, SHARES, share
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = """
@@ -146,6 +146,13 @@ def test_a_suite_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_the_fewest_examples_are_no_more_than_a_test_asks_for() -> None:
     assert share(hypothesis.settings(max_examples=2), 0.2).max_examples == 2
     assert share(hypothesis.settings(max_examples=10), 0.2).max_examples == FEWEST
+
+
+def test_where_a_change_is_judged_the_deep_suite_makes_the_same_examples_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = hypothesis.settings(max_examples=300)
+    assert share(asked, 1) is asked
+    monkeypatch.setenv(EXAMPLES, SAME)
+    assert (share(asked, 1).max_examples, share(asked, 1).derandomize) == (300, True)
 
 
 @pytest.mark.deep

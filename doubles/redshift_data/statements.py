@@ -108,7 +108,8 @@ class Statements:
 
         def ended(number: int, outcome: Outcome) -> None:
             part, now = parts[number], time.time()
-            part.update(results.told(outcome), Duration=int((now - part["_began"]) * 1e9), UpdatedAt=now)
+            took = int((now - part["_began"]) * 1e9)
+            part.update(results.told(outcome), Duration=took, UpdatedAt=now, RedshiftQueryId=abs(hash(part["Id"])) % 10**9)
             if part is not statement:
                 part["Status"] = "FINISHED"
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from sqlglot.tokenizer_core import Token, TokenType
 
+from doubles.redshift_data.calls import Edit, closing
 from doubles.redshift_data.errors import StatementFailed, syntax, unknown
 from doubles.redshift_data.limits import (
     DEFAULT_VARBYTE_BYTES,
@@ -18,7 +19,7 @@ from doubles.redshift_data.limits import (
     MOST_VARBYTE_BYTES,
     MOST_VARCHAR_BYTES,
 )
-from doubles.redshift_data.words import NO_TYPES, Edit, closing, dotted, word
+from doubles.redshift_data.words import NO_TYPES, dotted, word
 
 PLAIN = {
     **{"SMALLINT": "smallint", "INT2": "smallint", "INTEGER": "integer", "INT": "integer", "INT4": "integer", "BIGINT": "bigint"},

@@ -94,14 +94,12 @@ class Transaction:
                 return Outcome(unload(self._connection, what, self._opens, lambda query: said(query).text))
             text, values = _with_parameters(what.text, parameters)
             cursor = self._connection.execute(text.encode(), values or None)
+            rows = cursor.fetchall() if cursor.description is not None else None
         except psycopg.Error as error:
             raise _failed(error) from None
         if what.commits:  # https://docs.aws.amazon.com/redshift/latest/dg/r_TRUNCATE.html
             self.commit()
-        if cursor.description is None:
-            return Outcome(cursor.rowcount)
-        rows = cursor.fetchall()
-        return Outcome(len(rows), rows, cursor.description)
+        return Outcome(cursor.rowcount) if rows is None else Outcome(len(rows), rows, cursor.description or ())
 
     def _blind(self) -> set[str]:
         """The tables to which rows were only added, by statements that do not ask for them: such writers come in any order."""

@@ -14,11 +14,11 @@ import sqlglot
 from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
+from doubles.redshift_data.calls import Edit, closing, edits_of_call
 from doubles.redshift_data.errors import StatementFailed, syntax, unknown
 from doubles.redshift_data.limits import MOST_NAME_BYTES
 
 _FIRST = re.compile(r"\s*([a-zA-Z]+)")
-Edit = tuple[int, int, str]  # [start, end) of the text, and what stands there instead
 STRINGS = frozenset((TokenType.STRING, TokenType.HEREDOC_STRING, TokenType.RAW_STRING, TokenType.NATIONAL_STRING))
 NUMBERS = frozenset((TokenType.NUMBER,))
 KNOWN = frozenset(
@@ -43,7 +43,6 @@ REFUSED = (
 # Types of PostgreSQL's that Redshift refuses: https://docs.aws.amazon.com/redshift/latest/dg/c_unsupported-postgresql-datatypes.html
 NO_TYPES = frozenset(["BYTEA", "JSONB", "JSON", "UUID", "SERIAL", "BIGSERIAL", "MONEY", "XML", "INET", "CIDR"])
 OTHERWISE = {"OBJECT": "jsonb_build_object", "NVL": "coalesce", "JSON_SERIALIZE": "serialized", "SYSDATE": "localtimestamp"}
-FIRST_IS_A_PART = frozenset(("DATEADD", "DATEDIFF", "DATE_ADD", "DATE_DIFF"))
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def said(text: str) -> Said:
         return Said(first, f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE", "", names, tokens=tokens)
     if first in ("VACUUM", "ANALYZE"):
         return Said(first, "SELECT 1", "", names, tokens=tokens)
-    edits = [*_of_words(tokens, words)]
+    edits = [*_of_words(text, tokens, words)]
     if first in ("CREATE", "ALTER") and "TABLE" in words[:4]:
         from doubles.redshift_data.tables import edits_of_table
 
@@ -155,42 +154,20 @@ def _refuse_merge(words: Sequence[str]) -> None:
         raise syntax("WHEN")
 
 
-def _of_words(tokens: Sequence[Token], words: Sequence[str]) -> list[Edit]:
+def _of_words(text: str, tokens: Sequence[Token], words: Sequence[str]) -> list[Edit]:
     edits: list[Edit] = []
     for at, token in enumerate(tokens):
         here, calls = words[at], at + 1 < len(tokens) and tokens[at + 1].token_type == TokenType.L_PAREN
         if here in OTHERWISE and (calls or here == "SYSDATE"):
             edits.append((token.start, token.end + 1, OTHERWISE[here]))
-        elif here in FIRST_IS_A_PART and calls and words[at + 2]:
-            part = tokens[at + 2]
-            edits.append((part.start, part.end + 1, f"'{part.text.lower().removesuffix('s')}'"))
         elif here == "APPROXIMATE":
             edits.append((token.start, token.end + 1, ""))
         elif here in ("SUPER", "VARBYTE", "VARBINARY") and at and words[at - 1] in ("AS", "::"):
             end = _end_of_sizes(tokens, at)
             edits.append((token.start, end, "jsonb" if here == "SUPER" else "bytea"))
-        elif here == "LISTAGG" and calls:
-            edits += _listagg(tokens, words, at)
+        elif calls:
+            edits += edits_of_call(text, tokens, words, at)
     return edits
-
-
-def _listagg(tokens: Sequence[Token], words: Sequence[str], at: int) -> list[Edit]:
-    """LISTAGG(x, ',') WITHIN GROUP (ORDER BY y) ▸ string_agg(x::text, ',' ORDER BY y)."""
-    close = closing(tokens, at + 1)
-    named = (tokens[at].start, tokens[at].end + 1, "string_agg")
-    if words[close + 1 : close + 3] != ["WITHIN", "GROUP"]:
-        return [named]
-    return [named, (tokens[close].start, tokens[close + 3].end + 1, " ")]
-
-
-def closing(tokens: Sequence[Token], at: int) -> int:
-    """Where the parenthesis ends that begins there."""
-    depth = 0
-    for number in range(at, len(tokens)):
-        depth += {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}.get(tokens[number].token_type, 0)
-        if depth == 0:
-            return number
-    raise syntax("end of input")
 
 
 def _end_of_sizes(tokens: Sequence[Token], at: int) -> int:

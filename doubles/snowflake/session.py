@@ -15,6 +15,7 @@ import duckdb
 from sqlglot import exp
 
 from doubles.snowflake import files, words
+from doubles.snowflake.calls import MACROS
 from doubles.snowflake.errors import StatementFailed, cancelled, failed
 from doubles.snowflake.words import Said
 
@@ -34,13 +35,18 @@ class Outcome:
 class Database:
     """A database: DuckDB in memory.  stages: 'S3 bucket/prefix' by their written names."""
 
-    connection: duckdb.DuckDBPyConnection = field(default_factory=lambda: duckdb.connect(":memory:"))
+    connection: duckdb.DuckDBPyConnection = field(default_factory=lambda: _with_macros(duckdb.connect(":memory:")))
     locks: dict[str, threading.Lock] = field(default_factory=dict)
     guard: threading.Lock = field(default_factory=threading.Lock)
 
     def lock(self, table: str) -> threading.Lock:
         with self.guard:
             return self.locks.setdefault(table, threading.Lock())
+
+
+def _with_macros(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    connection.execute(MACROS)
+    return connection
 
 
 class Session:
@@ -65,6 +71,8 @@ class Session:
             return self._run(said)
         except duckdb.Error as error:
             raise failed(error) from None
+        except OverflowError:
+            raise StatementFailed("100035", "22007", "Timestamp is out of range") from None
 
     def end(self) -> None:
         """What is not committed is rolled back."""

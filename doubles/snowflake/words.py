@@ -12,6 +12,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 
+from doubles.snowflake.calls import rewritten
 from doubles.snowflake.errors import syntax, unknown
 
 BEGIN, COMMIT, ROLLBACK, DDL, COPY, DML, QUERY, SESSION = "BEGIN", "COMMIT", "ROLLBACK", "DDL", "COPY", "DML", "QUERY", "SESSION"
@@ -110,7 +111,7 @@ def translated(tree: exp.Expr) -> str:
 
 
 def _duckdb(tree: exp.Expr) -> str:
-    return tree.transform(_instead).sql("duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE)
+    return rewritten(tree.transform(_instead)).sql("duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE)
 
 
 def _instead(node: exp.Expr) -> exp.Expr:
@@ -124,10 +125,6 @@ def _instead(node: exp.Expr) -> exp.Expr:
         raise unknown(node.name)
     if isinstance(node, exp.Filter | exp.Interval) and isinstance(node, exp.Filter):
         raise syntax("FILTER")
-    if isinstance(node, exp.Div):
-        zero = exp.EQ(this=node.expression.copy(), expression=exp.Literal.number(0))
-        fails = exp.Anonymous(this="error", expressions=[exp.Literal.string("Division by zero")])
-        return exp.Case(ifs=[exp.If(this=zero, true=fails)], default=exp.Div(this=node.this, expression=node.expression, typed=False))
     if isinstance(node, exp.ToVariant):
         return exp.Anonymous(this="to_json", expressions=[node.this])
     if isinstance(node, exp.DataType) and node.this in (exp.DataType.Type.BINARY, exp.DataType.Type.VARBINARY):

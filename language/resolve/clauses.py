@@ -22,6 +22,12 @@ def check_clauses(
         gathering(refuse_twins, clauses.partition_by)
         gathering(check_bad_rows, clauses, outside)
         gathering(check_output, query, clauses, settings, engine)
+        gathering.beside(check_meaning, query, clauses)
+
+
+def check_meaning(query: Query | None, clauses: Clauses) -> None:
+    """Raises Problem for what a query or an expectation says in vain, which keeps nothing else from being known of it."""
+    with Gathering() as gathering:
         for expectation in clauses.expectations:
             gathering(check_in_vain, expectation.predicate)
         if query is not None and not dialect(query.dialect).null_equals:

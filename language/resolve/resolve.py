@@ -9,6 +9,7 @@ from language.cache.statements import Memo
 from language.cache.workers import ALONE, Crew
 from language.forms.resolved import Resolved, ResolvedProgram
 from language.forms.syntax import CreateConnection, CreateView, Insert, Syntax
+from language.resolve.clauses import check_meaning
 from language.resolve.collect_statement import collect_query, collect_tables
 from language.resolve.name_lengths import check_lengths
 from language.resolve.names import Names, Undeclared
@@ -42,7 +43,9 @@ def resolve(
                 problems.extend(error.diagnostics)
             elif isinstance(error, RecursionError):
                 problems.append(too_deep(statement.span).diagnostic)
-        if memo is not None and found is not None:
+        if found is not None and (vain := _in_vain(found)):
+            problems.extend(vain)
+        elif memo is not None and found is not None:
             memo.keep_resolved(found)
         return found
 
@@ -52,6 +55,15 @@ def resolve(
     statements = tuple(found for found in crew.each(numbers, resolved) if found is not None)
     names.broken |= failed
     return ResolvedProgram(names.connections, names.warehouses, statements)
+
+
+def _in_vain(found: Resolved) -> list[Diagnostic]:
+    """The mistakes of a statement by which nothing else of it is unknown, so that its readers are checked as well."""
+    try:
+        check_meaning(found.query, found.statement.clauses)
+    except Problem as problem:
+        return problem.diagnostics
+    return []
 
 
 def _read_ahead(statements: Iterable[Insert | CreateView], names: Names) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -111,6 +112,9 @@ def is_date_part(text: str, start: int, end: int) -> bool:
     return text[start:end].lower() in DATE_PARTS and text[:start].rstrip()[-1:] in ("(", ",")
 
 
+_JOINED = frozenset(("left", "right", "full", "inner", "cross", "outer", "natural", "asof", "positional", "semi", "anti"))
+
+
 def missing(stop: Stop) -> tuple[str, str] | None:
     """What is wrong, '' where the place says it, and what to write where something is left out: parentheses, BY, END, ON."""
     if stop.word(stop.number)[:1] == stop.word(stop.number - 1)[:1] == "'":
@@ -127,6 +131,10 @@ def missing(stop: Stop) -> tuple[str, str] | None:
         if opened is not None and (stop.word(number), stop.word(number + 1)) != ("on", "("):
             return "", f"write {opened}"
     before = stop.word(stop.number - 1)
+    is_join = difflib.SequenceMatcher(None, stop.word(stop.number), "join").ratio() > 0.7  # that is misspelled
+    if before in _JOINED and not is_join and stop.reads_with("JOIN"):
+        side = f"{stop.word(stop.number - 2).upper()} " if before == "outer" else ""
+        return "", f"write {side}{before.upper()} JOIN"
     if signs.count("(") > signs.count(")"):
         return "", "close the parenthesis that is open here"
     if before in _BY and stop.word(stop.number - 2) not in ("select", "distinct", ","):

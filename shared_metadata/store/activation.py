@@ -205,9 +205,9 @@ class Starts:
         return self._found[flow.id]
 
     def _first_end(self, dataset: str) -> datetime:
-        """The end of the first batch of a dataset: before it there is no version to read.
+        """The first end at which a version of a dataset can be read.
 
-        A first batch of several intervals that a restatement cuts is made again, and then ends earlier.
+        A first batch of several intervals covers each of them; one that a restatement cuts is made again, and then ends earlier.
         """
         flow = self._producers[dataset]
         state = self._states[flow.id].tables.get(dataset) if flow.id in self._states else None
@@ -217,4 +217,6 @@ class Starts:
         maker = progress.program.flows[flow.id] if progress.program else flow
         following = next_interval(progress.through, maker.interval_seconds).end
         following = max(following, progress.once_more_as_one or following)
-        return min(first.interval.end, following) if first else following
+        if first is None:
+            return following
+        return min(next_interval(first.interval.start, maker.interval_seconds).end, following)

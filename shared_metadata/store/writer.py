@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from shared_metadata.aws.later import Refusal, is_contended, pauses, refusal, refused_record
-from shared_metadata.costs import cost_dollars
+from shared_metadata.costs import cost_dollars, unpriced
 from shared_metadata.errors import AlreadyCommitted, RetryLater, StaleToken
 from shared_metadata.program import Program
 from shared_metadata.program.intervals import Interval, covered, to_text
@@ -443,6 +443,7 @@ class MetadataWriter:
             "skew": commit.skew,
             "gb_seconds": commit.used.get("lambda_arm64_gb_second", 0.0),
             "cost_dollars": cost_dollars(commit.used),
+            **({"unpriced": unpriced(commit.used)} if unpriced(commit.used) else {}),
             "expires": int(self._clock().timestamp()) + STATISTICS_DAYS * 86400,
             **({"engine": commit.engine, "why": commit.why} if commit.engine else {}),
             **({"statements": [dict(one) for one in commit.statements[:STATEMENTS_KEPT]]} if commit.statements else {}),

@@ -10,7 +10,7 @@ from systems.iceberg.delete_files import can_have_deletes
 
 WORN = 0.1  # the part of a file's rows that may be deleted; more of them are written anew
 LEAST_BYTES = 64 << 20  # of files that a batch would write anew; less is written anew within seconds
-MOST_ROWS = 5_000_000  # deleted in a table: some 20 MB, which each batch writes anew
+MOST_ROWS = 5_000_000  # deleted in a table: some 11 MB, which each batch writes anew within a second
 MOST_MARKED_BYTES = 2 << 30  # of files that are read as a whole for rows that the source has no more
 
 

@@ -97,7 +97,9 @@ class Changes:
         with self._open_engine() as engine:
             engine.fetch(merge.incoming(rows, left, self._columns))
             candidates = self._candidates(table, snapshot_id, engine)
-            engine.fetch(merge.met(stored.rows(candidates), stored.columns))
+            engine.fetch(merge.met(stored.rows(candidates, deleted=True), stored.columns))
+            if stored.deletes:
+                engine.fetch(merge.live(stored.deletes))
             engine.fetch(merge.outdated())
             going = {path: (count, gone) for path, count, gone in engine.fetch(merge.going())}
             stay = self._beside(candidates, going, stored) if self._may_delete else set()
@@ -178,10 +180,14 @@ class _Stored:
         self.columns, self._io = columns, table.io
         self._deletes = delete_files(table, table.metadata.current_snapshot_id)
 
-    def rows(self, files: Sequence[DataFile]) -> str:
-        """The relation of those of these files, with where each row is."""
-        deletes = [file.file_path for file in self._deletes]
-        return relations.rows_of([file.file_path for file in files], self.columns, deletes, file=True)
+    @property
+    def deletes(self) -> list[str]:
+        """The URLs of the delete files."""
+        return [file.file_path for file in self._deletes]
+
+    def rows(self, files: Sequence[DataFile], *, deleted: bool = False) -> str:
+        """The relation of those of these files, with where each row is.  deleted: with those that are deleted beside them."""
+        return relations.rows_of([file.file_path for file in files], self.columns, () if deleted else self.deletes, file=True)
 
     def deleted_rows(self) -> dict[str, int]:
         """Path of a file ▸ how many of its rows are deleted."""

@@ -55,6 +55,11 @@ class Merge:
         selected = f"SELECT {keys}, {place}, {stays} AS stays"
         return f"CREATE TEMP TABLE met AS {selected} FROM {stored} t JOIN incoming n ON {self.same}"
 
+    def live(self, deletes: Sequence[str]) -> str:
+        """Takes the rows out of `met` that are deleted beside their files: a few are looked up, and not all of the table's."""
+        named = f"SELECT file_path, pos FROM read_parquet([{', '.join(map(literal, deletes))}])"
+        return f"DELETE FROM met m USING ({named}) d WHERE m.file = d.file_path AND m.place = d.pos"
+
     def outdated(self) -> str:
         """Takes the keys out of `incoming` whose rows stay."""
         return f"DELETE FROM incoming n USING met m WHERE m.stays AND {self._same_key}"

@@ -27,6 +27,8 @@ SETTINGS: Mapping[str, str | int] = {
     "lc_time_names": "en_US",
     "lc_messages": "en_US",
     "div_precision_increment": 4,
+    "default_week_format": 0,
+    "default_regex_flags": "",
     "group_concat_max_len": 2**30,  # a view's longer text would be cut without a word
     "max_recursive_iterations": 2**32 - 1,  # beyond, MariaDB gives what it has by then
     "cte_max_recursion_depth": 2**32 - 1,
@@ -35,6 +37,10 @@ SETTINGS: Mapping[str, str | int] = {
     "sql_safe_updates": 0,
     "sql_auto_is_null": 0,
     "default_storage_engine": "InnoDB",
+    "show_gipk_in_create_table_and_information_schema": 1,  # a primary key that the server has made can be named
+    "information_schema_stats_expiry": 0,  # sizes are those of now, not of yesterday
+    "sql_notes": 1,  # by which it is told that a trigger met an error
+    "max_error_count": 64,
     "foreign_key_checks": 1,
     "unique_checks": 1,
     "check_constraint_checks": 1,

@@ -110,7 +110,7 @@ def rerun_bounds(window: Window, column: CursorColumn, seen: Seen, *, unmet: boo
     inside = f"{column.expression} >= {column.literal(lower)} AND {column.expression} < {column.literal(upper)}"
     where = _any((inside, _unmet(column, upper))) if unmet else inside
     past = Past(lower, lower, members=Past.of(window, column).members)
-    return Bounds(where, _stored(column, past, upper, upper, seen), False)
+    return Bounds(where, _stored(column, past, upper, seen, _points(column, past, upper, seen)), False)
 
 
 def repeated_bounds(window: Window, column: CursorColumn) -> Bounds | None:
@@ -169,7 +169,8 @@ def _merged(
         above = _from(column, reach) if since_then else beyond(column, reach)
         windows.append(_all(above, _below(column, past.upto), *since_then))
     unmet = _all(f"({_unmet(column, upper)})", *(since_then if past.upto is not None else []))
-    return Bounds(_any((*windows, unmet, *beside)), _stored(column, past, upper, upper, seen, tip), past.upto is None)
+    stored = _stored(column, past, upper, seen, _points(column, past, upper, seen), tip)
+    return Bounds(_any((*windows, unmet, *beside)), stored, past.upto is None)
 
 
 def append_bounds(column: CursorColumn, past: Past, upper: str | None, seen: Seen) -> Bounds:
@@ -178,10 +179,11 @@ def append_bounds(column: CursorColumn, past: Past, upper: str | None, seen: See
     It has no rows that no window meets.
     """
     past = past.known_to(seen)
-    points = _points(past, upper, seen)
+    points = _points(column, past, upper, seen, FIRST_WRITE)
     upto = points[0].upto if points and points[0].begun <= seen.ended else None
     took = {"column": column.name, "after": past.upto, "upto": upto}
-    return Bounds(_appended(column, past.upto, upto), _stored(column, past, upper, upto, seen), past.upto is None, took)
+    stored = _stored(column, past, upto, seen, points)
+    return Bounds(_appended(column, past.upto, upto), stored, past.upto is None, took)
 
 
 def unmet_before(column: CursorColumn, past: Past) -> str:
@@ -194,8 +196,7 @@ def _appended(column: CursorColumn, after: str | None, upto: str | None) -> str:
     return _all(_above(column, after), _below(column, upto) if upto is not None else "false", column.highest)
 
 
-def _stored(column: CursorColumn, past: Past, upper: str | None, upto: str | None, seen: Seen, tip: str = "") -> str:
-    points = _points(past, upper, seen)
+def _stored(column: CursorColumn, past: Past, upto: str | None, seen: Seen, points: tuple[Point, ...], tip: str = "") -> str:
     since = points[0].upto if points and points[0].begun <= seen.ended else None
     kept = [(point.upto, point.begun) for point in points]
     stored = {"column": column.name, "upto": upto, "since": since, "ended": seen.ended, "points": kept}
@@ -203,8 +204,13 @@ def _stored(column: CursorColumn, past: Past, upper: str | None, upto: str | Non
     return json.dumps({**stored, **members, **({"tip": tip} if tip else {})})
 
 
-def _points(past: Past, upper: str | None, seen: Seen) -> tuple[Point, ...]:
+def _points(column: CursorColumn, past: Past, upper: str | None, seen: Seen, behind: timedelta = timedelta(0)) -> tuple[Point, ...]:
+    """Those of before, and how far this batch reads: on a replica that is as far as it has come; behind: less so much of it."""
     before = past.points or ((Point(past.since, 0),) if past.since is not None else ())
+    if upper is not None and column.is_time and seen.as_of is not None and seen.as_of - behind < from_text(upper):
+        upper = to_text(seen.as_of - behind)
+        if before and from_text(before[-1].upto) >= from_text(upper):
+            return settled(before, seen)
     return settled((*before, Point(upper, seen.begun)) if upper is not None else before, seen)
 
 

@@ -8,7 +8,7 @@ but by one that had begun, and taken its moment or number, before its first writ
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 # Between a transaction's begin, whose moment its rows may have, and its first write; also for clocks that differ, and a replica that
@@ -19,10 +19,14 @@ MOST_POINTS = 400
 
 @dataclass(frozen=True)
 class Seen:
-    """Transactions before `ended` have ended; those from `begun` on had not written when the plan was made."""
+    """Transactions before `ended` have ended; those from `begun` on had not written when the plan was made.
+
+    as_of: on a replica, the moment up to which it shows what was committed; None where that is now.
+    """
 
     ended: int
     begun: int
+    as_of: datetime | None = None
 
 
 class Looking(Protocol):

@@ -1,7 +1,7 @@
 """The tables that a relation's rows are in. One that has come since the last batch may hold rows that no window meets.
 
 A partition is attached with the rows that it has, a table takes another's name, and a table that is truncated and filled anew holds
-rows with the cursor values of before: none of it changes a cursor.
+rows with the cursor values of before: none of it changes a cursor. Nor does a name that values have in the catalog, as an enum's.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Member:
-    """One table.
+    """One table, or something by which the values of its rows change with none of them written.
 
-    number: which it is, for as long as it is there.  file: where its rows are kept; another one when all of them were written anew.
-    rows: the condition of its rows over what is read, '' where rows do not tell whose they are.  empty: it has none.
+    number: which it is, for as long as it is there.  file: where its rows are kept, or what the values are; another one when all of
+    them were written anew.  rows: the condition of its rows over what is read, '' where rows do not tell.  empty: it has none.
     """
 
     number: int
@@ -60,4 +60,4 @@ class Members:
 
     def rewritten(self, members: Sequence[Member]) -> list[Member]:
         """Those whose rows have all been written anew since."""
-        return [m for m in members if self.files.get(m.number, m.file) != m.file and not m.empty]
+        return [member for member in members if self.files.get(member.number, member.file) != member.file]

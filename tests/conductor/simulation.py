@@ -179,7 +179,8 @@ class World:
         progress = along.progress(maker, dataset, self.states[maker].tables[dataset])
         length = (progress.program or program).flows[maker].interval_seconds
         following: datetime = progress.once_more_as_one or progress.through + timedelta(seconds=length)
-        return min([following, *self.versions.get(dataset, {})])
+        covered = (version.start + timedelta(seconds=length) for version in self.versions.get(dataset, {}).values())
+        return min([following, *covered])
 
     # -- what the conductor and the slices do
 

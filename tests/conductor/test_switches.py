@@ -52,6 +52,7 @@ def history(seed: int, flows: int, failing: float, outage: range, restating: boo
 @example(10, 4, 0.2, 4, 10, True)  # a batch begins where the first program known took effect, and an input of it may lag
 @example(856108793, 6, 0.0, 4, 27, False)  # a flow comes back where its input's first batch is made again, cut
 @example(103, 4, 0.2, 22, 22, False)  # a flow comes back by a takeover of a time before it came back once already
+@example(268973313, 5, 0.6, 11, 5, False)  # what begins at a takeover reads of an input whose first batch covers several intervals
 @example(2040245358, 5, 0.6, 2, 18, True)  # a restatement shortens a batch that had read of an input that may lag
 def test_no_batch_reads_what_another_version_made_and_none_is_lost_or_made_twice(
     seed: int, flows: int, failing: float, outage_start: int, outage_length: int, restating: bool

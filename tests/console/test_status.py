@@ -13,6 +13,7 @@ import pytest
 from click.testing import Result
 
 from console.project import compile_files
+from shared_metadata.contract.waiting.statements import Ran
 from shared_metadata.program import Beyond, Program
 from shared_metadata.program.intervals import Interval, count, floor, next_interval, to_text
 from shared_metadata.program.schema import Schema, SchemaColumn
@@ -243,6 +244,19 @@ def test_the_detail_tells_which_engine_computed_a_batch_that_had_the_choice_and_
     [batch] = json.loads(atoll("status", VIEW, "--json").stdout)["batches"]
     assert (batch["engine"], batch["why"]) == ("Athena", why)
     assert f"Athena: {why}" in atoll("status", VIEW).stdout
+
+
+def test_the_detail_tells_what_ran_elsewhere_for_a_batch_and_what_has_no_price(atoll: Atoll, ready: Any) -> None:
+    activate(ready, program(), timedelta(hours=1))
+    commit(ready, ORDERS, STAGED, rows=1)
+    commit(ready, f"{ORDERS}:load", ORDERS, rows=1)
+    ran = Ran("a-1", "rows", 1.5, 2.5, 4_200_000, 3, {}, {}, {"redshift_rpu_seconds": 20.0}, "77")
+    commit(ready, VIEW, VIEW, rows=1, statements=(ran.to_plain(),), used={"snowflake_credits": 0.25})
+    [batch] = json.loads(atoll("status", VIEW, "--json").stdout)["batches"]
+    assert batch["statements"] == [ran.to_plain()] and batch["unpriced"] == {"snowflake_credits": 0.25}
+    shown = atoll("status", VIEW).stdout
+    assert "rows        77  ran 2.5 s, queued 1.5 s, scanned 4.2 MB, 3 rows, about 20 redshift_rpu_seconds" in shown
+    assert "no price is known of 0.25 snowflake_credits" in shown
 
 
 def test_of_batches_that_have_aged_it_says_how_many_and_where_they_lie(atoll: Atoll, ready: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import duckdb
 import psycopg
@@ -63,10 +62,11 @@ def unlike(one: pa.Table, other: pa.Table, left_out: Sequence[str] = ()) -> list
         cast = ", ".join(f'CAST("{name}" AS {types[name]}) AS "{name}"' for name in here)
         plain = ", ".join(f'"{name}"' for name in here)
         back = " OR ".join(f'CAST(CAST("{name}" AS {types[name]}) AS {own[name]}) IS DISTINCT FROM "{name}"' for name in here)
-        changed = connection.execute(f"SELECT * FROM other WHERE {back} LIMIT 5").fetchall()
+        changed = connection.execute(f"SELECT CAST(other AS VARCHAR) FROM other WHERE {back} LIMIT 5").fetchall()
         assert not changed, changed
         mine, theirs = f"SELECT {plain} FROM one", f"SELECT {cast} FROM other"
-        only: list[tuple[str, Any]] = []
+        only = list[str]()
         for who, (left, right) in {"only the first": (mine, theirs), "only the other": (theirs, mine)}.items():
-            only += [(who, row) for row in connection.execute(f"({left}) EXCEPT ALL ({right}) LIMIT 5").fetchall()]
-    return [f"{who}: {row}" for who, row in only]
+            apart = f"SELECT CAST(r AS VARCHAR) FROM (({left}) EXCEPT ALL ({right})) AS r LIMIT 5"
+            only += [f"{who}: {row}" for (row,) in connection.execute(apart).fetchall()]
+    return only

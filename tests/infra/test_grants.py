@@ -149,13 +149,17 @@ def test_nothing_is_denied_or_excepted(templates, vpc_templates):
 
 
 def test_every_condition_is_one_that_narrows(templates):
-    """A set operator holds for a key that a request does not have: only DynamoDB's, which has it in every call that is granted."""
+    """A set operator holds for a key that a request does not have: only DynamoDB's, which has it in every call that is granted.
+
+    A pattern is for the prefixes below which objects are listed, and names one.
+    """
     for who, statement in statements(templates):
         for operator, tested in statement.get("Condition", {}).items():
             once = ({"kms:ViaService"}, {"iam:PassedToService"}, {"redshift-data:statement-owner-iam-userid"})
             like = ({"s3:prefix"},)  # a list of objects is asked for below a prefix
             wanted = {"ForAllValues:StringLike": ({"dynamodb:LeadingKeys"},), "StringEquals": once, "StringLike": like}
             assert set(tested) in wanted[operator], who
+            assert operator != "StringLike" or all(len(text) > 1 for text in as_list(tested["s3:prefix"])), who
 
 
 def test_all_access_to_metadata_is_to_kinds_of_items(templates):

@@ -8,6 +8,9 @@ import pytest
 
 from language import ProgramErrors, compile_program
 from shared_metadata.contract.declaration import Slice
+from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.source_schemas import ConnectionSchemas
+from slices.registry import installed
 
 _HEAD = """CREATE WAREHOUSE lake USING iceberg;
 CREATE CONNECTION ops TO postgres WITH (secret = 'ops');
@@ -80,3 +83,15 @@ def test_final_is_no_other_name_of_a_table(slices: Mapping[str, Slice]) -> None:
     assert (words, remedy) == ("FINAL", "leave it out: a table by MERGE has one row of each key") and "another name" in cause
     assert problems(f"{VIEW.format('')} AS final", slices) == []
     assert problems(f"{VIEW.format('')} final WHERE final.a > 1", slices) == []
+
+
+def test_what_is_said_in_vain_hides_no_mistake_of_its_readers() -> None:
+    columns = Schema(tuple(SchemaColumn(name, "int", source=name, source_type="integer") for name in ["id", "a", "b"]))
+    schemas = {"ops": ConnectionSchemas("ops", "postgres", {"public.t": columns})}
+    reader = "CREATE MATERIALIZED VIEW lake.v.r EVERY '1 hour' REPLACE AS SELECT nope FROM"
+    for statement in (COLLECTED.format("a = NULL"), f"{VIEW.format('')} WHERE a = NULL"):
+        dataset = statement.split(" EVERY")[0].split()[-1]
+        text = f"{_HEAD.replace(' MERGE ON (id)', '')}{statement};\n{reader} {dataset};"
+        with pytest.raises(ProgramErrors) as caught:
+            compile_program({"program.sql": text}, installed(), schemas)
+        assert [d.cause for d in caught.value.diagnostics][1:] == ["there is no column `nope` here"], statement

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from shared_metadata.contract.runtime.meter import Meter, capacity_units
-from shared_metadata.costs import A_BATCH, cost_dollars, prices, share, skew, together
+from shared_metadata.costs import A_BATCH, cost_dollars, prices, share, skew, together, unpriced
 
 KINDS = sorted(prices()["per_million"])
 USED = st.dictionaries(st.sampled_from(KINDS), st.floats(0, 1e6), max_size=4)
@@ -21,6 +21,11 @@ def test_a_million_of_anything_costs_its_list_price() -> None:
     for kind, listed in prices()["per_million"].items():
         logs = 0.35 if kind == "lambda_invocation" else 0  # 700 bytes each at half a dollar a GB
         assert cost_dollars({kind: 1_000_000}) == pytest.approx(listed["price"] + logs)
+
+
+@given(USED, st.dictionaries(st.sampled_from(["snowflake_credits", "another"]), st.floats(0.1, 1e6)))
+def test_what_has_no_price_is_told_and_costs_nothing(used: dict[str, float], other: dict[str, float]) -> None:
+    assert cost_dollars(used | other) == cost_dollars(used) and unpriced(used | other) == other
 
 
 def test_every_price_names_its_page() -> None:
@@ -65,7 +70,7 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_the_meter_counts_what_its_clients_ask_for_since_the_restart(clients: Any) -> None:
     meter = Meter()
-    s3, secrets = meter.watch(clients("s3")), meter.watch(clients("secretsmanager"))
+    s3, secrets, glue = (meter.watch(clients(service)) for service in ("s3", "secretsmanager", "glue"))
     s3.create_bucket(Bucket="data")
     secrets.create_secret(Name="atoll/ops", SecretString="{}")
     meter.restart()
@@ -73,9 +78,10 @@ def test_the_meter_counts_what_its_clients_ask_for_since_the_restart(clients: An
     s3.get_object(Bucket="data", Key="a")
     s3.get_object(Bucket="data", Key="a")
     secrets.get_secret_value(SecretId="atoll/ops")
+    glue.get_databases()
     used = meter.used()
     assert 0 < used.pop("lambda_arm64_gb_second") < 60
-    assert used == {"s3_put": 1, "s3_get": 2, "secrets_request": 1, "lambda_invocation": 1}
+    assert used == {"s3_put": 1, "s3_get": 2, "secrets_request": 1, "glue_request": 1, "lambda_invocation": 1}
 
 
 def test_dynamodb_is_asked_what_a_request_took(clients: Any) -> None:

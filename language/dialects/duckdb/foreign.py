@@ -12,6 +12,8 @@ from sqlglot.errors import ErrorLevel
 from language.sql.engines import ENGINES, TRIPPED
 
 MOST = 100  # characters of a translation
+# Formats of moments in which each part is called as in PostgreSQL's.
+_SNOWFLAKE = re.compile(r"to_varchar\s*(\(.*,\s*'(?:YYYY|YY|MM|DD|HH24|HH12|MI|SS|[-/:., _])+'\s*\))\s*", re.IGNORECASE | re.DOTALL)
 NUMBERED = "row_number() OVER (ORDER BY a key) - 1"  # of rows in an order: by one of a constant they have other numbers each time
 MEANINGS = 2  # of one name in several engines, that are told
 
@@ -23,7 +25,8 @@ def in_duckdb(call: str, can_stand: Callable[[str], bool]) -> str | None:
     """
     found: dict[str, list[str]] = {}
     for dialect, engine in ENGINES.items():
-        written = _translated(call, dialect)
+        moment = _SNOWFLAKE.fullmatch(call) if dialect == "snowflake" else None
+        written = _translated(f"TO_CHAR{moment[1]}", "postgres") if moment else _translated(call, dialect)
         if written is not None and len(written) <= MOST and (written == NUMBERED or can_stand(written)):
             found.setdefault(written, []).append(engine)
     name, most = call.partition("(")[0].strip(), sorted(found.items(), key=lambda meant: -len(meant[1]))[:MEANINGS]

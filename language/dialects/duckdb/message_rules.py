@@ -15,6 +15,7 @@ class Rule:
     words: the first of them that the text has is the place, where the message gives none, or `at_words`.
     names: whether the place is a column, which can be taken out so that more mistakes are found.
     unplaced: it is for messages that give no place.
+    aliased: the place may be that of what a column of the SELECT is made of, where the clause names the column.
     foreign: another engine may read such SQL, and what to write for it says more.
     """
 
@@ -26,6 +27,7 @@ class Rule:
     at_words: bool = False
     unplaced: bool = False
     foreign: bool = False
+    aliased: bool = False
 
 
 def _rule(pattern: str, cause: str, remedy: str, *words: str, **how: bool) -> Rule:
@@ -60,9 +62,12 @@ RULES = (
         at_words=True,
     ),
     _rule(
-        r"(\w+) clause cannot contain window functions", "{0} comes before windows are computed", "filter by a window with QUALIFY"
+        r"(\w+) clause cannot contain window functions",
+        "{0} comes before windows are computed",
+        "filter by a window with QUALIFY",
+        aliased=True,
     ),
-    _rule(r"(\w+) clause cannot contain aggregates", "{0} comes before groups are made", "filter groups with HAVING"),
+    _rule(r"(\w+) clause cannot contain aggregates", "{0} comes before groups are made", "filter groups with HAVING", aliased=True),
     _rule(r"aggregate function calls cannot be nested", "an aggregate stands in another one", "aggregate in a subquery first"),
     _rule(
         r"Subquery returns (\d+) columns - expected 1", "this subquery has {0} columns where one is wanted", "select one column in it"
@@ -179,6 +184,12 @@ RULES = (
         r"[Ff]ailed to parse format specifier (.+?): ",
         "`{0}` is no format of a moment",
         "write one such as '%Y-%m-%d'",
+    ),
+    _rule(
+        r"^(missing [\])]|unexpected \)|invalid escape sequence|bad repetition operator|no argument for repetition operator"
+        r"|trailing \\|invalid (?:perl operator|character class range|repetition size))(?:: |$)",
+        "this is no regular expression: {0}",
+        "write \\ before a sign that stands for itself, as in '\\('",
     ),
     _rule(r"Missing ASOF JOIN inequality", "an ASOF JOIN does not say which rows come before", "compare moments by >=", "asof"),
     _rule(r"UNNEST not supported here", "unnest cannot stand here", "write it in the SELECT or in FROM", "unnest", "any"),

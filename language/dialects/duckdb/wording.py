@@ -35,6 +35,8 @@ def worded(error: EngineError, query: QueryText, engine: Engine) -> QueryProblem
     rule, groups = ruled
     unplaced = dataclasses.replace(error, position=None) if rule.at_words else error
     place = _place_of(query, unplaced, engine, [*rule.words, *groups[:1]])
+    if rule.aliased:
+        place = _by_alias(query, place, groups[0]) or place
     meant = re.findall(r'Did you mean "(.+?)"', error.message)
     if rule.remedy == FIELDS:
         meant = QUOTED.findall(groups[1])
@@ -73,6 +75,22 @@ def _place_of(query: QueryText, error: EngineError, engine: Engine, names: Seque
     if re.match(r"[\w\"']", query.text[query.at(error.position) :]) or error.kind == "parser":
         return query.path(error.position)
     return extent(query, node_at(engine.tree(query.text), error.position), error.position)
+
+
+def _by_alias(query: QueryText, made: Place, clause: str) -> Place | None:
+    """Where a clause names the column of the SELECT that is made at a place before it."""
+    words = [query.text[slice(*place)].lower() for place in query.tokens]
+    clauses = [number for number, word in enumerate(words) if word == clause.lower() and query.tokens[number][0] >= made[1]]
+    depth = 0
+    for number, (place, word) in enumerate(zip(query.tokens, words, strict=True)):
+        if place[0] < made[0]:
+            continue
+        depth += (word == "(") - (word == ")")
+        if depth <= 0 and word in (",", "from"):
+            alias = words[number - 1]
+            found = (at for at in range(clauses[0], len(words)) if words[at] == alias) if clauses else iter(())
+            return next((query.tokens[at] for at in found), None)
+    return None
 
 
 def named(message: str, query: QueryText) -> Place:

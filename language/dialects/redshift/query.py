@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlglot import exp
+from sqlglot import TokenType, exp
 
 from language.sql.listed.parted_query import PartedQuery, pieces
 from language.sql.parsed import of_kind
-from language.text.diagnostics import Problem
+from language.text.diagnostics import Problem, Span
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,5 +32,21 @@ class RedshiftQuery(PartedQuery):
         for spec in of_kind(self.nodes, exp.WindowSpec):
             if str(spec.args.get("kind")).upper() == "RANGE":
                 raise Problem(self.place(spec.parent or spec), "Redshift has no RANGE in a window", "write ROWS BETWEEN …")
+        for start in self._positions():
+            raise Problem(start, "Redshift has no POSITION with a comma", "write POSITION(a IN b), or strpos(b, a)")
         for values in of_kind(self.nodes, exp.Values):
             raise Problem(self.place(values), "Redshift has no VALUES within a query", "write SELECT … UNION ALL SELECT …")
+
+    def _positions(self) -> Iterator[Span]:
+        """Where POSITION stands whose parentheses have no IN of their own."""
+        tokens = self.tokens
+        for at, token in enumerate(tokens[:-1]):
+            if token.text.upper() == "POSITION" and tokens[at + 1].token_type == TokenType.L_PAREN:
+                depth, inner = 0, list[TokenType]()
+                for after in tokens[at + 1 :]:
+                    depth += {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}.get(after.token_type, 0)
+                    inner += [after.token_type] if depth == 1 else []
+                    if depth == 0:
+                        break
+                if TokenType.IN not in inner:
+                    yield self.within(token.start, token.end + 1)

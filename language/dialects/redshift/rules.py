@@ -9,7 +9,7 @@ from sqlglot import exp
 from language.dialects.redshift.query import RedshiftQuery
 from language.dialects.redshift.types import TYPES
 from language.sql.findings import Told
-from language.sql.listed import texts
+from language.sql.listed import moments, texts
 from language.sql.listed.expressions import Expressions
 from language.sql.listed.predicate import ListedPredicate
 from language.sql.listed.rules import Rules, not_read
@@ -33,6 +33,12 @@ def _at_time_zone(of: Expressions, node: exp.AtTimeZone) -> Typed:
     return Typed(TypeName(other) if other else None, inner.refs)
 
 
+def _extracted(of: Expressions, node: exp.Extract) -> Typed:
+    """https://docs.aws.amazon.com/redshift/latest/dg/r_EXTRACT_function.html: of a moment with a zone it is inexact."""
+    found, inner = moments.extracted(of, node), of.typed(node.expression).kind
+    return Typed(TYPES.double, found.refs) if inner == TYPES.moment and found.kind is not None else found
+
+
 def _unread(path: str, column: SchemaColumn) -> Told | None:
     """A table with a column of a type that Redshift keeps in none."""
     if not {"list", "map", "struct", "uuid", "time"} & set(words(parsed(column.type))):
@@ -51,6 +57,7 @@ RULES = Rules(
         exp.ILike: texts.like,
         exp.SimilarTo: texts.matched,
         exp.AtTimeZone: _at_time_zone,
+        exp.Extract: _extracted,
         exp.Bracket: not_read(
             "Redshift has subscripts of SUPER alone, which Atoll keeps in no table", "select it where it is collected"
         ),
@@ -65,8 +72,12 @@ RULES = Rules(
         exp.Substring: ("substring", ()),
         exp.StrPosition: ("position", ()),
         exp.Overlay: ("overlay", ()),
+        exp.Initcap: ("initcap", ("this",)),
+        exp.Chr: ("chr", ()),
+        exp.DecodeCase: ("decode", ()),
     },
     items_named=True,
+    orders_within=True,
     ordered_windows=frozenset(("lag", "lead")),
     unread=_unread,
 )

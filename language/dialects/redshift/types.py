@@ -12,6 +12,7 @@ from shared_metadata.program.type_names import TypeName
 
 _MOST, _LEAST_SCALE = 38, 4  # the second: which a quotient has at least
 INTERVAL = TypeName("interval")
+_DAYS = ("smallint", "integer")
 
 
 class RedshiftTypes(Types):
@@ -19,6 +20,10 @@ class RedshiftTypes(Types):
         """A REAL and what is none become a DOUBLE PRECISION."""
         found = super().wider(one, other)
         return self.double if found.word == "real" and {one.word, other.word} != {"real"} else found
+
+    def of_numbers(self, sign: str, wide: TypeName) -> TypeName | None:
+        """https://docs.aws.amazon.com/redshift/latest/dg/r_MOD.html: no remainder of what is inexact."""
+        return None if sign == "%" and wide.word in self.inexact else wide
 
     def of_decimals(self, sign: str, one: tuple[int, int], other: tuple[int, int]) -> TypeName:
         """https://docs.aws.amazon.com/redshift/latest/dg/r_numeric_computations201.html"""
@@ -34,10 +39,10 @@ class RedshiftTypes(Types):
         return TypeName("decimal", sizes=(min(_MOST, precision), min(_MOST, scale)))
 
     def moved(self, sign: str, one: TypeName, other: TypeName) -> TypeName | None:
-        """https://docs.aws.amazon.com/redshift/latest/dg/r_Datetime_types.html: days are added to a date as numbers."""
+        """https://docs.aws.amazon.com/redshift/latest/dg/r_Datetime_types.html: days are added to a date as an INTEGER."""
         if sign == "+" and (one == INTERVAL or one.word in self.whole):
             one, other = other, one
-        if one.word == "date" and other.word in self.whole and sign in "+-":
+        if one.word == "date" and other.word in _DAYS and sign in "+-":
             return one
         if sign == "-" and one.word == other.word == "date":
             return self.long
@@ -51,8 +56,11 @@ class RedshiftTypes(Types):
         return INTERVAL
 
     def extracted(self, unit: str) -> TypeName:
-        """https://docs.aws.amazon.com/redshift/latest/dg/r_EXTRACT_function.html"""
-        return self.double if unit == "EPOCH" else self.integer
+        """Whole numbers, but of seconds: DATE_PART, which is read as EXTRACT is, gives parts of them.
+
+        https://docs.aws.amazon.com/redshift/latest/dg/r_Dateparts_for_datetime_functions.html
+        """
+        return self.double if unit.removesuffix("S") in ("EPOCH", "SECOND", "MILLISECOND", "MICROSECOND") else self.integer
 
 
 TYPES = RedshiftTypes(
@@ -83,7 +91,8 @@ TYPES = RedshiftTypes(
     moment=TypeName("timestamptz"),
     double=TypeName("double precision"),
     cast_among=(  # https://docs.aws.amazon.com/redshift/latest/dg/c_Supported_data_types.html#r_Type_conversion
-        frozenset(("smallint", "integer", "bigint", "decimal", "real", "double precision", "boolean", "char")),
+        frozenset(("smallint", "integer", "bigint", "decimal", "real", "double precision", "char")),
+        frozenset(("smallint", "integer", "bigint", "boolean", "char")),
         frozenset(("date", "timestamp", "timestamptz", "time", "char")),
     ),
 )

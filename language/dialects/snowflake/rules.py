@@ -48,8 +48,13 @@ RULES = Rules(
     grammar={
         exp.Substring: ("substring", ()),
         exp.StrPosition: ("position", ()),
+        exp.Initcap: ("initcap", ("this",)),
+        exp.Chr: ("chr", ()),
+        exp.DecodeCase: ("decode", ()),
+        exp.GroupConcat: ("listagg", ("this", "separator")),
     },
     items_named=True,
+    orders_within=True,
     # https://docs.snowflake.com/en/sql-reference/functions-window-syntax
     ordered_windows=frozenset(("row_number", "rank", "dense_rank", "ntile", "percent_rank", "cume_dist", "lag", "lead")),
     unread=_unread,

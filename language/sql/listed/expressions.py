@@ -160,7 +160,8 @@ class Expressions:
 
     def cast(self, node: exp.Cast) -> Typed:
         inner, kind = node.this, self.types.cast(node.to)
-        found = call(self, inner, Around(cast=True)) if isinstance(inner, exp.Anonymous) else self.typed(inner)
+        called = isinstance(inner, exp.Func) and not {type(inner)} & (self.rules.operators.keys() | _OPERATORS.keys())
+        found = call(self, inner, Around(cast=True)) if called else self.typed(inner)
         if kind == TypeName("decimal", sizes=self.types.unsized) and not node.to.expressions and inner.is_string:
             remedy = f"write it as a number, {inner.name}, or with its digits: CAST('{inner.name}' AS decimal(38, 9))"
             self.findings.problem(node, "how many decimals this has is not known here", remedy)

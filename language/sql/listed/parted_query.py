@@ -65,6 +65,19 @@ class PartedQuery(CalledQuery):
         for node in of_kind(self.nodes, exp.Distinct):
             if node.args.get("on") is not None:
                 raise Problem(self.place(node), f"{self.engine} has no DISTINCT ON", "keep where row_number() OVER (…) is 1")
+        self.check_within()
+
+    def check_within(self) -> None:
+        """Raises Problem for an order of what is aggregated that does not stand behind LISTAGG, as WITHIN GROUP."""
+        for node in of_kind(self.nodes, exp.Order):
+            before, called = node.parent, node.find_ancestor(exp.Func)
+            if isinstance(before, exp.WithinGroup):
+                called = before.this
+            elif not isinstance(before, exp.Func):
+                continue
+            listed = isinstance(called, exp.GroupConcat) or (isinstance(called, exp.Anonymous) and called.name.upper() == "LISTAGG")
+            if not listed or (isinstance(before, exp.Anonymous)):
+                raise Problem(self.place(node), "only what LISTAGG joins has an order", "write LISTAGG(…) WITHIN GROUP (ORDER BY …)")
 
     def check_stars(self) -> None:
         """Raises Problem for a `*` that leaves columns out, or says others for them."""

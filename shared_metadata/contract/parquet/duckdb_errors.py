@@ -22,6 +22,10 @@ _FAULTS = re.compile(
     r"|Invalid hex escape code|Invalid character encountered in string -> bit conversion|Cannot cast (?:list|array)"
     r"|Epoch seconds out of range|Value out of range|cannot take (?:square root|logarithm) of (?:a negative number|zero)"
     r"|More than one row returned by a subquery|Cannot create a string of size"
+    r"|Map keys can not be NULL|Map keys must be unique|Invalid UTF8 Codepoint|(?:Date|Time|Timestamp) out of range"
+    r"|Failure in decode: could not convert blob to UTF8 string|Insufficient padding in [LR]PAD|Slice step cannot be zero"
+    r"|Overflow on abs|Invalid input for hex digit|missing [\])]|unexpected \)|invalid escape sequence|bad repetition operator"
+    r"|no argument for repetition operator|trailing \\|invalid (?:perl operator|character class range|repetition size)"
     r")(?!\w)"
 )
 # What stands behind the value, at the text's very end: DuckDB's, whatever the value says.

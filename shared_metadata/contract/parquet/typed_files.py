@@ -15,6 +15,7 @@ from shared_metadata.contract.parquet.duckdb_types import duckdb_type
 from shared_metadata.contract.parquet.left_rows import left_columns
 from shared_metadata.drift.column_values import file_values
 from shared_metadata.errors import RowError
+from shared_metadata.program import Mode
 from shared_metadata.program.intervals import to_text
 from shared_metadata.program.schema import Schema
 
@@ -53,7 +54,8 @@ class TypedFiles:
         self._aws, self._out, self._left = aws, request.out, bool(request.part.get("left"))
         self._schema = Schema(left_columns(request.flow, request.schema.columns)) if self._left else request.schema
         self._hashing, self._masks, self._tolerant = request.hashing, request.table.masks, request.flow.bad_rows is not None
-        self._place, self._deleted = place, deleted
+        self._place, self._deleted, merged = place, deleted, request.flow.mode == Mode.MERGE
+        self._keys = {column.source: column.name for column in self._schema.columns if merged and column.name in request.flow.key}
         kinds = {column.source: duckdb_type(column.type) for column in self._schema.columns if column.source}
         self._types = {name: kinds.get(name, kind) for name, kind in fields.items()}
         self._batch_start = request.window.interval.start
@@ -70,15 +72,15 @@ class TypedFiles:
     def write(self, source: SourceSql, number: int) -> dict[str, Any]:
         """A Parquet file; returns {'key', 'rows', 'bytes', 'values'}.
 
-        Where the program tolerates bad rows, those with values that cannot be read as their type are in a file of their own,
-        'rejected' in the answer. Raises RowError where it does not.
+        Where the program tolerates bad rows, those with values that cannot be read as their type, and those with a null key, are in a
+        file of their own, 'rejected' in the answer. Raises RowError where it does not.
         """
         name = f"{number:04d}.parquet"
         if self._left:
             return self._of_left(source, name)
         try:
             typed = source({field: WHOLE.get(kind, (kind,))[0] for field, kind in self._types.items()})
-            return self._copy(self._rows(f"(SELECT * FROM {typed}{_where(self.taken(identifier))})"), name)
+            return self._with_keys(self._copy(self._rows(f"(SELECT * FROM {typed}{_where(self.taken(identifier))})"), name))
         except RowError:
             misfits = self._misfits()
             if not self._tolerant or not misfits:
@@ -88,6 +90,15 @@ class TypedFiles:
         rejected = self._copy(f"{self._rejected(misfits)} FROM {texts}{_where(f'({bad})', taken)}", f"{number:04d}-rejected.parquet")
         written = self._copy(self._rows(self._as_far_as_read(texts, _where(f"NOT ({bad})", taken))), name)
         return {**written, "rejected": {"key": rejected["key"], "rows": rejected["rows"]}}
+
+    def _with_keys(self, written: dict[str, Any]) -> dict[str, Any]:
+        """Raises RowError for a file in which a key is null."""
+        empty = [key for key in self._keys.values() if written["values"].get(key, [0])[0]]
+        if empty:
+            what = f"the key {', '.join(empty)} is null in rows, which would all become one"
+            remedy = "set them aside with TOLERATE … BAD ROWS, leave them out by WHERE, or MERGE ON what is never null"
+            raise RowError(what, place=self._place, remedy=remedy)
+        return written
 
     def _of_left(self, source: SourceSql, name: str) -> dict[str, Any]:
         """Writes the file of rows that the WHERE no longer takes; one whose key cannot be read was never collected."""
@@ -99,9 +110,10 @@ class TypedFiles:
         return f"(SELECT {read} FROM {texts}{where})"
 
     def _misfits(self) -> dict[str, str]:
-        """Field ▸ the condition of texts that are no value of its type."""
-        checked = (name for name, kind in self._types.items() if kind != "VARCHAR")
-        return {name: f"({identifier(name)} IS NOT NULL AND {self._read(name)} IS NULL)" for name in checked}
+        """Field ▸ the condition of texts that are no value of its type, or of a key that is null."""
+        checked = {name: f"{identifier(name)} IS NOT NULL AND " for name, kind in self._types.items() if kind != "VARCHAR"}
+        checked |= dict.fromkeys(self._keys, "")
+        return {name: f"({there}{self._read(name)} IS NULL)" for name, there in checked.items()}
 
     def _read(self, name: str) -> str:
         """A text as the field's type; null where it is none."""
@@ -127,7 +139,8 @@ class TypedFiles:
     def _rejected(self, misfits: Mapping[str, str]) -> str:
         """The SELECT of rejected rows, without masked values in their data."""
         reasons = ", ".join(
-            rejected_rows.reason(misfit, f"{name} is no {self._types[name].lower()}") for name, misfit in misfits.items()
+            rejected_rows.reason(misfit, f"{name} is {'null, or ' * (name in self._keys)}no {self._types[name].lower()}")
+            for name, misfit in misfits.items()
         )
         clear = [c for c in self._schema.columns if c.source and c.name not in self._masks]
         data = rejected_rows.as_json({c.name: (identifier(c.source), "VARCHAR") for c in clear})

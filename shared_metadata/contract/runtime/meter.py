@@ -1,4 +1,7 @@
-"""Counts what a step's own AWS clients ask for, in the units that AWS charges."""
+"""Counts what a step's own AWS clients ask for, in the units that AWS charges.
+
+Calls that have no price cost nothing by themselves; what statements of services take that they start is in `Look.used`.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared_metadata.contract.tasks import at_work
+from shared_metadata.costs import prices
 
 S3_PUTS = ("PutObject", "ListObjectsV2")
+SECRETS = "secretsmanager"
 DYNAMODB_READS = ("GetItem", "BatchGetItem", "Query")
 
 
@@ -48,8 +53,10 @@ class Meter:
             self._requests[kind] += capacity_units(parsed)  # type: ignore[assignment]
         elif service == "s3":
             self._requests["s3_put" if operation in S3_PUTS else "s3_get"] += 1
-        elif service == "secretsmanager":
+        elif service == SECRETS:
             self._requests["secrets_request"] += 1
+        elif (kind := f"{service}_request") in prices()["per_million"]:  # of which each costs the same
+            self._requests[kind] += 1
 
 
 def capacity_units(answer: Mapping[str, Any]) -> float:

@@ -37,7 +37,9 @@ class Look:
     """What a service says of a statement.
 
     reason: why it failed, or was cancelled; with names, never with data.  transient: the service failed, not the statement.
-    used: what it took, in kinds that aws_prices.json lists.  result: whatever its driver needs of it.
+    used: what it took, in kinds that aws_prices.json lists, or in units that have no list price and are told as such.
+    estimated: what it may have taken of what is billed otherwise than by statements, which is in no cost.
+    console_id: how the service's console calls it, where that is not its id.  result: whatever its driver needs of it.
     """
 
     status: Status
@@ -49,6 +51,8 @@ class Look:
     rows: int | None = None
     used: Mapping[str, float] = field(default_factory=dict)
     result: Mapping[str, Any] = field(default_factory=dict)
+    estimated: Mapping[str, float] = field(default_factory=dict)
+    console_id: str = ""
 
 
 class Engine(Protocol):
@@ -85,10 +89,13 @@ class Ran:
     rows: int | None
     used: Mapping[str, float]
     result: Mapping[str, Any]
+    estimated: Mapping[str, float] = field(default_factory=dict)
+    console_id: str = ""
 
     def to_plain(self) -> dict[str, Any]:
         """The plain form for `Committed.statements`, and for the documents that a driver hands from step to step."""
-        return {name: value for name, value in asdict(self).items() if name != "result" and value is not None}
+        told = asdict(self) if self.estimated else {name: value for name, value in asdict(self).items() if name != "estimated"}
+        return {name: value for name, value in told.items() if name != "result" and value is not None and value != ""}
 
 
 class Statements:
@@ -129,7 +136,7 @@ class Statements:
         if look.status != Status.DONE:
             raise self._not_yet(identity, f"{self._engine.kind} {identity}")
         taken = (look.queue_seconds, look.run_seconds, look.bytes_scanned, look.rows, look.used, look.result)
-        self.ran.append(Ran(identity, purpose, *taken))
+        self.ran.append(Ran(identity, purpose, *taken, look.estimated, look.console_id))
         return self.ran[-1]
 
     def _submitted(self, purpose: str, text: str | Callable[[], str]) -> tuple[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata.errors import DefinitionError
@@ -27,6 +28,14 @@ _READ = f"""SELECT CASE WHEN c.relkind = 'v' THEN {_VIEW} ELSE c.oid::bigint END
 FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
 WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND c.oid >= {FIRST_OID} AND c.relkind IN ('r', 'p', 'f', 'm', 'v')"""
 
+# What changes the values of rows, and writes none: an enum's label, and what a virtual column computes.
+_HASH = "('x' || left(md5({}), 12))::bit(48)::bigint"
+_VALUES = f"""SELECT e.oid::bigint, {_HASH.format("e.enumlabel")}, t.typname::text
+FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+JOIN pg_enum e ON e.enumtypid IN (t.oid, t.typelem, t.typbasetype) WHERE a.attrelid = ANY (%(tables)s::oid[]) AND a.attnum > 0
+UNION SELECT -(a.attrelid::bigint * 2048 + a.attnum), {_HASH.format("pg_get_expr(d.adbin, d.adrelid)")}, a.attname::text
+FROM pg_attribute a JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE a.attrelid = ANY (%(tables)s::oid[]) AND to_jsonb(a)->>'attgenerated' = 'v'"""
 # The functions that views call, and that let policies hide rows whatever the session says.
 _HIDING = f"""SELECT p.oid::regprocedure::text FROM pg_locks l JOIN pg_rewrite r ON r.ev_class = l.relation
 JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_proc'::regclass
@@ -44,7 +53,7 @@ def members_of_table(session: Session[Any], table: TableName, place: str) -> tup
         Member(number, file, name, _rows(number, constraint) if told else "", empty)
         for number, file, name, empty, _, constraint, told in found
     )
-    return members, found[0][4] == "m"
+    return (*members, *_values(session, members)), found[0][4] == "m"
 
 
 def members_of_query(session: Session[Any], reads: str, place: str) -> tuple[Member, ...]:
@@ -64,7 +73,14 @@ def members_of_query(session: Session[Any], reads: str, place: str) -> tuple[Mem
             place=place,
             remedy="ALTER FUNCTION it RESET row_security, or collect the tables below the view",
         )
-    return tuple(Member(number, number if view else file, name, "", empty) for number, file, name, empty, view in sorted(found))
+    members = [Member(number, number if view else file, name, "", empty) for number, file, name, empty, view in sorted(found)]
+    return (*members, *_values(session, members))
+
+
+def _values(session: Session[Any], members: Sequence[Member]) -> list[Member]:
+    """What the values of rows are made by in the catalog. New ones are no row's yet."""
+    found = session.execute(_VALUES, {"tables": [member.number for member in members if member.number > 0]})
+    return [Member(number, said, name, empty=True) for number, said, name in found]
 
 
 def _rows(number: int, constraint: str | None) -> str:

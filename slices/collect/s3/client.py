@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from shared_metadata.contract.collect import Extracted, ExtractRequest, Source, TablePlan, Window
@@ -15,23 +16,26 @@ from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Connection, Flow, Mode, Table
 from shared_metadata.program.schema import Schema, SchemaColumn
 from slices.collect.s3.config import read_config
-from slices.collect.s3.logic import collected
+from slices.collect.s3.logic import beside, collected, cut, with_types
 from slices.collect.s3.manifests import Known, Manifest, Manifests
-from slices.collect.s3.objects import Bucket, Found, Listing
+from slices.collect.s3.objects import Bucket, Listing
 from slices.collect.s3.sampling import Sampling
 
-MOST_PARTS = 40
-PART_BYTES, PART_OBJECTS = 256 << 20, 2000
+KnownTable = Callable[[str], Schema | None]
 
 
 class S3Source(Source):
-    """One connection, while one step works. aws: the boto3 session.  taken: the lists of what batches have taken."""
+    """One connection, while one step works. aws: the boto3 session.  taken: the lists of what batches have taken.
 
-    def __init__(self, connection: Connection, aws: Any, taken: Manifests) -> None:
-        self._config, self._aws, self._taken = read_config(connection), aws, taken
+    known: a table's columns as the program in effect was compiled against them; None for none.
+    """
+
+    def __init__(self, connection: Connection, aws: Any, taken: Manifests, known: KnownTable = lambda table: None) -> None:
+        self._config, self._aws, self._taken, self._known = read_config(connection), aws, taken, known
         self.place = f"connection {connection.name} ({connection.position})"
         self.bucket = Bucket(aws.client("s3"), self._config.bucket, self.place)
         self._listings: dict[str, Listing] = {}
+        self._schemas: dict[str, Schema | None] = {}
         self._sampling = Sampling(self.bucket, self._config, self.place)
 
     # -- what `atoll discover` and drift ask
@@ -47,7 +51,7 @@ class S3Source(Source):
         return sampled(column.type, self._sampling.values(listing, self._prefix(table), source_name(column), SAMPLE_ROWS))
 
     def sizes(self, tables: Sequence[str]) -> dict[str, Size]:
-        """Bytes as they lie there, packed perhaps; how many rows that is nobody knows before they are read."""
+        """Gives bytes as they lie there, packed perhaps; how many rows that is nobody knows before they are read."""
         listings = {name: self._listing(name) for name in tables}
         return {name: Size(None, listing.bytes) for name, listing in listings.items() if listing.count}
 
@@ -62,18 +66,21 @@ class S3Source(Source):
 
     def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
         known = Known.of(window.cursor)
+        aside = self._beside(flow, table, schema)
         if window.took is not None:
-            return self._parts(Manifest(*window.took["objects"]), known, None)
+            return self._parts(Manifest(*window.took["objects"]), known, None, aside)
         listing, start, end = self._listing(table.source), window.interval.start.timestamp(), window.interval.end.timestamp()
-        if window.rerun and flow.mode != Mode.REPLACE:
-            mine = self._taken.write(flow.id, (one for one in listing if start <= one.modified < end))
-            return self._parts(mine, known, mine)
         if flow.mode == Mode.REPLACE:
-            return self._replaced(flow, known, listing)
+            everything = self._taken.write(flow.id, listing)
+            same = known.lists == (everything,)  # nothing came, changed or went
+            return None if same else self._parts(everything, Known((everything,)), everything, aside)
+        if window.rerun:
+            mine = self._taken.write(flow.id, (one for one in listing if start <= one.modified < end))
+            return self._parts(mine, known, mine, aside)
         new = self._taken.write(flow.id, self._taken.untaken(known, listing, lambda one: one.modified < end))
         if not new.count and not window.first:
             return None
-        return self._parts(new, self._taken.added(flow.id, known, new), new)
+        return self._parts(new, self._taken.added(flow.id, known, new), new, aside)
 
     def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
         from slices.collect.s3.extracting import Extraction
@@ -88,22 +95,22 @@ class S3Source(Source):
 
     # -- the pieces
 
-    def _replaced(self, flow: Flow, known: Known, listing: Listing) -> TablePlan | None:
-        """All that is there; None where that is what was there."""
-        everything = self._taken.write(flow.id, listing)
-        if known.lists == (everything,):
-            return None
-        return self._parts(everything, Known((everything,)), everything)
+    def _parts(self, objects: Manifest, known: Known, took: Manifest | None, aside: list[Any]) -> TablePlan:
+        """Cuts as many as their sizes ask for, each of neighbours in the order of keys.  aside: columns that only the WHERE reads."""
+        bounds = cut(self._taken.read(objects.key), objects.count, objects.bytes) if objects.count else [0, 0]
+        whole = {"objects": objects.key, "beside": aside}
+        parts = tuple({**whole, "first": first, "end": end} for first, end in itertools.pairwise(bounds))
+        return TablePlan(parts, known.cursor(), {"objects": took.plain()} if took else None)
 
-    def _parts(self, objects: Manifest, known: Known, took: Manifest | None) -> TablePlan:
-        """As many as their sizes ask for, each of neighbours in the order of keys."""
-        bounds = _cut(self._taken.read(objects.key), objects) if objects.count else [0]
-        parts = tuple({"objects": objects.key, "first": first, "end": end} for first, end in itertools.pairwise(bounds))
-        nothing = {"objects": objects.key, "first": 0, "end": 0}
-        return TablePlan(parts or (nothing,), known.cursor(), {"objects": took.plain()} if took else None)
+    def _beside(self, flow: Flow, table: Table, schema: Schema) -> list[Any]:
+        known = self._described(table.source) if flow.filter else None
+        return [dataclasses.asdict(column) for column in beside(flow, schema, known)] if known else []
 
     def _described(self, table: str) -> Schema | None:
-        return self._sampling.schema(self._listing(table), self._prefix(table))
+        if table not in self._schemas:
+            found = self._sampling.schema(self._listing(table), self._prefix(table))
+            self._schemas[table] = found if found is None or self._sampling.exact else with_types(found, self._known(table))
+        return self._schemas[table]
 
     def _listing(self, table: str) -> Listing:
         if table not in self._listings:
@@ -112,16 +119,3 @@ class S3Source(Source):
 
     def _prefix(self, table: str) -> str:
         return f"{self._config.prefix}{table.replace('.', '/')}/"
-
-
-def _cut(objects: Iterator[Found], of: Manifest) -> list[int]:
-    """Where parts begin and end, in objects."""
-    parts = min(MOST_PARTS, max(of.bytes // PART_BYTES, of.count // PART_OBJECTS) + 1)
-    each_bytes, each_count = of.bytes / parts, of.count / parts
-    bounds, size, count = [0], 0, 0
-    for at, found in enumerate(objects):
-        if count and len(bounds) < parts and (size + found.size > each_bytes * 1.05 or count >= each_count * 2):
-            bounds.append(at)
-            size = count = 0
-        size, count = size + found.size, count + 1
-    return [*bounds, of.count]

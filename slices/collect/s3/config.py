@@ -11,6 +11,7 @@ from shared_metadata.program import Connection
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html; no wildcard of IAM's is among them
 _BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+_KEY = r"^(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+)?$"
 _PREFIX = r"^([^*?$/][^*?$]*/)?$"
 
 
@@ -18,6 +19,7 @@ class Config(BaseModel):
     """bucket: where the objects are.  prefix: below which each table is a folder: '' or a path that ends with /.
 
     format: of all objects below it; gzip and zstd are seen by themselves.
+    kms_key: the ARN of the key with which objects are encrypted, where it is one of the owner's.
     delimiter, quote, escape, header, null_text, encoding: of CSV.  escape: '' for the quote itself, doubled.  null_text: what no
     value is, where it stands without quotes.
     nested: what lists and objects in JSON lines become: their text, or a type of their own, by a sample.
@@ -27,7 +29,8 @@ class Config(BaseModel):
 
     bucket: str = Field(pattern=_BUCKET, description="the name of a bucket")
     prefix: str = Field("", pattern=_PREFIX, description="a path that ends with /, without *, ? and $")
-    format: Literal["parquet", "csv", "json"]
+    format: Literal["parquet", "csv", "json", "avro"]
+    kms_key: str = Field("", pattern=_KEY, description="the ARN of a key, arn:aws:kms:<region>:<account>:key/<id>")
     delimiter: str = Field(",", min_length=1, max_length=4)
     quote: str = Field('"', max_length=1)
     escape: str = Field("", max_length=1)

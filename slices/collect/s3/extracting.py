@@ -19,6 +19,7 @@ from shared_metadata.contract.taken import LEFT_AS_IT_IS
 from shared_metadata.drift.column_values import file_values
 from shared_metadata.errors import DefinitionError, RowError
 from shared_metadata.program.intervals import to_text
+from shared_metadata.program.schema import SchemaColumn
 from slices.collect.s3.config import Config
 from slices.collect.s3.files import Files, Gone
 from slices.collect.s3.formats.choice import format_of
@@ -44,6 +45,7 @@ class Extraction:
         self._place, self._format = str(request.flow.position), format_of(config)
         self._files = Files(bucket, self._place)
         self._batch = to_text(request.window.interval.start)
+        self._beside = tuple(SchemaColumn(**column) for column in request.part["beside"])
 
     def run(self, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
         """Raises Gone for an object that is not what it was when it was listed; DefinitionError where nothing else will do."""
@@ -58,7 +60,7 @@ class Extraction:
         done, written = int(resume["done"]) if resume else 0, list[Mapping[str, Any]]()
         if done >= len(self._objects):
             return Extracted(())
-        with open_duckdb(self._aws) as connection:
+        with open_duckdb(self._aws, extensions=self._format.extensions) as connection:
             connection.execute("SET preserve_insertion_order = true")
             self._files.attach(connection)
             self._request.hashing.prepare(connection)
@@ -104,13 +106,13 @@ class Extraction:
         url = self._files.add(found)
         head = self._files.read(found, 0, min(found.size, HEAD_BYTES))
         try:
-            shape = self._format.shape(connection, url, head, in_files(self._request.schema))
+            shape = self._format.shape(connection, url, head, in_files((*self._beside, *self._request.schema.columns)))
         except duckdb.Error as error:
             self._files.check()
             what = f"{found.key} cannot be read as {self._format.name}: {type(error).__name__}"
             remedy = "remove the object or put a whole one in its place; `format` of the connection says what the objects are"
             raise DefinitionError(what, place=self._place, remedy=remedy) from None
-        return Rows(found, self._prefix, shape, self._request.schema, self._batch, self._request.flow.filter)
+        return Rows(found, self._prefix, shape, self._request.schema, self._batch, self._request.flow.filter, self._beside)
 
     def _looked_through(self, connection: duckdb.DuckDBPyConnection, rows: Rows) -> Rows:
         """The same, where DuckDB has now said what of it is no row."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from shared_metadata import naming
@@ -11,6 +11,7 @@ from shared_metadata.contract.collect import CollectSteps, Source
 from shared_metadata.contract.discovery import DiscoverStep
 from shared_metadata.contract.runtime.lambda_handler import LambdaHandler, services
 from shared_metadata.program import Connection
+from shared_metadata.program.schema import Schema
 from slices.collect.s3.slice import SLICE
 
 
@@ -19,7 +20,22 @@ def _open(connection: Connection, secret: Mapping[str, Any]) -> Source:
     from slices.collect.s3.manifests import Manifests
 
     taken = Manifests(services().s3, services().environment.atoll_data_bucket, naming.staging_prefix(SLICE.id))
-    return S3Source(connection, services().session, taken)
+    return S3Source(connection, services().session, taken, partial(_known, connection))
+
+
+def _look(connection: Connection, secret: Mapping[str, Any]) -> Source:
+    """For discover, which sees what is there, whatever a program knows."""
+    from slices.collect.s3.client import S3Source
+    from slices.collect.s3.manifests import Manifests
+
+    return S3Source(connection, services().session, Manifests(services().s3, "", ""))
+
+
+def _known(connection: Connection, table: str) -> Schema | None:
+    reader = services().reader
+    version = reader.active_version()
+    lineage = reader.lineage(version) if version else None
+    return lineage.sources.get(f"{connection.name}.{table}") if lineage else None
 
 
 @cache
@@ -30,4 +46,4 @@ def _steps() -> CollectSteps:
 plan = LambdaHandler("plan", lambda: _steps().plan)
 extract = LambdaHandler("extract", lambda: _steps().extract)
 commit = LambdaHandler("commit", lambda: _steps().commit)
-discover = LambdaHandler("discover", lambda: DiscoverStep(SLICE, services(), _open))
+discover = LambdaHandler("discover", lambda: DiscoverStep(SLICE, services(), _look))

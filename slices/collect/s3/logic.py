@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from urllib.parse import unquote
 
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Flow, Mask, Table
 from shared_metadata.program.schema import Schema, SchemaColumn
+from slices.collect.s3.objects import Found
 
+MOST_PARTS = 40
+PART_BYTES, PART_OBJECTS = 256 << 20, 2000
 OBJECT = SchemaColumn("_object", "string", False, "_object", "key")
 MODIFIED = SchemaColumn("_modified", "timestamptz", False, "_modified", "LastModified")
 BATCH = SchemaColumn("_batch", "timestamptz")
@@ -37,10 +41,20 @@ def described(columns: Mapping[str, tuple[str, str]], path: Iterable[str]) -> Sc
     return Schema((*found.values(), *OWN))
 
 
-def in_files(schema: Schema) -> list[str]:
+def in_files(columns: Iterable[SchemaColumn]) -> list[str]:
     """The names of the columns that the files themselves hold."""
-    beside = {PATH, *(column.source_type for column in OWN)}
-    return [column.source for column in schema.columns if column.source and column.source_type not in beside]
+    elsewhere = {PATH, *(column.source_type for column in OWN)}
+    return [column.source for column in columns if column.source and column.source_type not in elsewhere]
+
+
+def with_types(found: Schema, known: Schema | None) -> Schema:
+    """The columns of files of texts with the types that are known of them: another sample is no other type."""
+    types = {column.source.lower(): (column.type, column.source_type) for column in known.columns} if known else {}
+    columns = []
+    for column in found.columns:
+        kind, word = types.get(column.source.lower(), (column.type, column.source_type))
+        columns.append(replace(column, type=kind if word == column.source_type else column.type))
+    return Schema(tuple(columns))
 
 
 def collected(flow: Flow, table: Table, known: Schema) -> Schema:
@@ -62,7 +76,26 @@ def collected(flow: Flow, table: Table, known: Schema) -> Schema:
     return Schema((*columns, BATCH))
 
 
+def beside(flow: Flow, schema: Schema, known: Schema) -> list[SchemaColumn]:
+    """The columns that the flow's WHERE may read and its schema has not: those whose names stand in it."""
+    read, text = {column.source.lower() for column in schema.columns}, flow.filter.lower()
+    return [column for column in known.columns if column.source.lower() not in read and column.source.lower() in text]
+
+
 def unquoted(text: str) -> str:
     """A column's name in the source, of its SQL."""
     stripped = text.strip()
     return stripped[1:-1].replace('""', '"') if stripped.startswith('"') else stripped
+
+
+def cut(objects: Iterable[Found], count: int, size: int) -> list[int]:
+    """Where parts begin and end, in objects.  count, size: how many there are, and of how many bytes."""
+    parts = min(MOST_PARTS, max(size // PART_BYTES, count // PART_OBJECTS) + 1)
+    bounds, in_part, bytes_in_part = [0], 0, 0
+    for at, found in enumerate(objects):
+        full = bytes_in_part + found.size > size / parts * 1.05 or in_part >= count / parts * 2
+        if in_part and len(bounds) < parts and full:
+            bounds.append(at)
+            in_part = bytes_in_part = 0
+        in_part, bytes_in_part = in_part + 1, bytes_in_part + found.size
+    return [*bounds, count]

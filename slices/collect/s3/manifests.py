@@ -80,7 +80,7 @@ class Manifests:
                 yield from map(Found.of_line, islice(lines, first, end))
 
     def untaken(self, known: Known, listed: Iterable[Found], wanted: Callable[[Found], bool]) -> Iterator[Found]:
-        """Of what is listed, in the order of keys, the wanted that no batch has taken as it is now."""
+        """Yields, in the order of keys, what is listed and wanted, and what no batch has taken as it is now."""
         taken = self._taken(known)
         have = next(taken, None)
         for found in listed:

@@ -54,7 +54,7 @@ class Listing:
     _file: Any
 
     def __iter__(self) -> Iterator[Found]:
-        """In the order of keys."""
+        """Yields them in the order of keys."""
         self._file.seek(0)
         return map(Found.of_line, self._file)
 
@@ -90,9 +90,15 @@ class Bucket:
         return sorted(name for name in names if name and not name.startswith(HIDDEN))[:MOST_NAMES]
 
     def _pages(self, prefix: str) -> Iterator[Found]:
+        """Raises DefinitionError for a bucket that lists in no order, as a directory bucket does: then nothing tells what is new."""
+        last = ""
         with self.refusing(f"s3:ListBucket on {self.name}"):
             for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix):
                 for one in page.get("Contents", ()):
+                    if one["Key"] < last:
+                        what = f"{self.name} does not list its objects in the order of their keys"
+                        raise DefinitionError(what, place=self._place, remedy="use a general purpose bucket, not a directory bucket")
+                    last = one["Key"]
                     modified = int(one["LastModified"].timestamp())
                     yield Found(one["Key"], one["ETag"].strip('"'), one["Size"], modified)
 

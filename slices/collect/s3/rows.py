@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,7 +18,10 @@ from slices.collect.s3.values import Value
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """One object. prefix: of its table.  batch: the interval's start.  filter: the flow's WHERE, over the files' names."""
+    """One object. prefix: of its table.  batch: the interval's start.  filter: the flow's WHERE, over the files' names.
+
+    beside: columns that only the filter reads.
+    """
 
     found: Found
     prefix: str
@@ -26,6 +29,7 @@ class Rows:
     schema: Schema
     batch: str
     filter: str = ""
+    beside: Sequence[SchemaColumn] = ()
 
     def strict(self, hashing: Hashing) -> str:
         """All rows; DuckDB fails where one cannot be read."""
@@ -65,11 +69,11 @@ class Rows:
 
     def _selected(self, rows: str, hashing: Hashing, values: dict[str, str]) -> str:
         """rows: what stands in FROM, and a WHERE perhaps."""
-        typed = ", ".join({c.source.lower(): f"{values[c.name]} AS {identifier(c.source)}" for c in self._columns}.values())
+        read = {c.source.lower(): f"{values[c.name]} AS {identifier(c.source)}" for c in (*self.beside, *self._columns)}
         given = [f"{hashing.value(c.name, identifier(c.source), c.type)} AS {identifier(c.name)}" for c in self._columns]
         given.append(f"TIMESTAMPTZ {literal(self.batch)} AS {BATCH.name}")
         where = f" WHERE ({self.filter}\n)" if self.filter else ""
-        return f"SELECT {', '.join(given)} FROM (SELECT {typed} FROM {rows}){hashing.joined}{where}"
+        return f"SELECT {', '.join(given)} FROM (SELECT {', '.join(read.values())} FROM {rows}){hashing.joined}{where}"
 
     @property
     def _passing(self) -> str:
@@ -89,7 +93,7 @@ class Rows:
             MODIFIED.name: Value.exact(f"TIMESTAMPTZ {literal(self.found.moment.isoformat())}"),
         }
         found = {}
-        for column in self._columns:
+        for column in (*self.beside, *self._columns):
             source = column.source.lower()
             found[column.name] = own.get(source) or known.get(source, Value.of_text(None)).as_type(column.type)
         return found
@@ -100,7 +104,7 @@ class Rows:
 
     @cached_property
     def _reason(self) -> str:
-        types = {column.name: column.type for column in self._columns}
+        types = {column.name: column.type for column in (*self.beside, *self._columns)}
         reasons = [
             rejected_rows.reason(value.misfit, f"{name} is no {types[name]}") for name, value in self._values.items() if value.misfit
         ]

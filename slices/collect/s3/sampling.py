@@ -23,10 +23,15 @@ class Sampling:
     def __init__(self, bucket: Bucket, config: Config, place: str) -> None:
         self._bucket, self._format, self._place = bucket, format_of(config), place
 
+    @property
+    def exact(self) -> bool:
+        """Whether files say their columns' types themselves."""
+        return self._format.exact
+
     def schema(self, listing: Listing, prefix: str) -> Schema | None:
         """The columns of the newest object that can be read; of files without types these by the newest of them.
 
-        None where there is no object. Raises DefinitionError where none can be read.
+        None where there is no object; none but its own columns where all are empty. Raises DefinitionError where none can be read.
         """
         import duckdb
 
@@ -34,7 +39,7 @@ class Sampling:
 
         files, newest, why = Files(self._bucket, self._place), None, ""
         types, words = dict[str, str](), dict[str, str]()
-        with open_duckdb(threads=1) as connection:
+        with open_duckdb(extensions=self._format.extensions, threads=1) as connection:
             files.attach(connection)
             for found in listing.newest:
                 try:
@@ -52,7 +57,7 @@ class Sampling:
         if newest is not None:
             return described({name: (types.get(name, TEXT), word) for name, word in words.items()}, path_values(prefix, newest.key))
         if not listing.newest:
-            return None
+            return described({}, ()) if listing.count else None
         what = f"none of the newest {len(listing.newest)} objects below {prefix} can be read as {self._format.name}: {why}"
         raise DefinitionError(what, place=self._place, remedy="correct the connection's `format`, or remove what is none")
 
@@ -63,7 +68,7 @@ class Sampling:
         from slices.collect.s3.files import Files
 
         files, values = Files(self._bucket, self._place), list[Any]()
-        with open_duckdb(threads=1) as connection:
+        with open_duckdb(extensions=self._format.extensions, threads=1) as connection:
             files.attach(connection)
             for found in listing.newest:
                 try:

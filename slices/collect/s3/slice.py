@@ -14,10 +14,11 @@ SLICE = Slice(
         queries="projection",
         default_cursor="_modified",
         appends_by_cursor=False,
-        never_appended="a row that an object has lost which was put there again under its name",
+        never_seen="that an object was deleted, or was replaced by one without a row that it had (REPLACE reads all)",
         rejects_rows=True,
         resumable=True,
     ),
     config="slices.collect.s3.config:Config",
+    deployed_options=("bucket", "prefix", "kms_key"),
     steps=("plan", "extract", "commit", "discover"),
 )

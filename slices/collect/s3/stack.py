@@ -11,6 +11,7 @@ from constructs import Construct
 from infra import slice_stack
 from infra.functions import AtollFunction
 from infra.settings import Settings
+from shared_metadata.contract import made_for
 from shared_metadata.program import Program
 from slices.collect.s3.config import Config, read_config
 from slices.collect.s3.slice import SLICE
@@ -37,12 +38,15 @@ class SliceStack(slice_stack.SliceStack):
 
     def _places(self) -> list[Config]:
         """What the connections of the slice's flows name."""
-        names = sorted({f.connection for f in self.program.flows.values() if f.slice_id == SLICE.id and f.connection})
-        return [read_config(self.program.connections[name]) for name in names]
+        return [read_config(self.program.connections[name]) for name in made_for.connections(SLICE, self.program)]
 
     def _read(self, step: AtollFunction, places: Sequence[Config]) -> None:
         for config in places:
             bucket = f"arn:{self.partition}:s3:::{config.bucket}"
             step.allow(["s3:GetObject"], [f"{bucket}/{config.prefix}*"], OBJECTS)
-            below = {"StringLike": {"s3:prefix": f"{config.prefix}*"}}
+            below = {"StringLike": {"s3:prefix": f"{config.prefix}*"}} if config.prefix else None
             step.role.add_to_policy(iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket], conditions=below))
+            if config.kms_key:
+                region = config.kms_key.split(":")[3]
+                via = {"StringEquals": {"kms:ViaService": f"s3.{region}.amazonaws.com"}}
+                step.role.add_to_policy(iam.PolicyStatement(actions=["kms:Decrypt"], resources=[config.kms_key], conditions=via))

@@ -16,6 +16,9 @@ from systems.sql_target.table import TargetColumn, TargetTable
 
 MAX_NAME = 64  # characters: https://dev.mysql.com/doc/refman/8.4/en/identifier-length.html
 ENGINE = "ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE"
+# Of a staging table without a key: servers can refuse tables that have none (sql_require_primary_key, innodb_force_primary_key), and
+# clusters the writes to them.
+COUNTED = "counted bigint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY"
 UTC = "UTC"  # the comment of a column whose values are moments
 # A value that no row has: 128 bits by chance, cut to what the column holds.
 _FRESH = "MD5(CONCAT(UUID(), RAND()))"
@@ -89,7 +92,8 @@ class MysqlDialect:
 
     def create_stage(self, stage: str, marks: Sequence[str], columns: Columns) -> str:
         kinds = [f"{place} {c.type}{c.collation} NULL" for place, c in zip(places(columns), columns, strict=True)]
-        return f"CREATE TABLE IF NOT EXISTS {stage} ({', '.join([*marks, *kinds])}) {self._made}"
+        counted = [] if any("PRIMARY KEY" in mark for mark in marks) else [COUNTED]
+        return f"CREATE TABLE IF NOT EXISTS {stage} ({', '.join([*counted, *marks, *kinds])}) {self._made}"
 
     def working(self, table: TargetTable, mode: Mode, columns: Columns) -> Mapping[str, Columns | None]:
         return {} if mode == Mode.MERGE else {MOVED: held(table), SURPLUS: None}

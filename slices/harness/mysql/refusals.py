@@ -56,6 +56,7 @@ _GRANTS = frozenset({1044, 1142, 1143, 1227, 1370})
 # Refusals that the table's owner, or the server's, resolves.
 MENDED: Mapping[int, str] = {
     1049: "CREATE DATABASE, or correct the table's name in the program",
+    **dict.fromkeys((1173, 3098, 3750), "make the table yourself, with a PRIMARY KEY: the server takes none without"),
     **dict.fromkeys((1071, 1170), "make the table yourself, with a key that an index of it holds"),
     **dict.fromkeys((167, 1467), "give the table's AUTO_INCREMENT column a larger type: it is used up"),
     1665: "SET GLOBAL binlog_format = 'ROW' at the server",

@@ -81,6 +81,7 @@ WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 3 = 3 AND tgtype & 20 <
   AND tgfoid <> 'pg_catalog.suppress_redundant_updates_trigger'::pg_catalog.regproc ORDER BY 1"""
 _BELOW = f"""{_TREE} SELECT n.nspname, c.relname FROM tree JOIN pg_catalog.pg_class c USING (oid)
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"""
+_UNLOGGED = f"""{_TREE} SELECT bool_or(c.relpersistence = 'u') FROM tree JOIN pg_catalog.pg_class c USING (oid)"""
 _HAS_HEIRS = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_inherits i WHERE i.inhparent = %s)"
 _REACTS = f"""{_TREE} SELECT bool_or((c.relhassubclass AND c.relkind = 'r')
   OR EXISTS (SELECT 1 FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confrelid = c.oid)
@@ -135,6 +136,9 @@ def _check_kind(connection: Connection, oid: int, name: str, kind: str, rules: l
     if kind not in "rp":
         what = "a materialized view" if kind == "m" else "a foreign table"
         raise DefinitionError(f"{name} is {what}", remedy="publish to an ordinary table")
+    if _asked(connection, _UNLOGGED, oid):
+        what = "unlogged: a crash of its server empties it, and what was published before would not come again"
+        raise DefinitionError(f"{name} is {what}", remedy=f"ALTER TABLE {name} SET LOGGED, and its partitions")
     if rules:
         remedy = f"make triggers of them: DROP RULE {identifier(rules[0])} ON {name}"
         what = f"rules ({', '.join(rules)}), which make something else of what is written"

@@ -48,12 +48,15 @@ _REMEDIES = {
 
 
 class RedshiftService:
-    """The statements in one database.  where: which warehouse, how to sign in, and the database, as each call says it."""
+    """The statements in one database.
+
+    where: which warehouse, how to sign in, and the database, as each call says it.  rpus: of its workgroup, where they are known.
+    """
 
     kind = "Redshift statement"
 
-    def __init__(self, client: RedshiftDataAPIServiceClient, where: Mapping[str, Any], place: str) -> None:
-        self._client, self._where, self._place = client, where, place
+    def __init__(self, client: RedshiftDataAPIServiceClient, where: Mapping[str, Any], place: str, rpus: int = 0) -> None:
+        self._client, self._where, self._place, self._rpus = client, where, place, rpus
         self._results: dict[str, Mapping[str, Any]] = {}
 
     def submit(self, text: str, token: str) -> str:
@@ -91,7 +94,10 @@ class RedshiftService:
             queue_seconds=max(whole - elapsed, 0.0),
             run_seconds=elapsed,
             rows=_rows(found),
-            result={"query_id": found.get("RedshiftQueryId", 0), "bytes": size},
+            result={"bytes": size},
+            # Redshift bills a workgroup's seconds by the minute (SYS_SERVERLESS_USAGE), whatever runs in it then.
+            estimated={"redshift_rpu_seconds": round(self._rpus * elapsed, 3)} if self._rpus and elapsed else {},
+            console_id=_query_id(found),
         )
 
     def cancel(self, id: str) -> None:
@@ -156,6 +162,13 @@ def _rows(found: Mapping[str, Any]) -> int | None:
     counts = [part.get("ResultRows", -1) for part in found.get("SubStatements") or [found]]
     known = [count for count in counts if count >= 0]
     return max(known) if known else None
+
+
+def _query_id(found: Mapping[str, Any]) -> str:
+    """What SYS_QUERY_HISTORY and the console call it; of a transaction that of the statement that took longest. '' for none."""
+    longest = max(found.get("SubStatements") or [found], key=lambda part: part.get("Duration", 0))
+    known = longest.get("RedshiftQueryId") or found.get("RedshiftQueryId") or 0
+    return str(known) if known > 0 else ""
 
 
 def _value(field: Mapping[str, Any]) -> Any:

@@ -12,10 +12,11 @@ from systems.sql_warehouse.dialect import STAGING, delete_using, fill, update_fr
 from systems.sql_warehouse.tables import MARK
 
 # https://docs.snowflake.com/en/sql-reference/intro-summary-data-types; of FLOAT there is but one, of 64 bits.
+# A text has 128 MB and bytes 64 MB at most, which a column says: https://docs.snowflake.com/en/sql-reference/data-types-text
 TYPES = {
     **{"boolean": "BOOLEAN", "int": "NUMBER(10,0)", "long": "NUMBER(19,0)", "float": "FLOAT", "double": "FLOAT", "date": "DATE"},
-    **{"timestamp": "TIMESTAMP_NTZ(6)", "timestamptz": "TIMESTAMP_LTZ(6)", "string": "VARCHAR(16777216)"},
-    **{"binary": "BINARY(8388608)"},
+    **{"timestamp": "TIMESTAMP_NTZ(6)", "timestamptz": "TIMESTAMP_LTZ(6)", "string": "VARCHAR(134217728)"},
+    **{"binary": "BINARY(67108864)"},
 }
 # Of columns that a query types and Atoll has not declared.
 _KNOWN = {

@@ -66,6 +66,10 @@ GIVES = {
     "CAST(round(price, 1) AS number(10,1))": "decimal(10,1)",
     "power(n, 2)": "double",
     "md5(carrier)": "string",
+    "initcap(carrier)": "string",
+    "chr(n)": "string",
+    "decode(n, 1, carrier, 'x')": "string",
+    "CAST(ceil(price) AS number(10,0))": "decimal(10,0)",
     "batch_end()": "timestamptz",
 }
 OVER_ROWS = {
@@ -80,6 +84,8 @@ OVER_ROWS = {
     "avg(delay)": "double",
     "max(seen)": "timestamptz",
     "median(delay)": "double",
+    "listagg(carrier)": "string",
+    "listagg(carrier, ',') WITHIN GROUP (ORDER BY id)": "string",
     "stddev(n)": "double",
     "row_number() OVER (PARTITION BY carrier ORDER BY id)": "long",
     "lag(price) OVER (ORDER BY id)": "decimal(10,2)",
@@ -99,6 +105,8 @@ WRONG = {
     "sum(n) FILTER (WHERE ok)": ("", "Snowflake has no FILTER"),
     "seen AT TIME ZONE 'UTC'": ("", "Snowflake has no AT TIME ZONE"),
     "round(price, 1)": ("", "what `round` gives is not known here"),
+    "count()": ("count()", "`count` is not known to take ()"),
+    "soundex(carrier)": ("", "what `soundex` gives is not known here"),
 }
 REFUSED = {
     "SELECT id FROM far.ops.flights UNION ALL SELECT name FROM far.ops.airlines": "bigint on one side and varchar",

@@ -27,6 +27,8 @@ HOSTILE = {
     "lc_time_names": "de_DE",
     "lc_messages": "de_DE",
     "div_precision_increment": "1",
+    "default_week_format": "3",
+    "default_regex_flags": "EXTENDED",
     "group_concat_max_len": "4",
     "max_recursive_iterations": "3",
     "cte_max_recursion_depth": "3",
@@ -35,6 +37,10 @@ HOSTILE = {
     "sql_safe_updates": "1",
     "sql_auto_is_null": "1",
     "default_storage_engine": "MyISAM",
+    "show_gipk_in_create_table_and_information_schema": "0",
+    "information_schema_stats_expiry": "86400",
+    "sql_notes": "0",
+    "max_error_count": "0",
     "foreign_key_checks": "0",
     "unique_checks": "0",
     "check_constraint_checks": "0",
@@ -49,11 +55,15 @@ HOSTILE = {
 }
 
 
+OF_MYSQL = (
+    *("max_execution_time", "cte_max_recursion_depth", "show_gipk_in_create_table_and_information_schema"),
+    "information_schema_stats_expiry",
+)
+
+
 @pytest.fixture(scope="module")
 def hostile() -> Iterator[Server]:
-    named = {
-        name: value for name, value in HOSTILE.items() if name not in ("max_execution_time", "cte_max_recursion_depth")
-    }  # MySQL's own
+    named = {name: value for name, value in HOSTILE.items() if name not in OF_MYSQL}
     of_each = ", ".join(f"{name} = {value if value.isdigit() else repr(value)}" for name, value in named.items())
     with mariadb_server((f"--init-connect=SET {of_each}", "--transaction-isolation=READ-UNCOMMITTED")) as server:
         yield server

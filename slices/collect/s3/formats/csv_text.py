@@ -24,6 +24,7 @@ BYTE_ORDER_MARK = "\ufeff"
 class Csv:
     name = "CSV"
     exact = False
+    extensions: tuple[str, ...] = ()
 
     def __init__(self, config: Config) -> None:
         self._config = config

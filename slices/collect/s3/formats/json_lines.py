@@ -23,6 +23,7 @@ SPACE = literal(" \t\r\n")
 class JsonLines:
     name = "JSON lines"
     exact = False
+    extensions: tuple[str, ...] = ()
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -48,7 +49,7 @@ class JsonLines:
         return Shape(relation, dict.fromkeys(names, duckdb.sqltype("VARCHAR")), skipping, skipping, skipped)
 
     def typed(self, connection: duckdb.DuckDBPyConnection, shape: Shape) -> dict[str, str]:
-        """Of what is nested only the kind is looked at: its text, or what DuckDB makes of the sample."""
+        """Guesses as of other texts; what is nested is its text, or what DuckDB makes of the sample."""
         if not shape.columns:
             return {}
         found = guessed(connection, shape.skipping, list(shape.columns))
@@ -71,7 +72,7 @@ class JsonLines:
 
 
 def _value(name: str) -> str:
-    """By JSON pointer, https://datatracker.ietf.org/doc/html/rfc6901; null of a line that is no JSON, whenever it is asked."""
+    """The value by JSON pointer, https://datatracker.ietf.org/doc/html/rfc6901; null of a line that is none."""
     pointer = literal("/" + name.replace("~", "~0").replace("/", "~1"))
     return f"CASE WHEN json_valid(line) THEN json_extract_string(line, {pointer}) END"
 

@@ -18,6 +18,7 @@ ROW = "file_row_number"
 class Parquet:
     name = "Parquet"
     exact = True
+    extensions: tuple[str, ...] = ()
 
     def shape(self, connection: duckdb.DuckDBPyConnection, url: str, head: bytes, wanted: Sequence[str] = ()) -> Shape:
         relation = f"read_parquet({literal(url)}, hive_partitioning=false)"

@@ -39,10 +39,11 @@ class Shape:
 
 
 class Format(Protocol):
-    """exact: files say their columns' types themselves."""
+    """exact: files say their columns' types themselves.  extensions: those of DuckDB that it takes."""
 
     name: str
     exact: bool
+    extensions: tuple[str, ...]
 
     def shape(self, connection: duckdb.DuckDBPyConnection, url: str, head: bytes, wanted: Sequence[str] = ()) -> Shape:
         """Looks into a file. head: its first bytes.  wanted: the columns that are asked for; () for all there are.
@@ -67,7 +68,7 @@ def texts(names: Sequence[str]) -> str:
 
 
 def no_rows() -> Shape:
-    """Of a file that holds nothing at all."""
+    """The shape of a file that holds nothing at all."""
     nothing = "(SELECT NULL WHERE false)"
     return Shape(nothing, {}, f"(SELECT *, 0 AS atoll_row FROM {nothing})")
 

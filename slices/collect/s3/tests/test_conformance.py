@@ -6,8 +6,9 @@ from functools import partial
 
 import pytest
 
-from slices.collect.s3.tests.under_test import CsvUnderTest, JsonUnderTest, S3UnderTest
-from tests.conformance.collect import COLUMNS, CollectConformance, Collecting
+from slices.collect.s3.tests.under_test import AvroUnderTest, CsvUnderTest, JsonUnderTest, S3UnderTest
+from tests.conformance.collect import COLUMNS, CollectConformance, Collecting, label_rows
+from tests.conformance.discovery import Looking
 from tests.conformance.drift import USERS, DriftConformance, Drifting
 from tests.conformance.fixtures import Cloud
 
@@ -18,6 +19,12 @@ class TestConformance(CollectConformance):
         return S3UnderTest()
 
 
+class TestAvroConformance(CollectConformance):
+    @pytest.fixture
+    def source(self) -> AvroUnderTest:
+        return AvroUnderTest()
+
+
 class OfTexts(CollectConformance):
     """With the types that a program's casts say, of the columns that are there."""
 
@@ -26,6 +33,20 @@ class OfTexts(CollectConformance):
         found = Collecting(cloud, source)
         found.collect = partial(found.collect, casts={"label": "string", **COLUMNS})  # type: ignore[method-assign]
         return found
+
+    def test_describe_gives_the_schema_that_is_collected(self, collecting: Collecting, looking: Looking) -> None:
+        """As far as names go: the types are the program's."""
+        (table,) = looking.tables
+        collecting.source.put(table, label_rows(["a"]), collecting.at)
+        collecting.collect(table)
+        collecting.run()
+        latest = collecting.cloud.reader.latest_schema(collecting.dataset)
+        assert latest and [c.name for c in looking.schema(table).columns] == [
+            c.name for c in latest.schema.columns if c.name != "_batch"
+        ]
+        collecting.source.drop_column(table, "number")
+        collecting.source.put(table, [{"label": "b"}], collecting.at)
+        assert "number" not in [column.name for column in looking.schema(table).columns]
 
 
 class TestCsvConformance(OfTexts):

@@ -5,16 +5,19 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shared_metadata.contract.collect import OpenSource
+from shared_metadata.contract.parquet.duckdb_session import open_duckdb
 from shared_metadata.program import Mode
 from slices.collect.s3.client import S3Source
 from slices.collect.s3.manifests import Manifests
@@ -59,7 +62,7 @@ class S3UnderTest:
         self.s3 = shared_session().client("s3")
         self.s3.create_bucket(Bucket=self.bucket)
         self._columns: dict[str, dict[str, str]] = {}
-        self._last = BEGINNING
+        self._last, self._puts = BEGINNING, 0
 
     def open_source(self, aws: Any) -> OpenSource:
         return lambda connection, _: S3Source(connection, aws, Manifests(self.s3, self.bucket, "taken/"))
@@ -137,6 +140,7 @@ class S3UnderTest:
 
     def _put(self, table: str, name: str, rows: Sequence[Row], at: datetime, days_later: int = 0) -> None:
         self._last = max(self._last, at)
+        self._puts += 1  # no two files are the same: one that is would not be taken again
         self._store(self._key(table, name), self._written(self._columns[table], rows, days_later), at)
 
     def _written(self, columns: Mapping[str, str], rows: Sequence[Row], days_later: int) -> bytes:
@@ -145,7 +149,7 @@ class S3UnderTest:
             day = list(columns).index("day")
             since_1970 = [value.as_py().toordinal() - 719163 + days_later for value in arrays[day]]
             arrays[day] = pa.array(since_1970, pa.int32()).cast(pa.date32())
-        return _parquet(pa.table(arrays, names=list(columns)))
+        return _parquet(pa.table(arrays, names=list(columns), metadata={"written": str(self._puts)}))
 
     def _store(self, key: str, body: bytes, at: datetime) -> None:
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
@@ -157,6 +161,7 @@ class CsvUnderTest(S3UnderTest):
     """The same with CSV, gzip: texts, whose types the program says."""
 
     unreadable_day = "2026-02-31"
+    hostile_names = tuple(name for name in hostile.NAMES if name == name.strip())  # spaces around a name in a header are none of it
 
     def __init__(self) -> None:
         super().__init__()
@@ -168,7 +173,28 @@ class CsvUnderTest(S3UnderTest):
         for row in rows:
             values = {**row, **({"day": self.unreadable_day} if days_later else {})}
             file.write(",".join(_quoted(_text(values[name])) if values.get(name) is not None else "" for name in columns) + "\r\n")
-        return gzip.compress(file.getvalue().encode())
+        return gzip.compress(file.getvalue().encode(), mtime=self._puts)
+
+
+class AvroUnderTest(S3UnderTest):
+    """The same with Avro, as DuckDB writes it out of Parquet."""
+
+    hostile_names = ("select", "from", "where", "null", "order", "__proto__", "x" * 63)  # letters, digits and _ only
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.options["format"] = "avro"
+
+    def _written(self, columns: Mapping[str, str], rows: Sequence[Row], days_later: int) -> bytes:
+        return as_avro(super()._written(columns, rows, days_later))
+
+
+def as_avro(parquet: bytes) -> bytes:
+    """The same rows; each file has a mark of its own, so that no two are the same."""
+    with tempfile.TemporaryDirectory() as folder, open_duckdb(extensions=("avro",), threads=1) as connection:
+        Path(folder, "in").write_bytes(parquet)
+        connection.execute(f"COPY (FROM read_parquet('{folder}/in')) TO '{folder}/out' (FORMAT avro)")
+        return Path(folder, "out").read_bytes()
 
 
 class JsonUnderTest(CsvUnderTest):
@@ -182,7 +208,7 @@ class JsonUnderTest(CsvUnderTest):
         """A first object names all keys, as an exporter does that writes nulls."""
         day = {"day": self.unreadable_day} if days_later else {}
         found = [dict.fromkeys(columns) | {name: value for name, value in row.items() if name in columns} | day for row in rows]
-        return "".join(f"{json.dumps(row, ensure_ascii=False, default=_text)}\n" for row in found).encode()
+        return "".join(f"{' ' * self._puts}{json.dumps(row, ensure_ascii=False, default=_text)}\n" for row in found).encode()
 
 
 def _quoted(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from doubles.salesforce import Field
-from shared_metadata.program import Mode
+from shared_metadata.errors import RowError
+from shared_metadata.program import BadRows, Mode
 from slices.collect.salesforce.tests.conftest import DATASET, EARLIER, Crm
 from tests.conformance.fixtures import NOW
 
@@ -208,3 +210,22 @@ def test_an_object_without_any_cursor_tells_what_left_and_what_was_deleted(crm: 
     crm.run()
     assert [(row["name"], row["_deleted"]) for row in crm.rows(staged)] == [("0", True), ("2", False)]
     assert len(crm.cloud.manifest(staged)["left"]) == 1
+
+
+def test_records_whose_key_is_null_do_not_become_one(either: Crm) -> None:
+    crm = either
+    codes = ("LH", None, "KL", None)
+    crm.org.insert("Account", [{"Name": f"{n}", "Carrier_Code__c": code} for n, code in enumerate(codes)], EARLIER)
+    crm.apply(key=("carrier_code__c",))
+    run = crm.run(record_errors=True)
+    (error,) = run.errors.values()
+    assert isinstance(error, RowError) and "the key carrier_code__c is null in rows" in str(error) and "BAD ROWS" in error.remedy
+    crm.cloud.clock.advance(hours=6)
+    crm.apply(key=("carrier_code__c",), bad_rows=BadRows(rows=2))
+    crm.run()
+    assert sorted(row["carrier_code__c"] for row in crm.rows()) == ["KL", "LH"]
+    (rejected,) = crm.cloud.manifest(DATASET)["rejected"]
+    rows = pq.read_table(io.BytesIO(crm.cloud.body(rejected["key"]))).to_pylist()
+    assert sorted((row["reason"], json.loads(row["data"])["name"]) for row in rows) == [
+        ("Carrier_Code__c is null, or no varchar", name) for name in ("1", "3")
+    ]

@@ -91,6 +91,12 @@ REFUSED = {
         "a view", "let the view show that",
     ),
     "a materialized view": ("CREATE MATERIALIZED VIEW scorecard AS SELECT 1 AS id", "a materialized view", "an ordinary table"),
+    # postgres: a crash of the server empties it, and the receipts of its batches stay
+    "an unlogged table": ("CREATE UNLOGGED TABLE scorecard (id int, x text)", "unlogged: a crash", "SET LOGGED"),
+    "an unlogged partition": (
+        "CREATE TABLE scorecard (id int, x text) PARTITION BY LIST (id); CREATE UNLOGGED TABLE p PARTITION OF scorecard DEFAULT",
+        "unlogged: a crash", "and its partitions",
+    ),
     "rules": (
         "CREATE TABLE scorecard (id int, x text); CREATE RULE lost AS ON INSERT TO scorecard DO INSTEAD NOTHING",
         "rules \\(lost\\)", 'DROP RULE "lost" ON public.scorecard',

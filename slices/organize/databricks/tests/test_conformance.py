@@ -16,7 +16,7 @@ from tests.conformance.fixtures import Cloud
 from tests.conformance.organize import FLIGHTS, Lake, OrganizeConformance, Row, flights
 from tests.memory.databricks import OPTIONS, databricks
 
-pytestmark = pytest.mark.repeats(4)
+pytestmark = pytest.mark.repeats(6)
 
 
 class TestConformance(OrganizeConformance):

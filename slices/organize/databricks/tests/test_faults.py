@@ -48,6 +48,7 @@ def dwh(monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
         served.api.forget()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("kind", "match", "more"),
     [
@@ -97,6 +98,7 @@ TOLD = [
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("condition", "message", "told"), TOLD)
 def test_an_error_names_the_object_the_right_or_the_limit_and_no_value(
     dwh: Warehouse, condition: str, message: str, told: list[str]
@@ -201,3 +203,18 @@ def test_a_batch_records_what_its_statements_took(dwh: Warehouse) -> None:
     (found,) = dwh.cloud.reader.statistics(f"{FLIGHTS}:load", 1)
     assert {one["purpose"] for one in found["statements"]} >= {"load", "commit 0"}
     assert all(one["id"].startswith("01f0") and one["bytes_scanned"] > 0 for one in found["statements"])
+
+
+def test_a_load_that_stopped_anywhere_leaves_no_table_that_is_not_tidied(dwh: Warehouse) -> None:
+    interval = dwh.stage(flights((1, "AA")))
+    for key in dwh.cloud.keys("staging/collect.fake/"):
+        if key.endswith(".parquet"):
+            dwh.cloud.s3.delete_object(Bucket=dwh.cloud.bucket, Key=key)
+    (error,) = dwh.run(f"{FLIGHTS}:load", interval, record_errors=True).errors.values()
+    assert "PATH_NOT_FOUND" in str(error) and "made again from its source" in str(error)
+    asked = "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'atoll_staging' ORDER BY 1"
+    assert [row["name"].partition("_")[0] for row in dwh.served.asked(asked)] == ["made", "raw", "rows"]
+    dwh.cloud.clock.advance(hours=24 * 3650)  # the double has a clock of its own
+    warehouse = dwh.cloud.reader.program(dwh.cloud.reader.active_version() or "").warehouses["lake"]
+    open_driver(warehouse, dwh.cloud.services(SLICE.id)).tidy()  # type: ignore[attr-defined]
+    assert [row["name"] for row in dwh.served.asked(asked)] == ["made"]

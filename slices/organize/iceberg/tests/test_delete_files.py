@@ -19,7 +19,7 @@ from shared_metadata.program.intervals import Interval
 from slices.organize.iceberg.handlers import open_driver
 from slices.organize.iceberg.slice import SLICE
 from slices.organize.iceberg.tests.test_conformance import TestConformance as Suite
-from slices.organize.iceberg.tests.test_maintenance import maintain
+from slices.organize.iceberg.tests.test_maintenance import later, maintain
 from slices.organize.iceberg.tests.test_tables import paths, table
 from systems.iceberg import beside, compaction
 from systems.iceberg.delete_files import delete_files, deleted_rows
@@ -220,6 +220,20 @@ def test_rows_that_a_batch_deletes_while_maintenance_writes_their_file_anew_stay
     assert rows(lake) == before(**{f"_{n}": "UA" for n in range(8)}, _9="DL")
 
 
+def test_delete_files_that_no_version_needs_are_garbage_and_the_others_stay(lake: Lake) -> None:
+    filled(lake)
+    for number in (3, 4, 5):
+        lake.load(flights((number, "UA", 2.0)))
+    assert len(lake.cloud.keys("warehouse/lake/ops/flights/data/deletes/")) == 3
+    later(lake, days=30)
+    (done,) = maintain(lake)["tables"]
+    (held,) = deletes(lake)
+    assert done["expired_versions"] and lake.cloud.keys("warehouse/lake/ops/flights/data/deletes/") == [
+        held.file_path.split("/", 3)[3]
+    ]
+    assert rows(lake) == before(_3="UA", _4="UA", _5="UA")
+
+
 def test_a_batch_that_commits_behind_one_that_deleted_rows_of_the_same_file_keeps_both(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -278,11 +292,27 @@ BATCHES = st.lists(
     st.tuples(
         st.dictionaries(KEYS, st.tuples(st.sampled_from(["AA", "UA"]), st.sampled_from([1.5, None, math.nan, 0.0])), max_size=5),
         st.sets(KEYS, max_size=2),  # the source has no more
-        st.sampled_from(["", "", "maintain", "again", "more"]),
+        st.sampled_from(["", "", "maintain", "meanwhile", "again", "more"]),
     ),
     min_size=1,
     max_size=6,
 )
+
+
+def maintained_meanwhile(lake: Lake, brought: list[Any], columns: list[Typed]) -> Interval:
+    """Maintains a table while a batch brings these rows: when the first files are written anew, if any are, and not yet committed."""
+    loaded: list[Interval] = []
+    swap = TableMaintenance._swap
+
+    def meanwhile(self: Any, *arguments: Any) -> Any:
+        if not loaded:
+            loaded.append(lake.load(brought, columns))
+        return swap(self, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TableMaintenance, "_swap", meanwhile)
+        maintain(lake)
+    return loaded[0] if loaded else lake.load(brought, columns)
 
 
 def outcome(batches: list[Any], partition_by: tuple[str, ...], **options: Any) -> tuple[list[str], int]:
@@ -302,6 +332,9 @@ def outcome(batches: list[Any], partition_by: tuple[str, ...], **options: Any) -
                 last = lake.load(brought, columns, left=[{"id": key} for key in sorted(gone - changed.keys())])
                 if then == "maintain":
                     maintain(lake)
+                if then == "meanwhile":
+                    more = [{"id": key, "carrier": "DL", "delay": number, "part": 1.5} for key in range(number % 4, 12, 4)]
+                    last = maintained_meanwhile(lake, more, columns)
                 if then == "again":
                     lake.run(f"{FLIGHTS}:load", interval, rerun=True)
                 interval = last
@@ -313,7 +346,9 @@ def outcome(batches: list[Any], partition_by: tuple[str, ...], **options: Any) -
     raise AssertionError
 
 
-@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+@pytest.mark.budget(120)
+@pytest.mark.timeout(900)
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 @given(BATCHES, st.sampled_from([(), ("part",)]))
 def test_any_batches_give_what_they_give_where_files_are_written_anew(batches: list[Any], partition_by: tuple[str, ...]) -> None:
     assert outcome(batches, partition_by) == outcome(batches, partition_by, delete_files=False)

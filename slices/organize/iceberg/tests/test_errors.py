@@ -33,6 +33,11 @@ EXPRESSIONS = {
     "hex": "unhex('x' || v)",
     "path": "json_extract(v, '$.a')",
     "number": "CAST(length(v) + 4711000 AS TINYINT)",
+    "key of a map": "MAP([nullif(v, v)], [1])",
+    "keys of a map": "MAP([v, v], [1, 2])",
+    "code point": "chr(CAST(-length(v) AS INTEGER))",
+    "day": "make_date(length(v) + 99999999, 1, 1)",
+    "bytes": "decode('\\xff'::BLOB || encode(v))",
     "product": "CAST(length(v) + 4711000 AS INTEGER) * 4711000",
 }
 
@@ -53,6 +58,21 @@ def test_no_word_of_a_value_changes_what_is_told_or_is_in_it(what: str) -> None:
     (message,) = found
     assert "jane" not in message and "4711" not in message and MARK not in message
     assert message.startswith("p.sql:1:1: the query failed: ") and "TRY_CAST" in message
+
+
+def test_what_duckdb_says_of_a_fault_is_told() -> None:
+    expected = {
+        "key of a map": "Map keys can not be NULL",
+        "keys of a map": "Map keys must be unique",
+        "code point": "Invalid UTF8 Codepoint",
+        "day": "Date out of range",
+        "bytes": "Failure in decode",
+        "pattern": "invalid character class range",
+        "hex": "Invalid input for hex digit",
+    }
+    with Engine(SESSION, "organize.iceberg", "p.sql:1:1", 64, math.inf) as engine:
+        for what, words in expected.items():
+            assert words in said(engine, EXPRESSIONS[what], "a"), what
 
 
 def test_what_is_no_value_is_told(tmp_path: Path) -> None:

@@ -173,7 +173,10 @@ def test_a_statement_s_figures_stand_in_the_statistics_of_its_batch(dwh: Warehou
     (found,) = dwh.cloud.reader.statistics(f"{FLIGHTS}:load")
     assert [one["purpose"] for one in found["statements"]] == ["load", "standing 0", "commit 0"]
     assert all(one["id"] and one["run_seconds"] >= 0 and one["queue_seconds"] >= 0 for one in found["statements"])
-    assert found["statements"][0]["rows"] == 2
+    load = found["statements"][0]
+    assert load["rows"] == 2 and int(load["console_id"]) > 0
+    assert load["estimated"] == {"redshift_rpu_seconds": pytest.approx(8 * load["run_seconds"], abs=0.01)}
+    assert "redshift_rpu_seconds" not in found.get("unpriced", {})
 
 
 def test_what_batches_left_that_did_not_end_is_dropped_by_maintenance_and_ledgers_are_shortened(dwh: Warehouse) -> None:
@@ -191,3 +194,19 @@ def test_what_batches_left_that_did_not_end_is_dropped_by_maintenance_and_ledger
     assert [table["forgotten_batches"] for table in done] == [2] and dwh.left() == ["made"]
     dwh.load(flights((4, "UA")))
     assert dwh.ids() == [0, 1, 2, 4]
+
+
+@pytest.mark.budget(30)
+def test_a_statement_at_its_limit_is_cancelled_and_told_with_what_to_do(dwh: Warehouse) -> None:
+    dwh.options = {"managed": True, "statement_minutes": 1}
+    dwh.collected(Mode.APPEND)
+    dwh.stage(flights((1, "AA")))
+    dwh.service.double.faults.arm("slow", match="COPY", seconds=600)
+    (state,) = dwh.steps().plan(dwh.cloud.event(f"{FLIGHTS}:load"), FakeContext())["work"]
+    waits = dwh.steps().load(state, FakeContext())
+    dwh.cloud.clock.advance(minutes=2)
+    with pytest.raises(DefinitionError, match=r"Redshift statement .* within 60 s, and is cancelled") as told:
+        dwh.steps().load(waits, FakeContext())
+    assert "have the statement do less" in str(told.value)
+    id = waits["waiting"]["resume"]["load"]["id"]
+    assert dwh.service.describe_statement(Id=id, WaitTimeSeconds=10)["Status"] == "ABORTED"

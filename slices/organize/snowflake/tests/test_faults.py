@@ -16,7 +16,7 @@ from slices.organize.snowflake.service import arranged
 from slices.organize.snowflake.slice import SLICE
 from systems.sql_warehouse.dialect import table
 from systems.sql_warehouse.session import GUARD
-from tests.conformance.fixtures import open_cloud
+from tests.conformance.fixtures import FakeContext, open_cloud
 from tests.conformance.organize import FLIGHTS, Lake, flights
 from tests.memory.snowflake import OPTIONS, STAGE, WAREHOUSE, Served, snowflake
 
@@ -177,3 +177,19 @@ def test_what_makes_a_table_stands_before_the_transaction_and_what_drops_one_aft
         )
     ]
     assert arranged(["CREATE TABLE a", "SELECT 1"]) == ["CREATE OR REPLACE TABLE a", "SELECT 1"]
+
+
+@pytest.mark.budget(30)
+def test_a_query_at_its_limit_is_cancelled_and_told_with_what_to_do(dwh: Warehouse) -> None:
+    dwh.options, dwh.served.api.sync_seconds = {**OPTIONS, "statement_minutes": 1}, 0.1
+    dwh.collected(Mode.APPEND)
+    dwh.stage(flights((1, "AA")))
+    dwh.served.api.faults.arm("slow", match="COPY INTO", seconds=600)
+    (state,) = dwh.steps().plan(dwh.cloud.event(f"{FLIGHTS}:load"), FakeContext())["work"]
+    waits = dwh.steps().load(state, FakeContext())
+    dwh.cloud.clock.advance(minutes=2)
+    with pytest.raises(DefinitionError, match=r"Snowflake query .* within 60 s, and is cancelled") as told:
+        dwh.steps().load(waits, FakeContext())
+    assert "have the statement do less" in str(told.value)
+    request = dwh.served.api.requests[waits["waiting"]["resume"]["load"]["id"]]
+    assert request.done.wait(10) and request.error is not None and request.error.code == "000604"

@@ -1,0 +1,81 @@
+"""The type table of warehouses that keep rows themselves: each type with the ends of what it holds, or refused when it is checked."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pyarrow as pa
+
+from shared_metadata.program import Mode
+from shared_metadata.program.type_names import parsed
+from tests.conformance.organize import FLIGHTS, ID, Lake, Row
+
+MOMENTS = [datetime(1, 1, 1), datetime(1970, 1, 1, 0, 0, 0, 1), datetime(9999, 12, 31, 23, 59, 59, 999999)]
+BIG = "9" * 38
+# Name, type, PostgreSQL's word for it, how Parquet holds it, values.
+TYPES: list[tuple[str, str, str, Any, list[Any]]] = [
+    ("b", "boolean", "boolean", pa.bool_(), [True, False]),
+    ("i", "int", "integer", pa.int32(), [-(2**31), 2**31 - 1, 0]),
+    ("l", "long", "bigint", pa.int64(), [-(2**63), 2**63 - 1, 2**53 + 1]),
+    ("f", "float", "real", pa.float32(), [float("nan"), float("inf"), -0.0, 3.4028234663852886e38, 1.401298464324817e-45]),
+    ("d", "double", "double precision", pa.float64(), [float("nan"), float("-inf"), 0.1, -1.7976931348623157e308, 5e-324]),
+    ("n", "decimal(12,2)", "numeric(12,2)", pa.decimal128(12, 2), [Decimal("9999999999.99"), Decimal("-0.01")]),
+    ("w", "decimal(38,0)", "numeric(38,0)", pa.decimal128(38, 0), [Decimal(BIG), Decimal(f"-{BIG}")]),
+    ("v", "decimal(38,10)", "numeric(38,10)", pa.decimal128(38, 10), [Decimal(f"{BIG[:28]}.{BIG[:10]}"), Decimal("-0.0000000001")]),
+    ("k", "decimal(19,0)", "numeric(19,0)", pa.decimal128(19, 0), [Decimal(10**19 - 1), Decimal(-1)]),
+    ("y", "date", "date", pa.date32(), [date(1, 1, 1), date(9999, 12, 31), date(1970, 1, 1)]),
+    ("t", "timestamp", "timestamp without time zone", pa.timestamp("us"), MOMENTS),
+    ("z", "timestamptz", "timestamp with time zone", pa.timestamp("us", "UTC"), [one.replace(tzinfo=UTC) for one in MOMENTS]),
+    ("s", "string", "text", pa.string(), ["", " ", "größer 'x\" \\n \u2003", chr(0x10FFFF), "é" * 32_767 + "x"]),
+    ("r", "binary", "bytea", pa.binary(), [b"", bytes(range(256)), b"\0" * 60_000]),
+]
+# Of these neither says by documentation that it loads them from Parquet without loss.
+REFUSED = {
+    **{"time": "time without time zone", "uuid": "uuid", "list<string>": "text[]", "list<int>": "integer[]"},
+    "list<timestamptz>": "timestamp with time zone[]",
+}
+# What a column of theirs becomes without loss; drift takes these for harmless, and no others (program/type_widening.py).
+WIDER = [("int", "long"), ("float", "double"), ("decimal(12,2)", "decimal(38,2)"), ("decimal(19,0)", "decimal(38,0)")]
+SOURCE = {kind: word for _, kind, word, *_ in TYPES} | REFUSED
+COLUMNS = [(name, kind, arrow) for name, kind, _, arrow, _ in TYPES]
+NAMES = [name for name, *_ in TYPES]
+
+
+def promoted(lake: Lake, read: Callable[[str], list[Row]], narrow: str, wide: str) -> tuple[list[Any], list[Any]]:
+    """The values of a column that was loaded as one type and then as the wider one; and as they were staged."""
+    arrow = pa.decimal128(38, parsed(wide).sizes[1]) if parsed(wide).sizes else {"long": pa.int64(), "double": pa.float64()}[wide]
+    (before,) = [(one, values) for _, kind, _, one, values in TYPES if kind == narrow]
+    later = [value for _, kind, _, _, values in TYPES if kind == wide for value in values] or before[1]
+    lake.collected(Mode.APPEND)
+    for kind, held, values in ((narrow, *before), (wide, arrow, later)):
+        lake.load([{"id": n, "x": value} for n, value in enumerate(values)], [ID[0], ("x", kind, held)])
+    found = [row["x"] for row in read(FLIGHTS)]
+    return sorted(_told("f" if narrow == "float" else "x", one) for one in found), sorted(
+        _told("f" if narrow == "float" else "x", one) for one in [*before[1], *later]
+    )
+
+
+def rows() -> list[Row]:
+    """Rows of all types, of which a type has fewer values than rows the others are null; and one of nulls."""
+    most = max(len(values) for *_, values in TYPES)
+    return [{name: values[n] if n < len(values) else None for name, *_, values in TYPES} for n in range(most + 1)]
+
+
+def alike(found: Sequence[Mapping[str, Any]], leave_out: Sequence[str] = ()) -> list[str]:
+    """The rows in an order, so that they can be compared: NaN is itself, 0 is not -0, and a moment is what UTC's clocks show."""
+    return sorted(str([(name, _told(name, row[name])) for name in NAMES if name not in leave_out]) for row in found)
+
+
+def _told(name: str, value: Any) -> str:
+    if isinstance(value, float) and name == "f":
+        return repr(struct.unpack("f", struct.pack("f", value))[0])  # as many digits as it has
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=None).isoformat()
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return str(Fraction(value))  # a whole number may come as a decimal
+    return f"{len(value)} {hash(value)}" if isinstance(value, (str, bytes, bytearray)) else repr(value)
