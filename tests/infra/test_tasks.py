@@ -18,7 +18,7 @@ from slices.registry import installed
 from tests.infra.conftest import EVERY_OTHER, Templates, synthesise
 from tests.infra.test_grants import _grants, of_resources, pairs, statements
 
-pytestmark = [pytest.mark.xdist_group("synth"), pytest.mark.budget(120)]
+pytestmark = [pytest.mark.xdist_group("synth"), pytest.mark.budget(120), pytest.mark.timeout(900)]
 PROGRAM, REVIEWED = Path(__file__).with_name("tasks.sql"), Path(__file__).with_name("grants_of_tasks.txt")
 DIGEST = f"@sha256:{'0' * 64}"
 PUBLIC = f"public.ecr.aws/lambda/python{DIGEST}"
