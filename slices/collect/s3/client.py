@@ -51,7 +51,7 @@ class S3Source(Source):
         return sampled(column.type, self._sampling.values(listing, self._prefix(table), source_name(column), SAMPLE_ROWS))
 
     def sizes(self, tables: Sequence[str]) -> dict[str, Size]:
-        """Sizes as files lie there, packed perhaps; how many rows that is nobody knows before they are read."""
+        """The bytes of each table as they lie there, packed perhaps; its rows are known only when they are read."""
         listings = {name: self._listing(name) for name in tables}
         return {name: Size(None, listing.bytes) for name, listing in listings.items() if listing.count}
 

@@ -24,7 +24,7 @@ def _open(connection: Connection, secret: Mapping[str, Any]) -> Source:
 
 
 def _look(connection: Connection, secret: Mapping[str, Any]) -> Source:
-    """Opens the source for discover, which sees what is there, whatever a program knows."""
+    """Opens a source for discover, which sees what is there, whatever a program knows."""
     from slices.collect.s3.client import S3Source
     from slices.collect.s3.manifests import Manifests
 
