@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import duckdb
@@ -46,8 +47,17 @@ def snowflake_rows(served: Served, schema: str, table: str) -> pa.Table:
     return rows.rename_columns([folded(name) for name in rows.column_names])
 
 
-def unlike(one: pa.Table, other: pa.Table, left_out: Sequence[str] = ()) -> list[str]:
-    """What only one has: columns, or some of the rows. A value is the same if it is after a CAST to the first one's type and back."""
+def as_json(rejected: pa.Table) -> pa.Table:
+    """Rejected rows, whose JSON each warehouse lays out in its own way."""
+    data = [json.dumps(json.loads(text), sort_keys=True) for text in rejected.column("data").to_pylist()]
+    return rejected.set_column(rejected.column_names.index("data"), "data", pa.array(data))
+
+
+def unlike(one: pa.Table, other: pa.Table, left_out: Sequence[str] = (), *, once: bool = False) -> list[str]:
+    """What only one has: columns, or some of the rows. A value is the same if it is after a CAST to the first one's type and back.
+
+    once: whether it does not count how often a row is there.
+    """
     here, there = ([name for name in each.column_names if name not in left_out] for each in (one, other))
     if sorted(here) != sorted(there):
         return [f"columns {sorted(here)} and {sorted(there)}"]
@@ -67,6 +77,6 @@ def unlike(one: pa.Table, other: pa.Table, left_out: Sequence[str] = ()) -> list
         mine, theirs = f"SELECT {plain} FROM one", f"SELECT {cast} FROM other"
         only = list[str]()
         for who, (left, right) in {"only the first": (mine, theirs), "only the other": (theirs, mine)}.items():
-            apart = f"SELECT CAST(r AS VARCHAR) FROM (({left}) EXCEPT ALL ({right})) AS r LIMIT 5"
+            apart = f"SELECT CAST(r AS VARCHAR) FROM (({left}) EXCEPT {'' if once else 'ALL'} ({right})) AS r LIMIT 5"
             only += [f"{who}: {row}" for (row,) in connection.execute(apart).fetchall()]
     return only
