@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+
 from console.again import again
+from shared_metadata.contract.declaration import Slice
 from shared_metadata.program import Program
 from slices.registry import installed
 
@@ -24,5 +27,11 @@ def first_statement(program: Program) -> str:
 
 
 def _system(stage: str) -> str:
-    """The system of the first installed slice of a stage."""
-    return min((slice_.system for slice_ in installed().values() if slice_.stage == stage and not slice_.warehouse), default="…")
+    """The system of a stage whose connections or warehouses ask for the fewest options."""
+    able = [slice_ for slice_ in installed().values() if slice_.stage == stage and not slice_.warehouse]
+    return min(((_required(slice_), slice_.system) for slice_ in able), default=(0, "…"))[1]
+
+
+def _required(slice_: Slice) -> int:
+    module, _, name = slice_.config.partition(":")
+    return sum(field.is_required() for field in getattr(importlib.import_module(module), name).model_fields.values())
