@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Literal, get_args, get_origin
 
 import pytest
+from pydantic.fields import FieldInfo
 
 from console.cache import ProjectCache
 from console.project import compile_texts, config_model
@@ -31,10 +33,16 @@ def _statement(slice_: Slice, options: str) -> str:
 
 
 def _needed(slice_: Slice, but: str = "") -> list[str]:
-    """The options that a slice needs, each with what its own description gives as an example."""
+    """The options that a slice needs, each with one that it takes, or what its own description gives as an example."""
     required = {key: field for key, field in names_of(config_model(slice_)).items() if field.is_required() and key != but}
-    examples = {key: re.search(r"as '([^']+)'", field.description or "") for key, field in required.items()}
-    return [f"{key} = '{found[1] if found else 'ok'}'" for key, found in examples.items()]
+    return [f"{key} = '{_example(field)}'" for key, field in required.items()]
+
+
+def _example(field: FieldInfo) -> str:
+    if get_origin(field.annotation) is Literal:
+        return str(get_args(field.annotation)[0])
+    found = re.search(r"as '([^']+)'", field.description or "")
+    return found[1] if found else "ok"
 
 
 def _options() -> Iterator[tuple[Slice, str]]:

@@ -27,7 +27,7 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    bucket: str = Field(pattern=_BUCKET, description="the name of a bucket")
+    bucket: str = Field(pattern=_BUCKET, description="the name of a bucket, such as 'acme-drop'")
     prefix: str = Field("", pattern=_PREFIX, description="a path that ends with /, without *, ? and $")
     format: Literal["parquet", "csv", "json", "avro"]
     kms_key: str = Field("", pattern=_KEY, description="the ARN of a key, arn:aws:kms:<region>:<account>:key/<id>")
