@@ -97,7 +97,7 @@ def test_a_query_that_is_refused_only_with_rows_is_not_quoted(kind: str, monkeyp
     class Refusing:
         """DuckDB, of which a function refuses a row as if it were a query."""
 
-        def execute(self, sql: str) -> None:
+        def execute(self, sql: str, values: object = None) -> None:
             if not sql.startswith("EXPLAIN"):
                 raise getattr(duckdb, kind)(f'no such table "{MARK}"')
 
