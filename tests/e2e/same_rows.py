@@ -17,6 +17,8 @@ from slices.organize.snowflake.logic import SnowflakeSql, folded
 from systems.sql_warehouse.dialect import table as table_of
 from tests.memory.snowflake import Served
 
+OF_OTHER_SIZES = {psycopg.postgres.types["float4"].oid: pa.float32()}  # than those of Python's numbers
+
 
 def lake_rows(aws: EmbeddedAws, schema: str, table: str) -> pa.Table:
     """A table of the warehouse `lake`, as any reader of Iceberg finds it in the catalog."""
@@ -36,10 +38,10 @@ def redshift_rows(aws: EmbeddedAws, schema: str, table: str, workgroup: str = "a
     with psycopg.connect(aws.database(name)) as connection, connection.cursor() as cursor:
         connection.execute("SET TimeZone = 'UTC'")
         cursor.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(schema, table)))
-        names = [column.name for column in cursor.description or ()]
-        rows = cursor.fetchall()
-    columns = zip(*rows, strict=True) if rows else [() for _ in names]
-    return pa.table({name: pa.array(values) for name, values in zip(names, columns, strict=True)})
+        described, rows = cursor.description or (), cursor.fetchall()
+    columns = zip(*rows, strict=True) if rows else [() for _ in described]
+    found = zip(described, columns, strict=True)
+    return pa.table({column.name: pa.array(values, OF_OTHER_SIZES.get(column.type_code)) for column, values in found})
 
 
 def snowflake_rows(served: Served, schema: str, table: str) -> pa.Table:
