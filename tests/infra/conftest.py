@@ -77,7 +77,7 @@ EVERY_OTHER = Settings(
     keep_data=False,
     permissions_boundary="developers",
     tags={"team": "data", "cost-center": "42"},
-    ceilings=Ceilings(100, {"organize.iceberg": 40}),
+    ceilings=Ceilings(200, {"organize.iceberg": 40}),
     sizes=Sizes({"organize.iceberg": 2560, "organize.iceberg.refresh": 3000}, {"organize.iceberg": 8192}, {"collect.postgres": 1024}),
 )
 

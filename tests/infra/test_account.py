@@ -212,7 +212,7 @@ def test_a_boundary_bounds_every_role_and_tags_are_on_every_stack(other_assembly
 @pytest.mark.deep
 def test_an_installation_never_uses_more_than_its_concurrency(other_templates):
     reserved = {f["FunctionName"]: f["ReservedConcurrentExecutions"] for _, f in resources(other_templates, "AWS::Lambda::Function")}
-    assert sum(reserved.values()) == 100 and reserved[naming.CONDUCTOR_FUNCTION] == 3
+    assert sum(reserved.values()) == EVERY_OTHER.ceilings.installation and reserved[naming.CONDUCTOR_FUNCTION] == 3
     assert sum(n for name, n in reserved.items() if name.startswith("atoll-organize-iceberg-")) == 40
     assert all(reserved.values())
 
