@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -22,8 +23,10 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
+from click.testing import CliRunner
 
 from console.change import activate
+from console.discover import discover
 from console.project import compile_project
 from console.target import Target
 from examples.verify_aws.database import AuroraDatabase, Database, GivenDatabase, Shop
@@ -32,6 +35,7 @@ from shared_metadata import naming
 from shared_metadata.errors import InputError
 from shared_metadata.program import Program
 from shared_metadata.program.intervals import floor
+from shared_metadata.program.source_schemas import FOLDER
 from slices import registry
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +57,7 @@ class Verification:
     def __init__(self, target: Target, database: Database, options: Sequence[str], undo: ExitStack, engine: str = "") -> None:
         self._target, self._database, self._undo, self._shop = target, database, undo, Shop.of_this_run()
         MADE_PROGRAM.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(MADE_PROGRAM.parent / FOLDER, ignore_errors=True)  # what an earlier run has seen
         MADE_PROGRAM.write_text(self._shop.program(on_engine(PROGRAM.read_text(), engine)))
         self._program = compile_project([str(MADE_PROGRAM)])
         self._options = ["-c", f"program={MADE_PROGRAM}", "-c", f"tags={RUN}={self._shop.schema}", *options]
@@ -72,6 +77,8 @@ class Verification:
             self._cdk("deploy", "--all", "--require-approval", "never", *self._options)
         with step("a database with two tables and a thousand rows"):
             self._fill()
+        with step("atoll discover"):
+            self._discover()
         with step("atoll apply"):
             activate(self._target, self.program, self._program.lineage)
         self._compare("the first batches are collected, made and published, as SQL on the source says")
@@ -87,6 +94,13 @@ class Verification:
         self._database.execute(self._shop.make)
         self._undo.callback(self._database.execute, self._shop.drop)
         self._database.execute(self._shop.rows)
+
+    def _discover(self) -> None:
+        """The sources' types, without which no engine but the warehouse's own computes a view."""
+        found = CliRunner().invoke(discover, ["--program", str(MADE_PROGRAM)])
+        if found.exit_code:
+            raise Failed(f"`atoll discover` ended with code {found.exit_code}: {found.output.strip()}")
+        self._program = compile_project([str(MADE_PROGRAM)], must_be_typed=True)
 
     def _compare(self, what: str) -> None:
         moment = floor(datetime.now(UTC), 60) + timedelta(seconds=60)
