@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared_metadata.contract.accepted import refusals
 from shared_metadata.contract.maintenance import keep as keeping
-from shared_metadata.errors import DefinitionError, SecretError
+from shared_metadata.errors import SecretError
+from systems.sql_warehouse.options import check_options
 
 _HOST = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9-]+)+$"
 _ID = r"^[0-9a-f]{16}$"
@@ -54,14 +55,7 @@ class Config(BaseModel):
     @classmethod
     def read(cls, options: Mapping[str, Any], *, place: str) -> Config:
         """Raises DefinitionError that names the option and what is accepted."""
-        remedy = f"the options of a databricks warehouse are: {', '.join(cls.model_fields)}"
-        if unknown := sorted(set(options) - set(cls.model_fields)):
-            raise DefinitionError(f"a databricks warehouse has no option {unknown[0]}", place=place, remedy=remedy)
-        for name, field in cls.model_fields.items():
-            if field.is_required() and name not in options:
-                raise DefinitionError(f"a databricks warehouse needs the option {name}", place=place, remedy=remedy)
-        for wrong in refusals(cls, options):
-            raise DefinitionError(f"the option {wrong.name} takes {wrong.takes}", place=place, remedy=remedy)
+        check_options(cls, "databricks", options, place)
         return cls(**options)
 
 

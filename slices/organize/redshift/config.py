@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared_metadata.contract.accepted import refusals
 from shared_metadata.contract.maintenance import keep as keeping
 from shared_metadata.errors import DefinitionError, SecretError
 from shared_metadata.program import Warehouse
+from systems.sql_warehouse.options import check_options
 
 _NAME = r"^[a-z0-9-]{1,63}$"
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
@@ -53,11 +53,7 @@ class Config(BaseModel):
     @classmethod
     def read(cls, options: Mapping[str, Any], *, place: str) -> Config:
         """Raises DefinitionError that names the option and what is accepted."""
-        remedy = f"the options of a redshift warehouse are: {', '.join(cls.model_fields)}"
-        if unknown := sorted(set(options) - set(cls.model_fields)):
-            raise DefinitionError(f"a redshift warehouse has no option {unknown[0]}", place=place, remedy=remedy)
-        for wrong in refusals(cls, options):
-            raise DefinitionError(f"the option {wrong.name} takes {wrong.takes}", place=place, remedy=remedy)
+        check_options(cls, "redshift", options, place)
         config = cls(**options)
         ways = [config.managed, bool(config.workgroup), bool(config.cluster_identifier)]
         if sum(ways) != 1:

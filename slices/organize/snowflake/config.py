@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared_metadata.contract.accepted import refusals
 from shared_metadata.contract.maintenance import keep as keeping
-from shared_metadata.errors import DefinitionError, SecretError
+from shared_metadata.errors import SecretError
+from systems.sql_warehouse.options import check_options
 
 _NAME = r"^[A-Za-z_][A-Za-z0-9_$]{0,254}$"
 _ACCOUNT = r"^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[a-z0-9-]+){0,2}$"
@@ -56,14 +57,7 @@ class Config(BaseModel):
     @classmethod
     def read(cls, options: Mapping[str, Any], *, place: str) -> Config:
         """Raises DefinitionError that names the option and what is accepted."""
-        remedy = f"the options of a snowflake warehouse are: {', '.join(cls.model_fields)}"
-        if unknown := sorted(set(options) - set(cls.model_fields)):
-            raise DefinitionError(f"a snowflake warehouse has no option {unknown[0]}", place=place, remedy=remedy)
-        for name, field in cls.model_fields.items():
-            if field.is_required() and name not in options:
-                raise DefinitionError(f"a snowflake warehouse needs the option {name}", place=place, remedy=remedy)
-        for wrong in refusals(cls, options):
-            raise DefinitionError(f"the option {wrong.name} takes {wrong.takes}", place=place, remedy=remedy)
+        check_options(cls, "snowflake", options, place)
         return cls(**options)
 
 
