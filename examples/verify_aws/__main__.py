@@ -97,7 +97,7 @@ class Verification:
 
     def _discover(self) -> None:
         """The sources' types, without which no engine but the warehouse's own computes a view."""
-        found = CliRunner().invoke(discover, ["--program", str(MADE_PROGRAM)])
+        found = CliRunner().invoke(discover, ["--program", str(MADE_PROGRAM)], catch_exceptions=False)
         if found.exit_code:
             raise Failed(f"`atoll discover` ended with code {found.exit_code}: {found.output.strip()}")
         self._program = compile_project([str(MADE_PROGRAM)], must_be_typed=True)

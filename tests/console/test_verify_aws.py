@@ -28,7 +28,7 @@ from tests.console.conftest import REGION
 pytestmark = pytest.mark.budget(30)
 LOOKED_AT = ("dynamodb", "kms", "glue", "s3", "cloudformation")
 NOT_LOOKED = ("AccessDenied", "AccessDeniedException", "403", "ThrottlingException", "ExpiredToken", "InternalServerError")
-STEPS = ("make a secret", "make the schema", "fill it", "apply", "compare")
+STEPS = ("make a secret", "make the schema", "fill it", "discover", "apply", "compare")
 
 
 class Refusing(Target):
@@ -80,8 +80,9 @@ def url() -> Iterator[str]:
 
 @pytest.fixture
 def called(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, ...]]:
-    """The CDK's calls; it does nothing."""
+    """The CDK's calls; it does nothing, so that there is no function that would look at a source."""
     found: list[tuple[str, ...]] = []
+    monkeypatch.setattr(verify.Verification, "_discover", lambda _: None)
     monkeypatch.setattr(verify.Verification, "_cdk", lambda _, *arguments, **__: found.append(arguments))
     monkeypatch.setattr(verify, "MADE_PROGRAM", tmp_path / "made" / "program.sql")
     return found
@@ -124,6 +125,8 @@ def test_whatever_fails_a_database_that_is_given_is_as_it_was(
     monkeypatch.setattr(database, "execute", execute)
     monkeypatch.setattr(verify, "activate", end if fails == "apply" else lambda *_: None)
     monkeypatch.setattr(verify.Verification, "_compare", end)
+    if fails == "discover":
+        monkeypatch.setattr(verify.Verification, "_discover", end)
     with pytest.raises((verify.Failed, ClientError)):
         run(database)
     assert kept(url) and [len(rows) for rows in seen] == [1000] * len(seen)
