@@ -127,13 +127,13 @@ class Both(Deployed):
                 found[table] = [str(row) for query in queries for row in connection.execute(query).fetchall()]  # type: ignore[arg-type]
         return {name: rows[:4] for name, rows in found.items() if rows}
 
-    def wait_now(self, title: str) -> None:
-        self.demo.wait(self.program, after(), title)
+    def wait_now(self, title: str, moment: datetime | None = None) -> None:
+        self.demo.wait(self.program, after(moment or datetime.now(UTC)), title)
 
 
-def after() -> datetime:
-    """The end of the batches that see what has happened by now."""
-    return floor(datetime.now(UTC), int(EVERY.total_seconds())) + EVERY
+def after(moment: datetime) -> datetime:
+    """The end of the batches that see what has happened by this moment."""
+    return floor(moment, int(EVERY.total_seconds())) + EVERY
 
 
 def translated(text: str, warehouse: str, options: str, folder: Path) -> str:
@@ -204,10 +204,9 @@ def test_a_changed_program_takes_effect_at_one_boundary_in_both(both: Both) -> N
     both.write(text + FLEET)
     former, compilation = both.program.version, compile_project([both.demo.program])
     both.demo.apply(compilation)
-    both.program = compilation.program
-    both.wait_now("the batches of the changed program")
+    both.program, reader = compilation.program, both.demo.target.reader
+    both.wait_now("the batches of the changed program", reader.timeline().earliest)
     assert both.unlike() == {} and both.differences() == []
-    reader = both.demo.target.reader
     first: Mapping[str, set[str]] = {
         name: {
             to_text(batch.interval.start)
