@@ -18,7 +18,7 @@ from shared_metadata.state.records import Event, EventKind, FlowState
 from shared_metadata.state.schedule import DueBatch, due_batches
 from shared_metadata.state.timeline import Programs
 from shared_metadata.store import keys
-from shared_metadata.store.reader import EventKey
+from shared_metadata.store.event_reader import EventKey
 
 WHOLE = timedelta(hours=1)  # between two whole looks
 HORIZON = 2 * WHOLE  # what may become due by then is known from now on; the next whole look finds the rest

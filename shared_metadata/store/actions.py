@@ -28,7 +28,7 @@ from shared_metadata.state.records import (
 from shared_metadata.state.skipped import Skipped
 from shared_metadata.store import items, keys
 from shared_metadata.store.expressions import setting
-from shared_metadata.store.reader import schema_json
+from shared_metadata.store.formats import schema_json
 
 Action = dict[str, Any]
 EVENT_DAYS = 90  # the kinds of event of batches; the batch's own record, which stays, has the details

@@ -17,7 +17,8 @@ from shared_metadata.program.intervals import Interval, covered, next_interval
 from shared_metadata.state.records import Batch, DeadLetter, FlowState, TableState
 from shared_metadata.state.timeline import Programs
 from shared_metadata.store.actions import Actions
-from shared_metadata.store.reader import Clock, MetadataReader, utc_now
+from shared_metadata.store.reader import MetadataReader
+from shared_metadata.store.table_reader import Clock, utc_now
 from shared_metadata.store.writes import transacted, written
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from shared_metadata.state.records import EventKind, Quiesce, TableState
 from shared_metadata.store import items, keys
 from shared_metadata.store.actions import NOTIFYING, Action, Actions
 from shared_metadata.store.drift_records import Drift, DriftReader, Register
-from shared_metadata.store.reader import Clock, utc_now
+from shared_metadata.store.table_reader import Clock, utc_now
 from shared_metadata.store.writes import given_up, written
 
 if TYPE_CHECKING:

@@ -6,6 +6,8 @@ not know. A timeline without a number has format 1. How a table of a former form
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,3 +34,8 @@ def check(found: int) -> None:
             f"what is recorded has format {found}, of a later version of Atoll; this one works with {PRESENT}",
             remedy="install and deploy the version that was here before, or a later one",
         )
+
+
+def schema_json(schema: Any) -> str:
+    """A schema as the text that is stored and compared."""
+    return json.dumps(dataclasses.asdict(schema), sort_keys=True)

@@ -13,7 +13,8 @@ from shared_metadata.program.intervals import from_text, to_text
 from shared_metadata.program.lineage import schema_digest
 from shared_metadata.program.schema import Schema
 from shared_metadata.store import items, keys
-from shared_metadata.store.reader import Clock, schema_json, utc_now
+from shared_metadata.store.formats import schema_json
+from shared_metadata.store.table_reader import Clock, utc_now
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

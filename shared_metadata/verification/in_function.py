@@ -18,7 +18,7 @@ from shared_metadata.contract.runtime.deadline import Context, Deadline
 from shared_metadata.errors import InputError, Unfinished
 from shared_metadata.program.intervals import to_text
 from shared_metadata.store import items, keys
-from shared_metadata.store.reader import Clock, utc_now
+from shared_metadata.store.table_reader import Clock, utc_now
 from shared_metadata.verification.asked import Asked
 from shared_metadata.verification.notes import Notes
 from shared_metadata.verification.verify import Progress, Verified, verify

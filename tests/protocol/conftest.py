@@ -15,7 +15,7 @@ def still() -> None:
     with pytest.MonkeyPatch.context() as patch:
         for module in ("collect", "organize", "runtime.deadline", "runtime.meter"):
             patch.setattr(f"shared_metadata.contract.{module}.time", STILL)
-        patch.setattr("shared_metadata.store.writer.time", STILL)
+        patch.setattr("shared_metadata.store.batch_writer.time", STILL)
         maintenance = "shared_metadata.contract.maintenance"
         patch.setattr(f"{maintenance}.ageing.beside_one_another", lambda call, given: [call(one) for one in given])
         for rounds in ("HOURS", "DAYS"):  # else no version of so short a past is forgotten

@@ -20,7 +20,8 @@ from infra import workflows
 from infra.embedded import EmbeddedAws
 from infra.workflows import Machine
 from shared_metadata.program.intervals import floor, to_text
-from shared_metadata.store.reader import MetadataReader, utc_now
+from shared_metadata.store.reader import MetadataReader
+from shared_metadata.store.table_reader import utc_now
 from shared_metadata.store.writer import MetadataWriter
 from tests.conformance.fixtures import create_metadata_table
 from tests.waiting.remote import Remote

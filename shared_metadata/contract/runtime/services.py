@@ -15,8 +15,9 @@ from shared_metadata.contract.secrets.grant_lease import GrantLeases
 from shared_metadata.contract.secrets.rotating_grant import RotatingGrant
 from shared_metadata.contract.secrets.secret_store import read_secret
 from shared_metadata.store.drift_registry import DriftRegistry
-from shared_metadata.store.reader import Clock, MetadataReader, utc_now
+from shared_metadata.store.reader import MetadataReader
 from shared_metadata.store.source_registry import SourceRegistry
+from shared_metadata.store.table_reader import Clock, utc_now
 from shared_metadata.store.writer import MetadataWriter
 
 if TYPE_CHECKING:

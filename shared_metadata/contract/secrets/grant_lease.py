@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared_metadata.store import keys
 from shared_metadata.store.expressions import setting
-from shared_metadata.store.reader import Clock
+from shared_metadata.store.table_reader import Clock
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
