@@ -24,6 +24,8 @@ from shared_metadata.program.intervals import from_text, to_text
 from slices.registry import installed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from language.compiler import Compilation
     from shared_metadata.program import Program
     from shared_metadata.store.reader import MetadataReader
@@ -78,23 +80,32 @@ def plan(files: tuple[str, ...], restate_from: str | None, pending: bool, profil
         click.echo(json.dumps(said, indent=2))
     else:
         show_update_set(update)
-        if lacking := first_statement(program):
-            click.echo(lacking + "\n")
-        if notes:
-            click.echo("What a source cannot tell:\n  " + "\n  ".join(notes) + "\n")
-        if sizes.notes:
-            click.echo("Sizes:\n  " + "\n  ".join(sizes.notes) + "\n")
+        show_notes(program, notes, sizes.notes)
         if problems:
             click.echo("Before it can be applied:\n  " + "\n  ".join(problems))
         elif update.version != update.former or since:
-            since_then = f" --restate-from {restate_from}" if restate_from else ""
-            command = again("atoll apply", files=True)
-            click.echo(f"Apply it with: {command}{since_then}")
-            if moment and moment.still_since:
-                click.secho("\n".join(stays_with_the_former(moment)), fg="yellow")
-                click.echo(f"  To make them by this one: {command} --restate-from {to_text(moment.still_since)}")
+            say_how_to_apply(moment, restate_from)
     if update.breaking:
         raise SystemExit(BREAKING)
+
+
+def show_notes(program: Program, notes: Sequence[str], sizes: Sequence[str]) -> None:
+    """Shows what a reader of the update set should know before it is applied."""
+    if lacking := first_statement(program):
+        click.echo(lacking + "\n")
+    if notes:
+        click.echo("What a source cannot tell:\n  " + "\n  ".join(notes) + "\n")
+    if sizes:
+        click.echo("Sizes:\n  " + "\n  ".join(sizes) + "\n")
+
+
+def say_how_to_apply(moment: EffectiveAt | None, restate_from: str | None) -> None:
+    """Shows the command, and that which also makes the batches that would stay with the former program."""
+    command = again("atoll apply", files=True)
+    click.echo(f"Apply it with: {command}" + (f" --restate-from {restate_from}" if restate_from else ""))
+    if moment and moment.still_since:
+        click.secho("\n".join(stays_with_the_former(moment)), fg="yellow")
+        click.echo(f"  To make them by this one: {command} --restate-from {to_text(moment.still_since)}")
 
 
 def compiled(files: tuple[str, ...], profile: str | None, as_json: bool) -> Compilation:

@@ -17,9 +17,10 @@ from shared_metadata.state.entries import BEGINNING, Entry, Timeline
 from shared_metadata.state.records import EventKind, FlowState, TableState
 from shared_metadata.state.timeline import Programs
 from shared_metadata.store import formats, items, keys
-from shared_metadata.store.actions import Action, Actions
+from shared_metadata.store.actions import Actions
 from shared_metadata.store.reader import MetadataReader
 from shared_metadata.store.stored_lineage import stored_items
+from shared_metadata.store.table_actions import Action
 from shared_metadata.store.writes import put_all, transacted, written
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from botocore.exceptions import ClientError
 from shared_metadata.aws.later import Refusal, is_contended, pauses, refusal, refused_record
 from shared_metadata.errors import StaleToken
 from shared_metadata.state.records import Claim, TableState, TableStatus
-from shared_metadata.store.actions import Action, Actions
+from shared_metadata.store.actions import Actions
 from shared_metadata.store.reader import MetadataReader
+from shared_metadata.store.table_actions import Action
 from shared_metadata.store.table_reader import Clock, utc_now
 from shared_metadata.store.writes import given_up
 

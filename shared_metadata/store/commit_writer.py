@@ -23,8 +23,8 @@ from shared_metadata.state.records import (
 )
 from shared_metadata.state.skipped import Skipped
 from shared_metadata.store import items, keys
-from shared_metadata.store.actions import Action
 from shared_metadata.store.batch_writer import BatchWriter, stale
+from shared_metadata.store.table_actions import Action
 
 TABLES_A_TRANSACTION = 16  # of a commit: a table takes up to six actions, and all of them together one event
 STATISTICS_DAYS = 90

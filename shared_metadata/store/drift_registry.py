@@ -21,9 +21,10 @@ from shared_metadata.program import Kind, Mode, Program
 from shared_metadata.program.intervals import to_text
 from shared_metadata.program.lineage import Lineage
 from shared_metadata.state.records import EventKind, Quiesce, TableState
-from shared_metadata.store import items, keys
-from shared_metadata.store.actions import NOTIFYING, Action, Actions
+from shared_metadata.store import keys
+from shared_metadata.store.actions import NOTIFYING, Actions
 from shared_metadata.store.drift_records import Drift, DriftReader, Register
+from shared_metadata.store.table_actions import Action
 from shared_metadata.store.table_reader import Clock, utc_now
 from shared_metadata.store.writes import given_up, written
 
@@ -96,14 +97,12 @@ class DriftRegistry(DriftReader):
 
     def notified(self, number: int) -> None:
         """Marks the notification as sent."""
-        key, values = items.to_item(keys.drift(number)), items.to_item({":now": to_text(self._clock())})
-        expression = "SET notified_at = :now REMOVE telling_until"
-        self._client.update_item(TableName=self._table, Key=key, UpdateExpression=expression, ExpressionAttributeValues=values)
+        sent = {":now": to_text(self._clock())}
+        written(self._client, self._actions.update(keys.drift(number), "SET notified_at = :now REMOVE telling_until", "", {}, sent))
 
     def release_notification(self, number: int) -> None:
         """Releases the claim on the notification."""
-        key = items.to_item(keys.drift(number))
-        self._client.update_item(TableName=self._table, Key=key, UpdateExpression="REMOVE telling_until")
+        written(self._client, self._actions.update(keys.drift(number), "REMOVE telling_until", "", {}, {}))
 
     # -- one change
 
@@ -204,10 +203,7 @@ class DriftRegistry(DriftReader):
         if table.attempts:
             names |= {"#t": "table", "#a": "attempts", "#f": "forgiven", "#l": "dead_letter"}
             expression, values = "SET #t.#f = if_not_exists(#t.#a, :zero) REMOVE #t.#l, #q", {":zero": 0}
-        action = self._actions.update(keys.state(flow, dataset), expression, "attribute_exists(#q)", names, values)
-        if not values:
-            del action["Update"]["ExpressionAttributeValues"]
-        return action
+        return self._actions.update(keys.state(flow, dataset), expression, "attribute_exists(#q)", names, values)
 
     # -- writing
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from shared_metadata.program.intervals import Interval
 from shared_metadata.state.records import MAX_ATTEMPTS, Claim, DeadLetter, EventKind, TableOutcome, TableState, TableStatus
-from shared_metadata.store.actions import ERROR_CHARACTERS, Action
 from shared_metadata.store.batch_writer import BatchWriter
+from shared_metadata.store.table_actions import ERROR_CHARACTERS, Action
 from shared_metadata.store.writes import transacted, written
 
 RETRY_SECONDS = (15, 60, 300, 1800)

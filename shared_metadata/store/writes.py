@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from shared_metadata.aws.at_once import beside_one_another
 from shared_metadata.aws.later import Refusal, is_contended, pauses, refusal, refused_record
 from shared_metadata.errors import RetryLater, WaitForAws
-from shared_metadata.store.actions import Action
+from shared_metadata.store.table_actions import Action
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -10,7 +10,7 @@ from shared_metadata.contract.landed import Landed
 from shared_metadata.state.records import Batch, Moved, TableOutcome, TableState, TableStatus, Version, Worker
 from shared_metadata.state.timeline import Programs
 from shared_metadata.store import keys
-from shared_metadata.store.actions import EVENT_DAYS
+from shared_metadata.store.table_actions import EVENT_DAYS
 from shared_metadata.verification.derive import Derivation
 from shared_metadata.verification.difference import (
     FROM_A_BACKUP,

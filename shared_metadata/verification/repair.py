@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from shared_metadata.program.intervals import to_text
 from shared_metadata.state.records import Batch, Claim, EventKind, TableState, Version
 from shared_metadata.store import items, keys
-from shared_metadata.store.actions import Action, Actions
+from shared_metadata.store.actions import Actions
+from shared_metadata.store.table_actions import Action
 from shared_metadata.store.table_reader import Clock, utc_now
 from shared_metadata.store.writes import transacted, written
 from shared_metadata.verification.difference import Difference, Kind

@@ -17,8 +17,8 @@ from shared_metadata.contract.landed import Landed
 from shared_metadata.state.records import EventKind, FlowState
 from shared_metadata.state.timeline import Programs
 from shared_metadata.store import items, keys
-from shared_metadata.store.actions import EVENT_DAYS
 from shared_metadata.store.reader import MetadataReader
+from shared_metadata.store.table_actions import EVENT_DAYS
 from shared_metadata.store.table_reader import utc_now
 from shared_metadata.verification.difference import Difference
 from shared_metadata.verification.differences import recorded_otherwise, unseen_cursors

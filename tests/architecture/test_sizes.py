@@ -22,27 +22,22 @@ LARGER_MODULES = {
     "shared_metadata/state/covering.py": 260,
     "shared_metadata/state/records.py": 350,
     "shared_metadata/state/timeline.py": 300,
-    "shared_metadata/store/actions.py": 340,
     "shared_metadata/store/drift_registry.py": 260,
     "shared_metadata/store/items.py": 300,
     "systems/iceberg/driver.py": 260,
     "systems/iceberg/tables.py": 340,
     "systems/salesforce/session.py": 330,
 }
-LARGER_FUNCTIONS = {
-    "console/change.py:apply": 55,
-    "console/discover.py:discover": 45,
-    "console/plan.py:plan": 60,
-    "shared_metadata/update_set/compare.py:compare": 45,
-}
 
 
 def functions(text: str) -> dict[str, int]:
-    """The lines of each function, with its decorators' left out; of equal names the longest."""
+    """The lines of each function, without decorators and docstring: a command's is its help. Of equal names the longest."""
     found: dict[str, int] = {}
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
-            found[node.name] = max(found.get(node.name, 0), node.end_lineno - node.lineno + 1)
+            said = node.body[0] if ast.get_docstring(node) is not None else None
+            lines = node.end_lineno - node.lineno + 1 - ((said.end_lineno or 0) - said.lineno + 1 if said else 0)
+            found[node.name] = max(found.get(node.name, 0), lines)
     return found
 
 
@@ -62,7 +57,7 @@ def test_a_module_has_no_more_lines_than_a_reader_takes_in() -> None:
 
 def test_a_function_fits_a_screen() -> None:
     found = {f"{f.relative_to(ROOT)}:{name}": lines for f in sources() for name, lines in functions(f.read_text()).items()}
-    assert len(found) > 1000 and too_large(found, LARGER_FUNCTIONS, FUNCTION_LINES) == []
+    assert len(found) > 1000 and too_large(found, {}, FUNCTION_LINES) == []
 
 
 @pytest.mark.parametrize(("lines", "said"), [(251, ["a: 251 lines, of 250"]), (250, []), (300, ["a: 300 lines, of 250"]), (1, [])])

@@ -15,7 +15,7 @@ from shared_metadata.contract.landed import Landed
 from shared_metadata.program.intervals import Interval, to_text
 from shared_metadata.state.records import EventKind, TableCommit
 from shared_metadata.store import keys
-from shared_metadata.store.actions import EVENT_DAYS
+from shared_metadata.store.table_actions import EVENT_DAYS
 from shared_metadata.store.whole_table import scan
 from shared_metadata.store.writer import MetadataWriter
 from shared_metadata.verification.difference import Difference, Kind

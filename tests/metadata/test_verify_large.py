@@ -16,7 +16,7 @@ from shared_metadata.state.entries import BEGINNING, Entry
 from shared_metadata.state.records import EventKind
 from shared_metadata.state.timeline import Programs
 from shared_metadata.store import keys
-from shared_metadata.store.actions import EVENT_DAYS
+from shared_metadata.store.table_actions import EVENT_DAYS
 from shared_metadata.store.writer import MetadataWriter
 from shared_metadata.verification.difference import Kind as Difference
 from shared_metadata.verification.facts import Facts

@@ -12,10 +12,11 @@ from shared_metadata.contract.maintenance.ageing import Ageing
 from shared_metadata.contract.work import Work
 from shared_metadata.program.intervals import Interval
 from shared_metadata.state.records import Batch, Claim, TableCommit, TableOutcome, Version, Worker
-from shared_metadata.store.actions import Action, Actions
+from shared_metadata.store.actions import Actions
 from shared_metadata.store.aged import AgedBatches
 from shared_metadata.store.aged_records import AgedRecords, Values
 from shared_metadata.store.keys import EVENT_PREFIX
+from shared_metadata.store.table_actions import Action
 from shared_metadata.store.writer import MetadataWriter
 from shared_metadata.store.writes import transacted, written
 from tests.protocol.lake import ModelDriver

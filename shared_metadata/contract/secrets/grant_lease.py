@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata.store import keys
+from shared_metadata.store import items, keys
 from shared_metadata.store.expressions import setting
+from shared_metadata.store.table_actions import TableActions
 from shared_metadata.store.table_reader import Clock
+from shared_metadata.store.writes import written
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -37,10 +40,12 @@ class GrantLeases:
 
     def __init__(self, dynamodb: DynamoDBClient, table: str, clock: Clock) -> None:
         self._dynamodb, self._table, self._clock = dynamodb, table, clock
+        self._actions = TableActions(table)
 
     def read(self, reference: str) -> Lease:
-        found = self._dynamodb.get_item(TableName=self._table, Key=_key(reference), ConsistentRead=True)
-        return _lease(found["Item"]) if "Item" in found else Lease()
+        key = items.to_item(keys.grant_lease(reference))
+        found = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        return _lease(items.from_item(found["Item"])) if "Item" in found else Lease()
 
     def is_held(self, lease: Lease) -> bool:
         return self.seconds_left(lease) > 0
@@ -55,7 +60,7 @@ class GrantLeases:
         if seen.version and seen.version != version:  # the owner has stored another secret since
             taken = replace(taken, former=(seen.version, *seen.former)[:FORMER_KEPT])
         condition = "(attribute_not_exists(#token) OR #token = :seen) AND (attribute_not_exists(#until) OR #until <= :now)"
-        return taken if self._put(reference, taken, condition, {":seen": _number(seen.token), ":now": _number(now)}) else None
+        return taken if self._put(reference, taken, condition, {":seen": seen.token, ":now": round(now, 3)}) else None
 
     def settle(self, reference: str, held: Lease, version: str, pending: str = "") -> None:
         """Ends the lease: `version` counts from here on. Without effect for a holder that another has followed.
@@ -64,40 +69,22 @@ class GrantLeases:
         """
         former = held.former if version == held.version else (held.version, *held.former)[:FORMER_KEPT]
         settled = replace(held, until=0.0, version=version, pending=pending, former=former)
-        self._put(reference, settled, "#token = :mine", {":mine": _number(held.token)})
+        self._put(reference, settled, "#token = :mine", {":mine": held.token})
 
     def _put(self, reference: str, lease: Lease, condition: str, more: dict[str, Any]) -> bool:
         expression, names, values = setting(
             {
-                "token": _number(lease.token),
-                "until": _number(lease.until),
-                "version": {"S": lease.version},
-                "pending": {"S": lease.pending},
-                "former": {"L": [{"S": version} for version in lease.former]},
+                "token": lease.token,
+                "until": round(lease.until, 3),
+                "version": lease.version,
+                "pending": lease.pending,
+                "former": list(lease.former),
             }
         )
-        try:
-            self._dynamodb.update_item(
-                TableName=self._table,
-                Key=_key(reference),
-                UpdateExpression=expression,
-                ConditionExpression=condition,
-                ExpressionAttributeNames=names,
-                ExpressionAttributeValues={**values, **more},
-            )
-        except self._dynamodb.exceptions.ConditionalCheckFailedException:
-            return False
-        return True
+        action = self._actions.update(keys.grant_lease(reference), expression, condition, names, {**values, **more})
+        return written(self._dynamodb, action, place=reference)
 
 
-def _key(reference: str) -> dict[str, Any]:
-    return {name: {"S": value} for name, value in keys.grant_lease(reference).items()}
-
-
-def _number(value: float) -> dict[str, Any]:
-    return {"N": f"{value:.3f}" if isinstance(value, float) else str(value)}
-
-
-def _lease(item: dict[str, Any]) -> Lease:
-    former = tuple(version["S"] for version in item["former"]["L"])
-    return Lease(int(item["token"]["N"]), float(item["until"]["N"]), item["version"]["S"], item["pending"]["S"], former)
+def _lease(values: Mapping[str, Any]) -> Lease:
+    former = tuple(values["former"])
+    return Lease(int(values["token"]), float(values["until"]), values["version"], values["pending"], former)

@@ -10,7 +10,7 @@ import subprocess
 import boto3
 import pytest
 
-from shared_metadata.store.actions import ERROR_CHARACTERS
+from shared_metadata.store.table_actions import ERROR_CHARACTERS
 from systems.iceberg.ownership import TOLD_ONLY, _give
 
 THERE = {
