@@ -20,7 +20,6 @@ from language.sql.query import OWN_COLUMNS, SourceQuery, WarehouseQuery
 from language.sql.typing import TypedQuery
 from language.text.diagnostics import Diagnostic, Problem, Span
 from language.text.nesting import too_deep
-from language.typed.beyond import beyond
 from language.typed.collected import own_columns, pinned_columns, whole_table
 from language.typed.cursors import check_cursor
 from language.typed.known import Known
@@ -215,6 +214,8 @@ class _Typing:
         seen = {ref.dataset for ref, _, place in uses if ref.column == "_deleted" and "_deleted" in place.text.lower()}
         edits, larger = with_edits(query.span, statement.edits, typed.edits), None
         if statement.larger is not None and not typed.problems:
+            from language.typed.beyond import beyond  # writing over into another dialect is a module that few programs need
+
             larger = beyond(statement, statement.larger, typed, self.known.columns_of(name), inputs, self._mistakes)
         return dataclasses.replace(statement, edits=edits, sees_deleted=tuple(sorted(seen)), beyond=larger)
 
