@@ -111,11 +111,14 @@ class Pacing:
             terminalreporter.write_line(f"left to `make test-deep` (or {CHOICE}=all .venv/bin/pytest <path>): {left}")
 
 
+def suite() -> str:
+    return os.environ.get(CHOICE) or "quick"
+
+
 def pacing() -> Pacing:
-    suite = os.environ.get(CHOICE) or "quick"
-    if suite not in SHARES:
-        raise pytest.UsageError(f"{CHOICE} is {suite!r}: it may be {', '.join(SHARES)}")
-    return Pacing(suite)
+    if suite() not in SHARES:
+        raise pytest.UsageError(f"{CHOICE} is {suite()!r}: it may be {', '.join(SHARES)}")
+    return Pacing(suite())
 
 
 def share(full: hypothesis.settings, of: float) -> hypothesis.settings:
@@ -175,6 +178,8 @@ def _settings(item: Any) -> tuple[Any, str]:
 
 
 def workers() -> int:
-    """One for each core, and two that wait for a clock or for other processes; each takes eight seconds of a core to begin."""
+    """One for each core, and two that wait for a clock or for other processes, which of the deep suite's tests more do; each takes
+    eight seconds of a core to begin, and a gigabyte.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return (cores or 1) + 2
+    return (cores or 1) + (2 if suite() == "quick" else 4)

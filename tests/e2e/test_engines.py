@@ -16,7 +16,7 @@ from tests.background import fresh_aws
 from tests.e2e.test_airline import Deployed
 from tests.spark_lake import real_spark
 
-pytestmark = [pytest.mark.xdist_group("engines"), pytest.mark.timeout(1500), pytest.mark.budget(600), pytest.mark.deep]
+pytestmark = [pytest.mark.timeout(1500), pytest.mark.budget(600), pytest.mark.deep]
 # What the reference program says otherwise in the SQL of an engine.
 SAID = {
     "athena": {
@@ -45,7 +45,7 @@ def write_program(folder: Path, engine: str) -> None:
     (folder / "program.sql").write_text(text)
 
 
-@pytest.fixture(scope="module", params=[*SAID])
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in SAID])
 def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -32,7 +32,7 @@ from tests.e2e.same_rows import as_json, lake_rows, redshift_rows, snowflake_row
 from tests.e2e.snowflake_account import opened, store_secret, written
 from tests.e2e.test_airline import MINUTE, Deployed
 
-pytestmark = [pytest.mark.xdist_group("warehouses"), pytest.mark.timeout(3000), pytest.mark.budget(600), pytest.mark.deep]
+pytestmark = [pytest.mark.timeout(3000), pytest.mark.budget(600), pytest.mark.deep]
 EVERY = timedelta(minutes=3)  # two warehouses have twice the batches of one
 # A view that keeps what has gone from its input, and sets rows aside.
 FLEET = """
@@ -158,7 +158,9 @@ def translated(text: str, warehouse: str, options: str, folder: Path) -> str:
     return found
 
 
-@pytest.fixture(scope="module", params=[*WAREHOUSES])
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(f"warehouse {name}")) for name in WAREHOUSES]
+)
 def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     folder = tmp_path_factory.mktemp(request.param)
     shutil.copytree(PROGRAM.parent / FOLDER, folder / FOLDER)
