@@ -110,6 +110,8 @@ CREATE FUNCTION extracted_epoch(text, date) RETURNS double precision IMMUTABLE L
 CREATE FUNCTION date_part(text, date) RETURNS double precision IMMUTABLE LANGUAGE sql AS $$ SELECT date_part($1, $2::timestamp) $$;
 CREATE FUNCTION days_between(date, date) RETURNS bigint IMMUTABLE LANGUAGE sql AS $$ SELECT ($1 OPERATOR(pg_catalog.-) $2)::bigint $$;
 CREATE OPERATOR - (LEFTARG = date, RIGHTARG = date, FUNCTION = days_between);
+-- https://docs.aws.amazon.com/redshift/latest/dg/r_CONCAT.html: NULL where one is
+CREATE FUNCTION concat(text, text) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT $1 || $2 $$;
 -- Numbers
 CREATE FUNCTION sign(double precision) RETURNS integer IMMUTABLE LANGUAGE sql AS $$ SELECT CASE WHEN $1 > 0 THEN 1 WHEN $1 < 0 THEN -1 WHEN $1 = 0 THEN 0 END $$;
 CREATE FUNCTION trunc(double precision, integer) RETURNS double precision IMMUTABLE LANGUAGE sql AS

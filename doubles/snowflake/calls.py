@@ -10,10 +10,17 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 # `error` of what is zero, and of two exact numbers an exact quotient of 12 digits behind the point, the most that Snowflake gives.
+# DuckDB divides as floating numbers do; of whole ones the whole part is therefore taken apart.
 MACROS = """
-CREATE MACRO atoll_quotient(v, a, b) AS v, (v, a DOUBLE, b DOUBLE) AS v,
-  (v, a DECIMAL(38, 12), b DECIMAL(38, 12)) AS CAST(v AS DECIMAL(38, 12));
-CREATE MACRO atoll_mean(v, a) AS v, (v, a DOUBLE) AS v, (v, a DECIMAL(38, 12)) AS CAST(v AS DECIMAL(38, 12));
+CREATE MACRO atoll_whole(a, b) AS
+  CAST(CAST(a AS HUGEINT) // CAST(b AS HUGEINT) AS DECIMAL(38, 12))
+  + CAST(CAST(CAST(a AS HUGEINT) % CAST(b AS HUGEINT) AS DOUBLE) / b AS DECIMAL(38, 12));
+CREATE MACRO atoll_quotient(v, a, b, sum) AS v, (v, a, b, sum DOUBLE) AS v,
+  (v, a, b, sum HUGEINT) AS CASE WHEN b <> 0 THEN atoll_whole(a, b) ELSE CAST(v AS DECIMAL(38, 12)) END,
+  (v, a, b, sum DECIMAL(38, 12)) AS
+  CASE WHEN b <> 0 AND a % 1 = 0 AND b % 1 = 0 THEN atoll_whole(a, b) ELSE CAST(v AS DECIMAL(38, 12)) END;
+CREATE MACRO atoll_mean(v, a) AS v, (v, a DOUBLE) AS v, (v, a DECIMAL(38, 12)) AS CAST(v AS DECIMAL(38, 12)),
+  (v, a HUGEINT) AS CAST(v AS DECIMAL(38, 12));
 CREATE MACRO atoll_plus(a, b) AS a + b, (a DATE, b DECIMAL(38, 0)) AS a + CAST(b AS INTEGER),
   (a DECIMAL(38, 0), b DATE) AS b + CAST(a AS INTEGER);
 CREATE MACRO atoll_minus(a, b) AS a - b, (a DATE, b DECIMAL(38, 0)) AS a - CAST(b AS INTEGER);
@@ -50,7 +57,7 @@ def _instead(node: exp.Expr) -> exp.Expr:
         if (found := node.args.get(part)) is not None and not isinstance(found, exp.Cast | exp.Literal):
             node.set(part, exp.cast(found, "INTEGER" if isinstance(node, exp.Pad) else "BIGINT"))
     if isinstance(node, exp.Add | exp.Sub) and not any(isinstance(one, exp.Interval) for one in (node.this, node.expression)):
-        return _macro("atoll_plus" if isinstance(node, exp.Add) else "atoll_minus", node.this, node.expression)
+        return _macro("atoll_plus" if isinstance(node, exp.Add) else "atoll_minus", node.this, node.expression, chosen_by=2)
     if isinstance(node, exp.Div):
         return _quotient(node.this, node.expression)
     if isinstance(node, exp.Avg) and not isinstance(node.parent, exp.Window):
@@ -88,15 +95,27 @@ def _of_name(node: exp.Expr) -> exp.Expr:
     return node
 
 
-def _macro(name: str, *arguments: exp.Expr) -> exp.Expr:
-    return exp.Anonymous(this=name, expressions=list(arguments))
+def _macro(name: str, *arguments: exp.Expr, chosen_by: int = 1) -> exp.Expr:
+    """A call of a macro that is chosen by the types of so many last arguments.
+
+    DuckDB chooses before it knows the type of what is computed over rows; as the element of a list it has one.
+    """
+    if not any(argument.find(exp.AggFunc, exp.Window) for argument in arguments[-chosen_by:]):
+        return exp.Anonymous(this=name, expressions=list(arguments))
+    parts = [f"p{number}" for number in range(len(arguments))]
+    given = [exp.PropertyEQ(this=exp.to_identifier(part), expression=one) for part, one in zip(parts, arguments, strict=True)]
+    called = exp.Anonymous(this=name, expressions=[exp.column(part, table="atoll_row") for part in parts])
+    each = exp.Lambda(this=called, expressions=[exp.to_identifier("atoll_row")])
+    listed = exp.Anonymous(this="list_transform", expressions=[exp.Array(expressions=[exp.Struct(expressions=given)]), each])
+    return exp.Anonymous(this="list_extract", expressions=[listed, exp.Literal.number(1)])
 
 
 def _quotient(one: exp.Expr, other: exp.Expr) -> exp.Expr:
     zero = exp.EQ(this=other.copy(), expression=exp.Literal.number(0))
     fails = exp.Anonymous(this="error", expressions=[exp.Literal.string("Division by zero")])
     divided = exp.Case(ifs=[exp.If(this=zero, true=fails)], default=exp.Div(this=one.copy(), expression=other.copy(), typed=False))
-    return _macro("atoll_quotient", divided, one, other)
+    # Nobody computes the sum: its type is the two numbers' common one, which chooses the macro.
+    return _macro("atoll_quotient", divided, one, other, exp.Add(this=one.copy(), expression=other.copy()))
 
 
 def _over(node: exp.Window) -> exp.Expr:

@@ -176,4 +176,4 @@ def columns(kinds: Sequence[str]) -> tuple[SchemaColumn, ...]:
 
 def table(kinds: Sequence[str]) -> str:
     """A name in a FROM clause that is that of its columns' types."""
-    return "lake.t." + "_".join(("rows", *(kind.partition("(")[0] for kind in kinds)))
+    return "lake.t." + "_".join(("some_rows", *(kind.partition("(")[0] for kind in kinds)))

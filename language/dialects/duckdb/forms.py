@@ -27,6 +27,8 @@ FORMS = Forms(
         # Of nothing but NULL its own function gives NULL.
         "count_true(boolean)": ("count(*) FILTER (WHERE _1)",),
         "count_true_or_null(boolean)": ("count_if(_1)", "countif(_1)"),
+        # Of a single infinite number or NaN its own is 0.
+        **{f"{name}(double)": () for name in ("stddev_pop", "var_pop")},
         "stddev_samp(double)": ("stddev_samp(_1)", "stddev(_1)"),
         "var_samp(double)": ("var_samp(_1)", "variance(_1)"),
         "mean(int)": ("avg(_1)", "mean(_1)"),

@@ -75,6 +75,8 @@ FORMS = Forms(
         "count_true_or_null(boolean)": (f"CASE WHEN count(_1) > 0 THEN {_TRUE} END",),
         "stddev_samp(double)": ("stddev_samp(_1)", "stddev(_1)"),
         "var_samp(double)": ("var_samp(_1)", "variance(_1)"),
+        # Its frame ends with the partition: https://docs.snowflake.com/en/sql-reference/functions/last_value
+        "last_value(any)": (),
     },
     type_name=lambda kind: TYPES.said(TYPES.read(kind)),
     tree=own_texts.tree,
