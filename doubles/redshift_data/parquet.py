@@ -31,7 +31,7 @@ _FITS: dict[str, Callable[[pa.DataType], bool]] = {
     "boolean": pa.types.is_boolean,
     "date": pa.types.is_date32,
     "timestamp without time zone": pa.types.is_timestamp,
-    "character varying": lambda kind: bool(pa.types.is_string(kind) or pa.types.is_large_string(kind)),
+    "character": lambda kind: bool(pa.types.is_string(kind) or pa.types.is_large_string(kind)),
     "bytea": lambda kind: bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind)),
 }
 

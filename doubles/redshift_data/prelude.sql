@@ -19,6 +19,13 @@ CREATE FUNCTION round(double precision, integer) RETURNS double precision IMMUTA
 CREATE FUNCTION _number(boolean) RETURNS bigint IMMUTABLE LANGUAGE sql AS $$ SELECT CASE WHEN $1 THEN 1 WHEN NOT $1 THEN 0 END $$;
 CREATE CAST (boolean AS bigint) WITH FUNCTION _number(boolean);
 CREATE FUNCTION getdate() RETURNS timestamp STABLE LANGUAGE sql AS $$ SELECT date_trunc('second', now() AT TIME ZONE 'UTC') $$;
+-- https://docs.aws.amazon.com/redshift/latest/dg/r_Examples_with_character_types.html: blanks at the end of a VARCHAR are none to `=`, GROUP BY
+-- and their like, and are kept, and counted by LEN. So a column is a bpchar, which PostgreSQL compares so, and which keeps them here where it becomes a text.
+UPDATE pg_cast SET castfunc = 0, castmethod = 'b' WHERE castsource = 'bpchar'::regtype AND casttarget IN ('text'::regtype, 'varchar'::regtype);
+CREATE FUNCTION length(bpchar) RETURNS integer IMMUTABLE LANGUAGE sql AS $$ SELECT pg_catalog.length($1::text) $$;
+CREATE FUNCTION char_length(bpchar) RETURNS integer IMMUTABLE LANGUAGE sql AS $$ SELECT pg_catalog.length($1::text) $$;
+CREATE FUNCTION character_length(bpchar) RETURNS integer IMMUTABLE LANGUAGE sql AS $$ SELECT pg_catalog.length($1::text) $$;
+CREATE FUNCTION collated(bpchar, text) RETURNS bpchar IMMUTABLE LANGUAGE sql AS $$ SELECT $1 $$;
 CREATE FUNCTION len(text) RETURNS integer IMMUTABLE LANGUAGE sql AS $$ SELECT char_length($1) $$;
 CREATE FUNCTION isnull(anyelement, anyelement) RETURNS anyelement IMMUTABLE LANGUAGE sql AS $$ SELECT coalesce($1, $2) $$;
 CREATE FUNCTION nvl2(anyelement, anycompatible, anycompatible) RETURNS anycompatible IMMUTABLE LANGUAGE sql AS
@@ -222,7 +229,7 @@ CREATE FUNCTION is_valid_json(text) RETURNS boolean IMMUTABLE LANGUAGE sql AS $$
 CREATE VIEW svv_columns AS
 SELECT table_schema::varchar AS table_schema, table_name::varchar AS table_name, column_name::varchar AS column_name,
        ordinal_position::integer AS ordinal_position,
-       (CASE data_type WHEN 'bytea' THEN 'binary varying' WHEN 'jsonb' THEN 'super' ELSE data_type END)::varchar AS data_type,
+       (CASE data_type WHEN 'bytea' THEN 'binary varying' WHEN 'jsonb' THEN 'super' WHEN 'character' THEN 'character varying' ELSE data_type END)::varchar AS data_type,
        character_maximum_length::integer AS character_maximum_length,
        numeric_precision::integer AS numeric_precision, numeric_scale::integer AS numeric_scale
 FROM information_schema.columns;

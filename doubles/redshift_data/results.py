@@ -13,7 +13,7 @@ from doubles.redshift_data.errors import StatementFailed, invalid
 from doubles.redshift_data.limits import MOST_RESULT_BYTES, MOST_ROW_BYTES, ROWS_A_PAGE
 from doubles.redshift_data.transaction import Outcome
 
-_NAMES = {"text": "varchar", "bytea": "varbyte", "jsonb": "super", "name": "varchar"}
+_NAMES = {"text": "varchar", "bpchar": "varchar", "bytea": "varbyte", "jsonb": "super", "name": "varchar"}
 
 
 def told(outcome: Outcome) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def _sizes(tokens: Sequence[Token], at: int) -> list[str]:
 def _type(name: str, kind: str, sizes: Sequence[str], token: Token) -> str:
     if kind in _VARCHAR:
         most = _bytes(sizes, DEFAULT_VARCHAR_BYTES, MOST_VARCHAR_BYTES)
-        return f"varchar({most}) CHECK (octet_length({name}) <= {most})"
+        return f"bpchar CHECK (octet_length({name}) <= {most})"
     if kind in _VARBYTE:
         return f"bytea CHECK (octet_length({name}) <= {_bytes(sizes, DEFAULT_VARBYTE_BYTES, MOST_VARBYTE_BYTES)})"
     if kind in ("DECIMAL", "NUMERIC"):

@@ -42,7 +42,13 @@ REFUSED = (
 )
 # Types of PostgreSQL's that Redshift refuses: https://docs.aws.amazon.com/redshift/latest/dg/c_unsupported-postgresql-datatypes.html
 NO_TYPES = frozenset(["BYTEA", "JSONB", "JSON", "UUID", "SERIAL", "BIGSERIAL", "MONEY", "XML", "INET", "CIDR"])
-OTHERWISE = {"OBJECT": "jsonb_build_object", "NVL": "coalesce", "JSON_SERIALIZE": "serialized", "SYSDATE": "localtimestamp"}
+OTHERWISE = {
+    "OBJECT": "jsonb_build_object",
+    "NVL": "coalesce",
+    "JSON_SERIALIZE": "serialized",
+    "SYSDATE": "localtimestamp",
+    "COLLATE": "collated",
+}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from shared_metadata.program import Expectation
 from shared_metadata.program.places import filled
 from shared_metadata.program.schema import SchemaColumn
 from systems.sql_warehouse.dialect import WarehouseSql, names
+from systems.sql_warehouse.merging import key_of
 
 
 def fails(sql: WarehouseSql, expectation: Expectation, bounds: Mapping[str, str]) -> str:
@@ -41,7 +42,6 @@ def put_aside(
     return sql.fill(aside, named, f"{query} UNION ALL SELECT {named} FROM {unread}" if unread else query)
 
 
-def twice(rows: str, sql: WarehouseSql, key: Sequence[str]) -> str:
+def twice(rows: str, sql: WarehouseSql, columns: Sequence[SchemaColumn], key: Sequence[str]) -> str:
     """Asks how many keys come twice, of which one is looked for."""
-    keys = ", ".join(map(sql.identifier, key))
-    return f"SELECT count(*) FROM (SELECT 1 AS one FROM {rows} GROUP BY {keys} HAVING count(*) > 1 LIMIT 1) AS r"
+    return f"SELECT count(*) FROM (SELECT 1 AS one FROM {rows} GROUP BY {key_of(sql, columns, key)} HAVING count(*) > 1 LIMIT 1) AS r"

@@ -30,6 +30,10 @@ class WarehouseSql(Protocol):
         """A program's SQL, whose texts are 'it''s', as the warehouse reads it."""
         ...
 
+    def told_apart(self, text: str) -> tuple[str, ...]:
+        """What differs where two texts differ that its `=` may take for one, without blanks or case.  text: as an expression."""
+        ...
+
     def type(self, type_name: str) -> str:
         """'decimal(10,2)' as its SQL writes it. Raises KeyError for one that it cannot keep."""
         ...
@@ -144,6 +148,11 @@ def table(sql: WarehouseSql, schema: str, name: str) -> str:
 def names(sql: WarehouseSql, columns: Sequence[SchemaColumn], alias: str = "") -> str:
     prefix = f"{alias}." if alias else ""
     return ", ".join(prefix + sql.identifier(column.name) for column in columns)
+
+
+def key_parts(sql: WarehouseSql, value: str, type_name: str) -> tuple[str, ...]:
+    """What is equal of two keys where they are the same.  value: an expression of this type, which a database joins by."""
+    return (value, *sql.told_apart(value)) if type_name == "string" else (value,)
 
 
 def create(sql: WarehouseSql, written: str, columns: Sequence[SchemaColumn]) -> str:

@@ -104,7 +104,7 @@ class SqlWarehouseDriver:
         keys = flow.key if flow.mode == Mode.MERGE and flow.kind != Kind.RESULT else ()
         # Which states are there is asked first: of a warehouse whose every statement sees the newest, the query sees no older ones.
         texts = [*self._schema(rows), create(self.sql, rows, kept), *([newest] if newest else ()), insert]
-        texts += [checking.twice(rows, self.sql, keys)] if keys else []
+        texts += [checking.twice(rows, self.sql, kept, keys)] if keys else []
         ran = session.run("rows", [*texts, f"SELECT count(*) FROM {rows}"])
         if keys:
             described.refuse_twins(work, int(session.rows(ran, -2)[0][0]))

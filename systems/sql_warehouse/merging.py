@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from shared_metadata.contract.own_columns import BATCH, DELETED
 from shared_metadata.program.schema import SchemaColumn
-from systems.sql_warehouse.dialect import WarehouseSql, names
+from systems.sql_warehouse.dialect import WarehouseSql, key_parts, names
 
 FAR_DAYS = 8  # a cursor that lies further ahead than any batch is long says nothing of which row is newer
 _TIMES = ("date", "timestamp", "timestamptz")
@@ -30,10 +30,15 @@ def delete_batch(sql: WarehouseSql, target: str, column: str, start: str, end: s
 
 def latest(sql: WarehouseSql, rows: str, columns: Sequence[SchemaColumn], key: Sequence[str], cursor: str) -> str:
     """One row for each key, that of the highest cursor; of several that are equal, any."""
-    keys, named = ", ".join(map(sql.identifier, key)), names(sql, columns)
-    order = f"{sql.identifier(cursor)} DESC NULLS LAST" if cursor else keys
-    number = f"row_number() OVER (PARTITION BY {keys} ORDER BY {order}) AS atoll_number"
+    named, order = names(sql, columns), f"{sql.identifier(cursor)} DESC NULLS LAST" if cursor else sql.identifier(key[0])
+    number = f"row_number() OVER (PARTITION BY {key_of(sql, columns, key)} ORDER BY {order}) AS atoll_number"
     return f"SELECT {named} FROM (SELECT {named}, {number} FROM {rows}) AS r WHERE atoll_number = 1"
+
+
+def key_of(sql: WarehouseSql, columns: Sequence[SchemaColumn], key: Sequence[str]) -> str:
+    """What rows with the same key are grouped by."""
+    types = {column.name: column.type for column in columns}
+    return ", ".join(part for name in key for part in key_parts(sql, sql.identifier(name), types[name]))
 
 
 @dataclass(frozen=True)
@@ -52,26 +57,28 @@ class Merge:
         sql, found = self.sql, list[str]()
         if left:
             newer = self._newer(left, "n", columns)
-            found += self._each(lambda same: sql.delete(left, rows, "n", f"{same} AND NOT {newer}"), left, "n")
-            found += self._each(lambda same: sql.delete(rows, left, "n", same), rows, "n")
+            found += self._each(columns, lambda same: sql.delete(left, rows, "n", f"{same} AND NOT {newer}"), left, "n")
+            found += self._each(columns, lambda same: sql.delete(rows, left, "n", same), rows, "n")
             marked = f"({self._stays('t', left, stored)} OR {self._marked('t', left, columns)})"
-            found += self._each(lambda same: sql.delete(left, target, "t", f"{same} AND {marked}"), left, "t")
+            found += self._each(columns, lambda same: sql.delete(left, target, "t", f"{same} AND {marked}"), left, "t")
         stays = self._stays("t", rows, stored)
         if stays != "false":
-            found += self._each(lambda same: sql.delete(rows, target, "t", f"{same} AND {stays}"), rows, "t")
+            found += self._each(columns, lambda same: sql.delete(rows, target, "t", f"{same} AND {stays}"), rows, "t")
         if left:
             sets = self._set(target, columns, start)
-            found += self._each(lambda same: sql.update(target, sets, left, "n", same), target, "n")
-        found += self._each(lambda same: sql.delete(target, rows, "n", same), target, "n")
+            found += self._each(columns, lambda same: sql.update(target, sets, left, "n", same), target, "n")
+        found += self._each(columns, lambda same: sql.delete(target, rows, "n", same), target, "n")
         return [*found, append(self.sql, target, rows, columns)]
 
-    def _each(self, statement: Callable[[str], str], one: str, other: str) -> list[str]:
+    def _each(self, columns: Sequence[SchemaColumn], statement: Callable[[str], str], one: str, other: str) -> list[str]:
         """The statement for keys that are equal, and for those of which a part is null."""
-        named = [(f"{one}.{self.sql.identifier(k)}", f"{other}.{self.sql.identifier(k)}") for k in self.key]
-        equal = " AND ".join(f"{a} = {b}" for a, b in named)
-        null = " OR ".join(f"{b} IS NULL" for _, b in named)
-        either = " AND ".join(f"({a} = {b} OR ({a} IS NULL AND {b} IS NULL))" for a, b in named)
-        return [statement(f"({equal})"), statement(f"(({null}) AND {either})")]
+        sql, types = self.sql, {column.name: column.type for column in columns}
+        named = [(f"{one}.{sql.identifier(k)}", f"{other}.{sql.identifier(k)}", types[k]) for k in self.key]
+        parts = [[*zip(key_parts(sql, a, kind), key_parts(sql, b, kind), strict=True)] for a, b, kind in named]
+        each = [" AND ".join(f"{a} = {b}" for a, b in of_one) for of_one in parts]
+        null = " OR ".join(f"{b} IS NULL" for _, b, _ in named)
+        either = " AND ".join(f"(({same}) OR ({a} IS NULL AND {b} IS NULL))" for same, (a, b, _) in zip(each, named, strict=True))
+        return [statement(f"({' AND '.join(each)})"), statement(f"(({null}) AND {either})")]
 
     def _stays(self, stored: str, incoming: str, columns: Sequence[SchemaColumn]) -> str:
         """Whether the stored row is newer than the incoming one; never null."""

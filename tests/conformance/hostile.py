@@ -50,6 +50,12 @@ VALUES = (
     "A" * 250,
 )
 
+# Texts that some database takes for one another: by its collation, without blanks at their ends, case, accents or what is not seen.
+ALIKE = (
+    *("", " ", "  ", "a", "a ", "a  ", " a", "A", "A ", "a\t", "a\n", "a\u00a0", "a\u200b", "ab", "AB", "a b", "aB "),
+    *("é", "e\u0301", "e", "É", "É ", "ß", "ss", "ẞ", "\u0131", "i", "I", "İ", "æ", "ae", "\uff41", "0", "0 ", "00", "\uff10"),
+)
+
 
 def literal(text: str) -> str:
     """As a program's author writes it in SQL."""

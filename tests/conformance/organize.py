@@ -278,6 +278,26 @@ class OrganizeConformance:
         lake.load(flights((1, None, 2.0), (1, "AA", 3.0)))
         assert sorted(r["delay"] for r in self.read(lake.cloud, FLIGHTS)) == [1.0, 2.0, 3.0]
 
+    def test_keys_that_a_database_may_take_for_one_are_several(self, lake: Lake) -> None:
+        """Loaded, updated, and left by a source; and those of a view."""
+        lake.collected(Mode.MERGE, key=("carrier",), cursor="delay")
+        lake.load(flights(*((n, text, 1.0) for n, text in enumerate(hostile.ALIKE))))
+        lake.load(flights(*((-n, text, 2.0) for n, text in enumerate(hostile.ALIKE) if n % 2)))
+        expected = {text: -n if n % 2 else n for n, text in enumerate(hostile.ALIKE)}
+        query = f"SELECT carrier, id, delay FROM {FLIGHTS}"
+        lake.view(query, Mode.MERGE, key=("carrier",))
+        lake.run(VIEW)
+        for dataset in (FLIGHTS, VIEW):
+            found = self.read(lake.cloud, dataset)
+            assert {row["carrier"]: row["id"] for row in found} == expected and len(found) == len(expected)
+
+    def test_a_key_that_left_takes_none_with_it_that_is_like_it(self, lake: Lake) -> None:
+        lake.collected(Mode.MERGE, key=("carrier",), cursor="delay")
+        lake.load(flights(*((n, text, 1.0) for n, text in enumerate(hostile.ALIKE))))
+        gone = [*hostile.ALIKE[::2]]
+        lake.load([], left=[{"carrier": text, "delay": 2.0} for text in gone])
+        assert {row["carrier"] for row in self.read(lake.cloud, FLIGHTS) if row["_deleted"]} == set(gone)
+
     def test_partitioned_tables_take_every_mode(self, lake: Lake) -> None:
         for mode, expected in ((Mode.APPEND, [1, 2, 2, 3]), (Mode.REPLACE, [2, 3]), (Mode.MERGE, [1, 2, 3])):
             dataset = f"lake.ops.by_{mode.lower()}"

@@ -38,6 +38,10 @@ class Served:
         workspace.warehouses = {WAREHOUSE: "STOPPED"}
         self.api.forget()
 
+    def without_case(self) -> None:
+        """Has the catalog compare texts without case, as one does whose administrator has said so."""
+        self.api.workspace.catalogs[CATALOG].connection.execute("SET GLOBAL default_collation = 'nocase'")
+
     def asked(self, query: str) -> list[dict[str, Any]]:
         """What another session reads, whose query is DuckDB's."""
         cursor = self.api.workspace.catalogs[CATALOG].connection.cursor()

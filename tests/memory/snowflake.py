@@ -48,6 +48,10 @@ class Served:
         self.api.account.warehouses[WAREHOUSE] = "STARTED"
         self.api.forget()
 
+    def without_case(self) -> None:
+        """Has the database compare texts without case, as one does whose administrator has said so."""
+        self.api.account.databases[DATABASE].connection.execute("SET GLOBAL default_collation = 'nocase'")
+
     def asked(self, query: str) -> list[dict[str, Any]]:
         """What another session reads, whose query is DuckDB's."""
         return self.arrow(query).to_pylist()

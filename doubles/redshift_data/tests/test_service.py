@@ -132,3 +132,20 @@ def test_two_that_only_add_rows_come_in_any_order(api: MemoryRedshift) -> None:
     ids = [api.execute_statement(Sql=f"INSERT INTO ops.t SELECT {n}", **WHERE)["Id"] for n in range(4)]
     assert {api.describe_statement(Id=id, WaitTimeSeconds=30)["Status"] for id in ids} == {"FINISHED"}
     assert values(api, run(api, "SELECT count(*) FROM ops.t")["Id"]) == [4]
+
+
+def test_blanks_at_the_end_of_a_text_are_kept_and_make_it_no_other(api: MemoryRedshift) -> None:
+    """https://docs.aws.amazon.com/redshift/latest/dg/r_Examples_with_character_types.html"""
+    rows = " UNION ALL ".join(f"SELECT '{one}'" for one in ("a", "a  ", "A", " a"))
+    ended = run(
+        api,
+        *("CREATE TABLE public.texts (s varchar(10))", f"INSERT INTO public.texts {rows}"),
+        "SELECT count(*) AS n FROM public.texts WHERE s = 'a'",
+        "SELECT count(*) AS n FROM (SELECT s FROM public.texts GROUP BY s) AS r",
+        "SELECT count(*) AS n FROM public.texts AS x JOIN public.texts AS y ON x.s = y.s",
+        "SELECT count(*) AS n FROM public.texts AS x JOIN public.texts AS y ON x.s = y.s AND COLLATE(x.s, 'case_sensitive') = "
+        "COLLATE(y.s, 'case_sensitive') AND LEN(x.s) = LEN(y.s)",
+        "SELECT sum(length(s) + octet_length(s || '.')) AS n FROM public.texts",
+    )
+    found = [values(api, part["Id"])[0] for part in ended["SubStatements"][2:]]
+    assert found[:4] == [2, 3, 6, 4] and int(found[4]) == (1 + 3 + 1 + 2) * 2 + 4

@@ -73,6 +73,13 @@ class DatabricksSql:
 
         return _ENCLOSED.sub(one, text)
 
+    def told_apart(self, text: str) -> tuple[str, ...]:
+        """Columns have the collation that catalog or schema say; bytes have none.
+
+        https://docs.databricks.com/aws/en/sql/language-manual/sql-ref-collation, …/functions/encode
+        """
+        return (f"encode({text}, 'UTF-8')",)
+
     def type(self, type_name: str) -> str:
         kind = parsed(type_name)
         return f"DECIMAL({','.join(map(str, kind.sizes))})" if kind.sizes else TYPES[kind.word]

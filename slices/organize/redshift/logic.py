@@ -51,6 +51,13 @@ class RedshiftSql:
     def spelled(self, text: str) -> str:
         return _ENCLOSED.sub(lambda found: found[0].replace("\\", "\\\\") if found[0].startswith("'") else found[0], text)
 
+    def told_apart(self, text: str) -> tuple[str, ...]:
+        """A database may be one without case, and blanks at the end are none to `=`, but to LEN.
+
+        https://docs.aws.amazon.com/redshift/latest/dg/r_COLLATE.html, …/r_Examples_with_character_types.html
+        """
+        return f"COLLATE({text}, 'case_sensitive')", f"LEN({text})"
+
     def type(self, type_name: str) -> str:
         kind = parsed(type_name)
         return f"DECIMAL({','.join(map(str, kind.sizes))})" if kind.sizes else TYPES[kind.word]

@@ -70,6 +70,13 @@ class SnowflakeSql:
 
         return _ENCLOSED.sub(one, text)
 
+    def told_apart(self, text: str) -> tuple[str, ...]:
+        """Columns have the collation that account, database or schema say (DEFAULT_DDL_COLLATION); bytes have none.
+
+        https://docs.snowflake.com/en/sql-reference/collation, …/functions/to_binary
+        """
+        return (f"TO_BINARY({text}, 'UTF-8')",)
+
     def type(self, type_name: str) -> str:
         kind = parsed(type_name)
         return f"NUMBER({','.join(map(str, kind.sizes))})" if kind.sizes else TYPES[kind.word]

@@ -33,6 +33,10 @@ class TestConformance(OrganizeConformance):
         found = sorted((row["id"], row["delay"], bool(row["_deleted"])) for row in self.read(lake.cloud, FLIGHTS))
         assert found == [(1, 2.0, True), (2, 5.0, False), (3, 2.0, False)]
 
+    def test_keys_are_several_where_the_catalog_compares_without_case(self, lake: Lake) -> None:
+        databricks().without_case()
+        self.test_keys_that_a_database_may_take_for_one_are_several(lake)
+
     def open_driver(self) -> Any:
         return open_driver
 
