@@ -66,7 +66,7 @@ def measure(runs: int) -> list[Start]:
     """Each function's starts, interleaved with those of its floor; one start of each is thrown away first."""
     functions = [("conductor", "conductor.handlers", CLIENTS["conductor"], True)]
     for declaration in installed().values():
-        module = f"slices.{declaration.id}.handlers"
+        module = f"{declaration.package}.handlers"
         for step in declaration.steps:
             control = step in CONTROL and not (declaration.stage == "organize" and step == "commit")
             functions.append((f"{declaration.id}.{step}", module, CLIENTS.get(step, CLIENTS["commit"]), control))

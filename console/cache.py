@@ -56,7 +56,7 @@ def _files(folder: str) -> Iterator[str]:
         for entry in sorted(found, key=lambda entry: entry.name):
             if entry.is_dir() and entry.name not in ("tests", "__pycache__"):
                 yield from _files(entry.path)
-            elif entry.name.endswith((".py", ".json")):
+            elif entry.name.endswith((".py", ".json", ".yaml")):
                 yield entry.path
 
 

@@ -75,8 +75,9 @@ def _stack(app: cdk.App, id: str, program: Program, settings: Settings, place: M
         return NetworkStack(app, _endpoints(program), settings, **place)
     if id == naming.CONDUCTOR_STACK:
         return ConductorStack(app, program, settings, **place)
-    slice_id = next(slice_.id for slice_ in installed().values() if slice_.stack_name == id)
-    made: cdk.Stack = importlib.import_module(f"slices.{slice_id}.stack").SliceStack(app, program, settings, **place)
+    slice_ = next(slice_ for slice_ in installed().values() if slice_.stack_name == id)
+    which = {"declaration": slice_} if slice_.code else {}  # of all whose stack is the same
+    made: cdk.Stack = importlib.import_module(f"{slice_.package}.stack").SliceStack(app, program, settings, **which, **place)
     return made
 
 

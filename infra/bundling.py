@@ -60,7 +60,7 @@ class Bundle:
 
     name: for people.  code: folders of packages, e.g. 'slices/collect/postgres', as `code_folder` finds them.
     requirements: a requirements file, or None.  data: with the packages that only steps over data import.
-    services: of AWS's, those that its code calls beside those of every slice.
+    services: of AWS's, those that its code calls beside those of every slice.  made: files that are made for it, path ▸ text.
     """
 
     name: str
@@ -69,6 +69,7 @@ class Bundle:
     data: bool = True
     platform: Platform = LAMBDA
     services: tuple[str, ...] = ()
+    made: tuple[tuple[str, str], ...] = ()
 
     @cached_property
     def wanted(self) -> tuple[str, ...]:
@@ -105,6 +106,8 @@ class Bundle:
         found = hashlib.sha256(self._packages_digest.encode())
         for file, name in self.files():
             found.update(f"{name}\0".encode() + file.read_bytes() + b"\0")
+        for name, text in self.made:
+            found.update(f"{name}\0{text}\0".encode())
         return found.hexdigest()[:32]
 
     @cached_property
@@ -133,6 +136,9 @@ class Bundle:
         for file, name in self.files():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, folder / name)
+        for name, text in self.made:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, encoding="utf-8")
         if self.wanted:
             for top in sorted({name.split("/")[0] for _, name in self.files()}):
                 _compile(folder / top, folder, self.platform.python)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from infra.bundling import Bundle, code_folder
@@ -14,9 +16,18 @@ def slice_bundle(declaration: Slice, settings: Settings, *, data: bool) -> Bundl
     """The slice's own folder, what all slices share, the systems that it declares, and the packages its requirements name."""
     folder = f"slices/{declaration.stage}/{declaration.system}"
     shared = ("shared_metadata", *(f"systems/{name}" for name in declaration.systems))
-    requirements = None if settings.host_dependencies else requirements_of(folder)
+    requirements = None if settings.host_dependencies else requirements_of(declaration.package.replace(".", "/"))
     name = f"{naming.state_machine(declaration.id)}-{'data' if data else 'control'}"
-    return Bundle(name, (*shared, folder), requirements, data, services=declaration.services)
+    code = shared if declaration.code else (*shared, folder)
+    return Bundle(name, code, requirements, data, services=declaration.services, made=_made(declaration))
+
+
+def _made(declaration: Slice) -> tuple[tuple[str, str], ...]:
+    if not declaration.bundled:
+        return ()
+    module, _, function = declaration.bundled.partition(":")
+    made: Mapping[str, str] = getattr(importlib.import_module(module), function)(declaration.system)
+    return tuple(sorted(made.items()))
 
 
 def requirements_of(folder: str) -> Path:

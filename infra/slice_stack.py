@@ -132,13 +132,13 @@ class SliceStack(AtollStack):
         self, name: str, memory_mb: int, timeout_seconds: int, tmp_mb: int, data: bool, *, rows: bool = False
     ) -> AtollFunction:
         """A function, of these sizes unless the installation says others.  rows: what that says of the slice holds for it too."""
-        folder, sizes = f"slices/{self.declaration.stage}/{self.declaration.system}", self.settings.sizes
+        sizes = self.settings.sizes
         memory_mb = sizes.memory_mb(self.declaration.id, name, memory_mb, rows=rows)
         tmp_mb = sizes.tmp_mb(self.declaration.id, name, tmp_mb, rows=rows)
         self._given[name] = {"memory_mb": memory_mb, "tmp_mb": tmp_mb, "seconds": timeout_seconds}
         wanted = FunctionSettings(
             naming.function(self.declaration.id, name),
-            f"{folder.replace('/', '.')}.handlers.{name}",
+            f"{self.declaration.package}.handlers.{name}",
             slice_bundle(self.declaration, self.settings, data=data),
             memory_mb,
             timeout_seconds,

@@ -1,41 +1,71 @@
-"""Finds the slices: a folder `slices/<stage>/<system>/` with a `slice.py` is a slice; of Atoll's own and of the current folder's."""
+"""Finds the slices: folders `slices/<stage>/<system>/` with a `slice.py` or a `manifest.yaml`, Atoll's and the current folder's."""
 
 from __future__ import annotations
 
 import importlib
+import keyword
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.errors import DefinitionError
+from systems.rest.declared import declared
 
 FOLDER = Path(__file__).parent
 OWN = Path("slices")  # of a project
+CODE, MANIFEST = "slice.py", "manifest.yaml"
+_SYSTEM = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @cache
 def installed() -> dict[str, Slice]:
     """Every slice's declaration by its id, e.g. 'collect.salesforce'. Raises DefinitionError for a folder that cannot be one."""
-    found = {}
-    for file in (*sorted(FOLDER.glob("*/*/slice.py")), *_own()):
+    found: dict[str, Slice] = {}
+    for file in (*_declarations(FOLDER), *_own()):
         stage, system = file.parts[-3:-1]
         if f"{stage}.{system}" in found:
             remedy = "give the folder another name: a slice does not replace one of Atoll's"
             raise DefinitionError(f"there is a slice {stage}.{system} already", place=str(file), remedy=remedy)
-        declared = importlib.import_module(f"slices.{stage}.{system}.slice").SLICE
-        if declared.id != f"{stage}.{system}":
-            remedy = "a slice's folder is slices/<stage>/<system>/ as its slice.py says"
-            raise DefinitionError(f"the slice calls itself {declared.id}", place=str(file), remedy=remedy)
-        found[declared.id] = declared
+        found[f"{stage}.{system}"] = _of_manifest(file) if file.name == MANIFEST else _of_code(file)
     return found
+
+
+def _of_code(file: Path) -> Slice:
+    stage, system = file.parts[-3:-1]
+    found: Slice = importlib.import_module(f"slices.{stage}.{system}.slice").SLICE
+    if found.id != f"{stage}.{system}":
+        remedy = "a slice's folder is slices/<stage>/<system>/ as its slice.py says"
+        raise DefinitionError(f"the slice calls itself {found.id}", place=str(file), remedy=remedy)
+    return found
+
+
+def _of_manifest(file: Path) -> Slice:
+    """The slice of a folder that has no code; what its manifest says is read when it is needed."""
+    stage, system = file.parts[-3:-1]
+    if stage != "collect":
+        raise DefinitionError(
+            "a manifest describes a source", place=str(file), remedy=f"put the folder into slices/collect/: {system}"
+        )
+    if not _SYSTEM.fullmatch(system) or keyword.iskeyword(system):
+        remedy = "call the folder by small letters, digits and _, the first a letter"
+        raise DefinitionError(f"{system} can be no system's name", place=str(file), remedy=remedy)
+    return declared(system)
+
+
+def _declarations(folder: Path) -> Iterator[Path]:
+    """What declares each slice below a folder: its code, or else its manifest."""
+    code = sorted(folder.glob(f"*/*/{CODE}"))
+    yield from code
+    yield from (file for file in sorted(folder.glob(f"*/*/{MANIFEST}")) if file.with_name(CODE) not in code)
 
 
 def _own() -> Iterator[Path]:
     """The declarations in the current folder's `slices/`, whose packages Python then finds beside Atoll's."""
     if OWN.resolve() == FOLDER.resolve():
         return
-    for file in sorted(OWN.glob("*/*/slice.py")):
+    for file in _declarations(OWN):
         stage = file.parts[-3]
         if not (FOLDER / stage / "__init__.py").is_file():
             stages = ", ".join(sorted(folder.parent.name for folder in FOLDER.glob("*/__init__.py")))

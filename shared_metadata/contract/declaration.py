@@ -100,6 +100,9 @@ class Slice:
         `tasks.options.TaskOptions`.
     services: of AWS's, those that its functions call beside those of every slice (DynamoDB, S3, Secrets Manager), as an endpoint
         of a VPC names them.
+    code: COLLECT: the package that has its handlers, its stack and its requirements, where its own folder holds no code; else ''.
+    bundled: 'module:function' of what its functions' bundles hold beside code: it takes the system, and gives file ▸ text. '' for
+        nothing.
     steps: the names of its handlers: those of a batch in their order, then 'discover' if it can look at a connection's tables,
         'landed' (organize, harness), which tells what of batches is there, and 'maintain' if it looks after a warehouse's tables.
     """
@@ -122,6 +125,13 @@ class Slice:
     services: tuple[str, ...] = ()
     waits: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
+    code: str = ""
+    bundled: str = ""
+
+    @property
+    def package(self) -> str:
+        """Where its handlers and its stack are."""
+        return self.code or f"slices.{self.stage}.{self.system}"
 
     @property
     def id(self) -> str:

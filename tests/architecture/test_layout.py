@@ -54,7 +54,8 @@ def test_every_slice_has_the_same_files() -> None:
 def test_a_slices_folder_is_its_registration() -> None:
     from slices.registry import installed
 
-    assert set(installed()) == {f"{s.parent.name}.{s.name}" for s in SLICES}
+    of_manifests = [file.parent for file in (ROOT / "slices").glob("*/*/manifest.yaml")]
+    assert of_manifests and set(installed()) == {f"{s.parent.name}.{s.name}" for s in (*SLICES, *of_manifests)}
 
 
 def test_only_stacks_infra_and_the_app_import_the_cdk() -> None:

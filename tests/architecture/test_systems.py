@@ -38,7 +38,7 @@ def systems_imported(folder: Path) -> set[str]:
 @pytest.mark.parametrize("name", installed())
 def test_a_slice_declares_the_systems_that_it_imports_and_its_bundles_hold_these(name: str) -> None:
     declaration = installed()[name]
-    wanted = systems_imported(ROOT / "slices" / declaration.stage / declaration.system)
+    wanted = systems_imported(ROOT / declaration.package.replace(".", "/"))
     assert wanted == set(declaration.systems)
     for data in (False, True):
         files = [name for _, name in slice_bundle(declaration, Settings(), data=data).files()]

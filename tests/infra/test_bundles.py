@@ -33,8 +33,7 @@ def bundles() -> Iterator[tuple[Bundle, str]]:
     yield Bundle("conductor", ("shared_metadata", "conductor"), REQUIREMENTS, data=False), "conductor.handlers"
     for declaration in installed().values():
         for data in (False, True):
-            handlers = f"slices.{declaration.stage}.{declaration.system}.handlers"
-            yield slice_bundle(declaration, Settings(), data=data), handlers
+            yield slice_bundle(declaration, Settings(), data=data), f"{declaration.package}.handlers"
 
 
 def case(bundle: Bundle, handlers: str, *, deep: bool):

@@ -1,0 +1,1 @@
+"""REST APIs that a manifest describes, in Airbyte's declarative format; one interpreter for all of them."""

@@ -1,0 +1,208 @@
+"""Reads an API as its manifest says, for a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from itertools import chain
+from typing import Any
+
+from shared_metadata.contract.collect import Extracted, ExtractRequest, Source, TablePlan, Window
+from shared_metadata.contract.parquet.duckdb_types import duckdb_type
+from shared_metadata.contract.runtime.deadline import Deadline
+from shared_metadata.contract.secrets.rotating_grant import OPTION, RotatingGrant
+from shared_metadata.contract.sizes import Size
+from shared_metadata.drift.changes import source_name
+from shared_metadata.drift.column_values import SAMPLE_ROWS, ColumnValues, sampled
+from shared_metadata.errors import DefinitionError
+from shared_metadata.program import Connection, Flow, Mask, Mode, Table
+from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.spelling import did_you_mean
+from systems.rest.columns import columns_of, key_fields
+from systems.rest.document import Document
+from systems.rest.manifest import Node
+from systems.rest.options import config_of
+from systems.rest.parquet_files import path_of
+from systems.rest.portions import Portion, Span
+from systems.rest.reader import Reader
+from systems.rest.records import is_plain
+from systems.rest.sending import Sending
+from systems.rest.window import BEYOND, cursor_text, taken
+
+BATCH = SchemaColumn("_batch", "timestamptz")
+NUMBERED = ("PageIncrement", "OffsetIncrement")
+GrantOf = Callable[..., RotatingGrant]
+
+
+class RestSource(Source):
+    """One connection, while one step works. aws: the boto3 session that Parquet is written with; only `extract` needs it.
+
+    grant_of: the grant in a secret, by its reference and the place that errors name.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        secret: Mapping[str, Any],
+        document: Document,
+        aws: Any = None,
+        grant_of: GrantOf | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._place = f"connection {connection.name} ({connection.position})"
+        self._document, self._aws, self._clock = document, aws, clock
+        self._config = config_of(connection, secret, document)
+        self._lag = int(connection.options.get("lag", 60))
+        self._reference = str(connection.options.get("secret") or "")
+        rotates = connection.options.get(OPTION) is True
+        self._grant = grant_of(self._reference, place=self._place) if rotates and grant_of else None
+        self._sending, self._answers = Sending(self._place), False
+
+    # -- what `atoll discover` and drift ask
+
+    def tables(self) -> list[str]:
+        self._check()
+        return sorted(self._document["streams"])
+
+    def describe(self, tables: Sequence[str]) -> dict[str, Schema | None]:
+        self._check()
+        return {name: Schema(self._columns(name)) if name in self._document["streams"] else None for name in tables}
+
+    def sample(self, table: str, column: SchemaColumn) -> ColumnValues:
+        stream, reader, beyond = self._document["streams"][table], self._reader(self._clock()), self._clock() + BEYOND
+        portions = reader.portions.of(stream, Span(None, beyond, beyond))
+        found = chain.from_iterable(reader.records(stream, portion) for portion in portions)
+        values = [record.get(source_name(column)) for record, _ in zip(found, range(SAMPLE_ROWS), strict=False)]
+        return sampled(column.type, values)
+
+    def sizes(self, tables: Sequence[str]) -> dict[str, Size]:
+        """No API tells."""
+        return {name: Size() for name in tables if name in self._document["streams"]}
+
+    # -- what a batch asks
+
+    def schema(self, flow: Flow, table: Table) -> Schema:
+        self._stream(flow, table)
+        self._check()
+        by_source = {column.source: column for column in self._columns(table.source)}
+        wanted = [(column.name, _unquoted(column.source)) for column in flow.columns] or [
+            (c.name, c.source) for c in by_source.values()
+        ]
+        columns = []
+        for name, source in wanted:
+            if name in table.masked(Mask.DROP):
+                continue
+            known = by_source.get(source) or next((c for c in by_source.values() if c.name == source.lower()), None)
+            if known is None:
+                remedy = did_you_mean(source, by_source) + "change the program"
+                raise DefinitionError(f"{table.source} has no column {source}", place=_at(flow, table), remedy=remedy)
+            columns.append(replace(known, name=name, type=flow.casts.get(name, known.type)))
+        if not columns:
+            raise DefinitionError(f"MASK drops every column of {table.source}", place=_at(flow, table), remedy="leave one")
+        return Schema((*columns, BATCH))
+
+    def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
+        """One part, of all portions: an API's rate is limited, whoever asks."""
+        stream, reader = self._stream(flow, table), self._reader(window.interval.end)
+        cursor = self._cursor(flow, table, schema) if flow.mode == Mode.MERGE and flow.cursor else None
+        wanted = taken(flow.mode, window, stream, cursor, self._lag, self._clock())
+        portions = [*reader.portions.of(stream, wanted.span)]
+        if wanted.changes and (not portions or (len(portions) == 1 and self._is_empty(reader, stream, portions[0]))):
+            return None
+        known = {column.source: column for column in self._columns(table.source)}
+        fields = {c.source: duckdb_type(c.type) for c in schema.columns if c.source}
+        beside = {cursor.source} if cursor else set()
+        beside |= {source for source in known if source.lower() in flow.filter.lower()}
+        fields |= {source: duckdb_type(known[source].type) for source in sorted(beside - {*fields})}
+        path = reader.field_path(stream)
+        part = {
+            "portions": [[dict(one.partition), dict(one.window), dict(one.extra)] for one in portions],
+            "fields": fields,
+            "field_path": path,
+            "path": path_of(path, plain=is_plain(stream)),
+            "cut": asdict(wanted.cut),
+        }
+        return TablePlan((part,), cursor_text(window))
+
+    def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
+        from systems.rest.extracting import Extraction
+        from systems.rest.parquet_files import ParquetFiles
+
+        stream, files = self._stream(request.flow, request.table), ParquetFiles(self._aws, request, _at(request.flow, request.table))
+        reader = self._reader(request.window.interval.end)
+        try:
+            return Extraction(reader, stream, request, files, key_fields(stream), self._numbered(stream)).run(resume, deadline)
+        finally:
+            files.close()
+
+    def close(self) -> None:
+        self._sending.close()
+
+    # -- the pieces
+
+    def _check(self) -> None:
+        """Asks the API once a step, so that a credential that is refused is told before anything else."""
+        if self._answers or not self._document["streams"]:
+            return
+        name = next(iter([*self._document["check"], *self._document["streams"]]))
+        stream, reader = self._document["streams"][name], self._reader(self._clock())
+        if portion := next(reader.portions.of(stream, None), None):
+            reader.page(stream, portion, reader.first_token(stream))
+        self._answers = True
+
+    def _reader(self, now: datetime) -> Reader:
+        return Reader(
+            self._config,
+            now,
+            self._sending.send,
+            hosts=self._document["hosts"],
+            place=self._place,
+            reference=self._reference,
+            grant=self._grant,
+        )
+
+    def _stream(self, flow: Flow, table: Table) -> Mapping[str, Node]:
+        return stream_of(self._document, flow, table)
+
+    def _columns(self, name: str) -> tuple[SchemaColumn, ...]:
+        types = (self._document["tables"].get(name) or {}).get("types") or {}
+        return columns_of(self._document["streams"][name], types)
+
+    def _cursor(self, flow: Flow, table: Table, schema: Schema) -> SchemaColumn:
+        found = (column for column in (*schema.columns, *self._columns(table.source)) if column.name == flow.cursor)
+        if (column := next(found, None)) is None:
+            raise DefinitionError(f"{table.source} has no column {flow.cursor}", place=_at(flow, table), remedy="change CURSOR")
+        return column
+
+    def _numbered(self, stream: Mapping[str, Node]) -> bool:
+        """Whether pages are numbers or offsets, by the overlay or else by what the manifest calls them."""
+        said = (self._document["tables"].get(stream["name"]) or {}).get("pages")
+        strategy = (stream["retriever"].get("paginator") or {}).get("pagination_strategy") or {}
+        return said == "numbers" if said else strategy.get("type") in NUMBERED
+
+    @staticmethod
+    def _is_empty(reader: Reader, stream: Mapping[str, Node], portion: Portion) -> bool:
+        page = reader.page(stream, portion, reader.first_token(stream))
+        return not page.records and page.following is None
+
+
+def stream_of(document: Document, flow: Flow, table: Table) -> Mapping[str, Node]:
+    """A table's stream. Raises DefinitionError for one that the manifest has not, or that is not read here."""
+    if why := document["left_out"].get(table.source):
+        remedy = "leave it out: what a manifest says in these words is not read yet"
+        raise DefinitionError(f"{table.source} is not covered: {why}", place=_at(flow, table), remedy=remedy)
+    if table.source not in document["streams"]:
+        remedy = did_you_mean(table.source, document["streams"]) + "change the program, or the manifest"
+        raise DefinitionError(f"the manifest has no stream {table.source}", place=_at(flow, table), remedy=remedy)
+    return document["streams"][table.source]  # type: ignore[no-any-return]
+
+
+def _at(flow: Flow, table: Table) -> str:
+    return f"{flow.position}: {table.dataset.removesuffix(':staged')}"
+
+
+def _unquoted(text: str) -> str:
+    """A column's name at the source, of the program's SQL."""
+    stripped = text.strip()
+    return stripped[1:-1].replace('""', '"') if stripped.startswith('"') else stripped

@@ -1,0 +1,55 @@
+"""What of the format is interpreted. A stream that uses anything else is refused by its name before it is ever read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from systems.rest.manifest import components
+
+INTERPRETED = frozenset(
+    {
+        *(
+            "DeclarativeStream",
+            "SimpleRetriever",
+            "HttpRequester",
+            "RequestOption",
+            "RequestPath",
+            "InlineSchemaLoader",
+            "JsonDecoder",
+        ),
+        *("RequestBodyJsonObject", "RequestBodyGraphQL", "RequestBodyUrlEncodedForm", "RequestBodyPlainText"),
+        *(
+            "RecordSelector",
+            "DpathExtractor",
+            "RecordFilter",
+            "AddFields",
+            "AddedFieldDefinition",
+            "RemoveFields",
+            "DpathFlattenFields",
+        ),
+        *("KeysToLower", "NoPagination", "DefaultPaginator", "CursorPagination", "PageIncrement", "OffsetIncrement"),
+        *("DatetimeBasedCursor", "MinMaxDatetime", "ListPartitionRouter", "SubstreamPartitionRouter", "ParentStreamConfig"),
+        *("NoAuth", "ApiKeyAuthenticator", "BearerAuthenticator", "BasicHttpAuthenticator", "OAuthAuthenticator", "Bearer", "ApiKey"),
+        *(
+            "SessionTokenAuthenticator",
+            "SelectiveAuthenticator",
+            "DefaultErrorHandler",
+            "CompositeErrorHandler",
+            "HttpResponseFilter",
+        ),
+        *("ConstantBackoffStrategy", "ExponentialBackoffStrategy", "WaitTimeFromHeader", "WaitUntilTimeFromHeader"),
+        "LegacyToPerPartitionStateMigration",  # of a state that is not used here
+    }
+)
+
+
+def not_interpreted(stream: Mapping[str, Any]) -> tuple[str, ...]:
+    """The words of the format that a stream uses and that are not interpreted, in order; none where it can be read."""
+    return tuple(sorted(set(_unknown(stream))))
+
+
+def _unknown(stream: Mapping[str, Any]) -> Iterator[str]:
+    for found in components(stream):
+        if found["type"][:1].isupper() and found["type"] not in INTERPRETED:
+            yield found["type"]

@@ -1,0 +1,99 @@
+"""A source's document: its manifest resolved and looked through, with its overlay; made where a program is deployed, of YAML."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from shared_metadata.errors import DefinitionError
+from systems.rest.columns import why_no_columns
+from systems.rest.covered import not_interpreted
+from systems.rest.manifest import Node, streams_of
+
+MANIFEST, OVERLAY, DOCUMENT = "manifest.yaml", "overlay.yaml", "manifest.json"
+FOLDER = "slices/collect"
+OWN = Path(__file__).resolve().parents[2]
+TABLE_WORDS = frozenset({"types", "pages"})
+Document = Mapping[str, Any]
+
+
+def folder_of(system: str) -> Path:
+    """Atoll's own folder of a source, or else the project's in the current folder."""
+    own = OWN / FOLDER / system
+    return own if own.is_dir() else Path(FOLDER, system)
+
+
+@cache
+def document_of(system: str) -> Document:
+    """What a function's bundle holds of a source; elsewhere it is made of the folder. Raises DefinitionError."""
+    folder = folder_of(system)
+    made = folder / DOCUMENT
+    return json.loads(made.read_text(encoding="utf-8")) if made.is_file() else read(folder)
+
+
+def bundled(system: str) -> dict[str, str]:
+    """What the functions' bundles hold beside code: name ▸ text."""
+    return {f"{FOLDER}/{system}/{DOCUMENT}": json.dumps(read(folder_of(system)), sort_keys=True)}
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The document of a folder with a manifest, and perhaps an overlay: {'streams', 'left_out', 'spec', 'check', 'hosts', 'tables'}.
+
+    left_out: stream ▸ why it is no table here. Raises DefinitionError, with its place, for what cannot be read.
+    """
+    manifest, overlay = _yaml(folder / MANIFEST), _yaml(folder / OVERLAY)
+    place = str(folder / MANIFEST)
+    try:
+        streams = streams_of(manifest)
+    except DefinitionError as error:
+        raise DefinitionError(error.what, place=place, remedy=error.remedy) from None
+    left_out = {name: why for name, stream in streams.items() if (why := _why_not(stream))}
+    _check_overlay(overlay, streams, str(folder / OVERLAY))
+    return {
+        "streams": {name: stream for name, stream in streams.items() if name not in left_out},
+        "left_out": left_out,
+        "spec": ((manifest.get("spec") or {}).get("connection_specification") or {}),
+        "check": [name for name in (manifest.get("check") or {}).get("stream_names") or [] if name not in left_out],
+        "hosts": overlay.get("hosts") or [],
+        "tables": overlay.get("tables") or {},
+    }
+
+
+def _why_not(stream: Mapping[str, Node]) -> str:
+    return ", ".join(not_interpreted(stream)) or why_no_columns(stream)
+
+
+def _check_overlay(overlay: Mapping[str, Any], streams: Mapping[str, Node], place: str) -> None:
+    for wrong in _wrong_in(overlay, streams):
+        raise DefinitionError(wrong, place=place, remedy="see systems/rest/README.md for what an overlay says")
+
+
+def _wrong_in(overlay: Mapping[str, Any], streams: Mapping[str, Node]) -> Iterator[str]:
+    yield from (f"an overlay has no `{name}`" for name in overlay if name not in ("hosts", "tables"))
+    for name, said in (overlay.get("tables") or {}).items():
+        if name not in streams:
+            yield f"the manifest has no stream {name}"
+        yield from (f"a table of an overlay has no `{word}`" for word in said if word not in TABLE_WORDS)
+        if said.get("pages", "numbers") not in ("numbers", "values"):
+            yield f"`pages` of {name} is neither numbers nor values"
+
+
+def _yaml(file: Path) -> dict[str, Any]:
+    import yaml
+
+    if not file.is_file() and file.name == OVERLAY:
+        return {}
+    try:
+        found = yaml.load(file.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    except (OSError, UnicodeDecodeError) as error:
+        raise DefinitionError(f"it cannot be read: {type(error).__name__}", place=str(file), remedy="put a text file there") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else str(file)
+        raise DefinitionError("it is no YAML", place=place, remedy="correct it there") from None
+    if not isinstance(found, dict):
+        raise DefinitionError("it is no mapping of names to what they mean", place=str(file), remedy="compare it with the format")
+    return found

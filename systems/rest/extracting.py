@@ -1,0 +1,140 @@
+"""Extracts one part of a table: page after page of each portion, until done or the deadline is near.
+
+Resume token: {'portion', 'page', 'begun', 'files', 'pages', 'seen', 'before', 'passes', 'held'}; `page` is the API's own.
+Rows that move between numbered pages while these are read would be left out: a portion of several such pages is read again until
+two passes after one another bring the same records, and the last one is taken. `seen` is a digest of the pass's records, `before` of
+the former one's, and `held` are the files of the pass, which count only when it is the last.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from shared_metadata.contract.collect import Extracted, ExtractRequest
+from shared_metadata.contract.runtime.deadline import Deadline
+from shared_metadata.errors import RetryLater
+from systems.rest.manifest import Node
+from systems.rest.parquet_files import ParquetFiles, page_text
+from systems.rest.portions import Portion
+from systems.rest.reader import Page, Reader
+from systems.rest.records import is_plain
+
+GROUP_PAGES, GROUP_BYTES = 50, 64 << 20
+MOST_PASSES = 10
+DIGESTS = 1 << 64
+FIRST: Mapping[str, Any] = {"portion": 0, "page": None, "begun": False, "files": 0, "pages": 0, "seen": "0", "before": ""}
+FIRST = {**FIRST, "passes": 1, "held": []}
+Token = dict[str, Any]
+
+
+class Moving(RetryLater):
+    """Records move between pages faster than these can be read."""
+
+
+class Extraction:
+    """key: fields that tell records apart; none where the whole record does.  numbered: pages are numbers, or offsets."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        stream: Mapping[str, Node],
+        request: ExtractRequest,
+        files: ParquetFiles,
+        key: Sequence[str],
+        numbered: bool,
+    ) -> None:
+        self._reader, self._stream, self._files, self._key, self._numbered = reader, stream, files, key, numbered
+        self._portions: Sequence[Sequence[Any]] = request.part["portions"]
+        self._field_path: Sequence[str] = request.part["field_path"]
+        self._plain = is_plain(stream)
+        self._kept: list[Path] = []  # pages that are taken
+        self._passing: list[Path] = []  # pages of a pass that may have to be read again
+        self._done: list[Mapping[str, Any]] = []
+        self._bytes, self._pages = 0, 0
+
+    def run(self, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
+        self._at: Token = copy.deepcopy(dict(resume or FIRST))
+        self._saved = copy.deepcopy(self._at)
+        with tempfile.TemporaryDirectory(prefix="rest-") as folder:
+            self._folder = Path(folder)
+            try:
+                while self._left():
+                    self._one_page()
+                    if deadline.near:
+                        break
+                    if len(self._kept) + len(self._passing) >= GROUP_PAGES or self._bytes >= GROUP_BYTES:
+                        self._flush()
+            except RetryLater as error:
+                if isinstance(error, Moving) or not self._pages:
+                    raise
+                self._flush()
+                return Extracted(tuple(self._done), self._saved)
+            self._flush()
+        return Extracted(tuple(self._done), self._saved if self._left() else None)
+
+    def _left(self) -> bool:
+        return bool(self._at["portion"] < len(self._portions))
+
+    def _one_page(self) -> None:
+        at, portion = self._at, Portion(*self._portions[self._at["portion"]])
+        token = at["page"] if at["begun"] else self._reader.first_token(self._stream)
+        page = self._reader.page(self._stream, portion, token)
+        self._keep(portion, page)
+        at["pages"] += 1
+        self._pages += 1
+        if self._numbered and (page.following is not None or at["pages"] > 1):
+            at["seen"] = str((int(at["seen"]) + sum(map(self._digest, page.records))) % DIGESTS)
+        if page.following is None:
+            self._end_of_portion()
+        else:
+            at |= {"page": page.following, "begun": True}
+
+    def _keep(self, portion: Portion, page: Page) -> None:
+        if not page.records:
+            return
+        records = page.records if self._plain else [*self._reader.shaped(self._stream, portion, page)]
+        text = page_text(page.body, records, self._field_path, plain=self._plain, listed=page.listed)
+        file = self._folder / f"{self._pages:08d}.json"
+        file.write_bytes(text)
+        self._bytes += len(text)
+        (self._passing if self._numbered else self._kept).append(file)
+
+    def _end_of_portion(self) -> None:
+        at = self._at
+        again = self._numbered and at["pages"] > 1 and at["before"] != at["seen"]
+        if not again:
+            self._done += at["held"]
+            self._kept += self._passing
+            self._at = {**FIRST, "held": [], "files": at["files"], "portion": at["portion"] + 1}
+        else:
+            if at["passes"] >= MOST_PASSES:
+                raise Moving(
+                    f"the pages of {self._stream['name']} move faster than they can be read: {MOST_PASSES} passes all differ",
+                    remedy="nothing, it is tried again; where its pages are no numbers, say `pages: values` in the overlay",
+                )
+            for file in self._passing:
+                file.unlink()
+            fresh = {"files": at["files"], "portion": at["portion"], "before": at["seen"], "passes": at["passes"] + 1}
+            self._at = {**FIRST, "held": [], **fresh}
+        self._passing = []
+
+    def _digest(self, record: Any) -> int:
+        told = [record.get(field) for field in self._key] if self._key and isinstance(record, dict) else record
+        text = json.dumps(told, sort_keys=True, default=str).encode()
+        return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
+
+    def _flush(self) -> None:
+        for pages, written in ((self._kept, self._done), (self._passing, self._at["held"])):
+            if pages:
+                written.append(self._files.from_pages(pages, self._at["files"]))
+                self._at["files"] += 1
+                for file in pages:
+                    file.unlink()
+        self._kept, self._passing, self._bytes = [], [], 0
+        self._saved = copy.deepcopy(self._at)

@@ -1,0 +1,141 @@
+"""Reads a manifest: references resolved, parameters handed down, types that may be left out filled in.
+
+The format: https://docs.airbyte.com/platform/connector-development/config-based/understanding-the-yaml-file/yaml-overview
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from shared_metadata.errors import DefinitionError
+
+Node = Any  # what YAML gives: mappings, lists and plain values
+# Where a component says no type, its place does: https://github.com/airbytehq/airbyte-python-cdk, manifest_component_transformer.py
+TYPES: Mapping[str, str] = {
+    "AddFields.fields": "AddedFieldDefinition",
+    "CompositeErrorHandler.error_handlers": "DefaultErrorHandler",
+    "DatetimeBasedCursor.end_datetime": "MinMaxDatetime",
+    "DatetimeBasedCursor.end_time_option": "RequestOption",
+    "DatetimeBasedCursor.start_datetime": "MinMaxDatetime",
+    "DatetimeBasedCursor.start_time_option": "RequestOption",
+    "DeclarativeSource.check": "CheckStream",
+    "DeclarativeSource.spec": "Spec",
+    "DeclarativeSource.streams": "DeclarativeStream",
+    "DeclarativeStream.retriever": "SimpleRetriever",
+    "DeclarativeStream.schema_loader": "JsonFileSchemaLoader",
+    "DefaultErrorHandler.response_filters": "HttpResponseFilter",
+    "DefaultPaginator.page_size_option": "RequestOption",
+    "DefaultPaginator.page_token_option": "RequestOption",
+    "HttpRequester.error_handler": "DefaultErrorHandler",
+    "ListPartitionRouter.request_option": "RequestOption",
+    "ParentStreamConfig.request_option": "RequestOption",
+    "ParentStreamConfig.stream": "DeclarativeStream",
+    "RecordSelector.extractor": "DpathExtractor",
+    "RecordSelector.record_filter": "RecordFilter",
+    "SimpleRetriever.paginator": "NoPagination",
+    "SimpleRetriever.record_selector": "RecordSelector",
+    "SimpleRetriever.requester": "HttpRequester",
+    "SubstreamPartitionRouter.parent_stream_configs": "ParentStreamConfig",
+}
+NO_COMPONENTS = ("schema", "$parameters", "connection_specification")  # what may have a `type` that is none of the format's
+JSON_TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
+PARAMETERS = "$parameters"
+
+
+def streams_of(manifest: Mapping[str, Node]) -> dict[str, dict[str, Node]]:
+    """The streams of a manifest by name, each by itself. Raises DefinitionError for a document that is no manifest."""
+    if not isinstance(manifest.get("streams"), list):
+        raise DefinitionError("the manifest has no list of streams", remedy="see slices/collect/README.md for what a manifest is")
+    resolved = _handed_down("", {"type": "DeclarativeSource", **_referred(dict(manifest), manifest, ())}, {})
+    return {str(stream["name"]): stream for stream in resolved["streams"]}
+
+
+def components(node: Node) -> Iterator[dict[str, Node]]:
+    """All components at and below a node of a resolved manifest."""
+    if isinstance(node, dict):
+        if isinstance(node.get("type"), str) and node["type"] not in JSON_TYPES:
+            yield node
+        for key, value in node.items():
+            if key not in NO_COMPONENTS:
+                yield from components(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from components(value)
+
+
+def _referred(node: Node, root: Mapping[str, Node], seen: tuple[str, ...]) -> Node:
+    """The node with what its references mean; what stands beside a reference wins over what that gives."""
+    if isinstance(node, str) and node.startswith("#/"):
+        target = _target(node, root)
+        return node if target is None else _once(node, target, root, seen)
+    if isinstance(node, list):
+        return [_referred(one, root, seen) for one in node]
+    if not isinstance(node, dict):
+        return node
+    own = {key: _referred(value, root, seen) for key, value in node.items() if key != "$ref"}
+    reference = node.get("$ref")
+    if not isinstance(reference, str):
+        return own
+    target = _target(reference, root)
+    if target is None:
+        raise DefinitionError(f"the manifest refers to {reference}, which is not there", remedy="write what it should mean")
+    found = _once(reference, target, root, seen)
+    return {**found, **own} if isinstance(found, dict) else found
+
+
+def _once(reference: str, target: Node, root: Mapping[str, Node], seen: tuple[str, ...]) -> Node:
+    if reference in seen:
+        raise DefinitionError(f"{reference} of the manifest refers to itself", remedy="end the circle")
+    return _referred(target, root, (*seen, reference))
+
+
+def _target(reference: str, root: Mapping[str, Node]) -> Node:
+    """What lies at a path; a key may hold slashes, so the longest that fits is taken. None where nothing is."""
+    node: Node = root
+    parts = reference.removeprefix("#/").split("/")
+    while parts:
+        if isinstance(node, dict) and isinstance(node.get("$ref"), str):
+            further = _target(node["$ref"], root)
+            node = {**further, **{k: v for k, v in node.items() if k != "$ref"}} if isinstance(further, dict) else further
+        for length in range(len(parts), 0, -1):
+            key = "/".join(parts[:length])
+            if isinstance(node, dict) and key in node:
+                node, parts = node[key], parts[length:]
+                break
+            if isinstance(node, list) and key.isdigit() and int(key) < len(node):
+                node, parts = node[int(key)], parts[length:]
+                break
+        else:
+            return None
+    return node
+
+
+def _handed_down(place: str, component: dict[str, Node], given: Mapping[str, Node]) -> dict[str, Node]:
+    """The component with its type, and with the parameters of those around it, which also set fields that it leaves empty."""
+    found = dict(component)
+    if "type" not in found and "class_name" in found:
+        found["type"] = f"Custom{place.rpartition('.')[2]}"
+    elif "type" not in found and (kind := TYPES.get(place)):
+        found["type"] = kind
+    parameters = {**given, **found.pop(PARAMETERS, {})}
+    if not found.get("type"):  # no component, but what is nested in it may be one
+        typed = (name for name, value in found.items() if isinstance(value, dict) and value.get("type"))
+        return {**found, **{name: _handed_down(name, found[name], parameters) for name in [*typed]}}
+    if not isinstance(found["type"], str) or found["type"] in JSON_TYPES:
+        return found
+    for name, value in parameters.items():
+        found[name] = found.get(name) or copy.deepcopy(value)
+    found = {name: _nested(f"{found['type']}.{name}", name, value, parameters) for name, value in found.items()}
+    return {**found, PARAMETERS: parameters} if parameters else found
+
+
+def _nested(place: str, name: str, value: Node, parameters: Mapping[str, Node]) -> Node:
+    """What a field holds. A parameter that set the field is not handed to what is in it."""
+    if name in NO_COMPONENTS:
+        return value
+    below = {key: given for key, given in parameters.items() if key != name}
+    if isinstance(value, dict):
+        return _handed_down(place, value, below)
+    return [_handed_down(place, one, below) if isinstance(one, dict) else one for one in value] if isinstance(value, list) else value
