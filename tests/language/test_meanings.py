@@ -171,14 +171,17 @@ def test_what_is_written_over_between_duckdb_and_a_warehouse_means_the_same(sour
         found = case.over(source, target)
         if found.problems:
             continue
-        given = (table(case.kinds), columns(case.kinds), rows(case.kinds))
+        some = rows(case.kinds)
+        if "redshift" in (source, target):  # to which blanks at a text's end are none: docs/warehouses.md tells it
+            some = [row for row in some if not any(isinstance(value, str) and value.endswith(" ") for value in row)]
+        given = (table(case.kinds), columns(case.kinds), some)
         differ = differences((ENGINES[source], case.sql), (ENGINES[target], found.text), *given)
         wrong += [f"{case.sql} | {found.text} | {one}" for one in differ[:3]]
         there = found.text if source == "duckdb" else case.sql
         theirs = ENGINES[target if source == "duckdb" else source]
         if computed_by.get(case.meaning) != "":
-            some = [theirs(there, *given[:2], [row]) for row in given[2][1:4]]
-            computed_by[case.meaning] = "" if dict in map(type, some) else f"{case.meaning}: {there} | {some[0]}"
+            answers = [theirs(there, *given[:2], [row]) for row in some[-3:]]
+            computed_by[case.meaning] = "" if dict in map(type, answers) else f"{case.meaning}: {there} | {answers[0]}"
     wrong += [said for said in computed_by.values() if said]
     assert wrong == [], "\n".join(wrong)
 
