@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from urllib.parse import urlencode, urlparse
 
 import urllib3
 
+from shared_metadata.contract.secrets.https_pool import https_pool
 from shared_metadata.contract.secrets.rotating_grant import ACCESS_TOKEN, OPTION, REFRESH_TOKEN, RotatingGrant
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, SecretError
 from systems.salesforce.refusals import RETRIED_CODES, Refused, told, told_of_login
@@ -49,16 +49,9 @@ class Session:
 
     @cached_property
     def _pool(self) -> urllib3.PoolManager:
-        """Trusts the machine's authorities, and the secret's `ca_certificate` (PEM) where a proxy of one's own stands in between."""
-        try:
-            context = _trusting(str(self._secret.get("ca_certificate") or ""))
-        except (ssl.SSLError, ValueError):
-            raise SecretError(
-                f"ca_certificate of the secret {self._reference} is not a certificate in PEM",
-                place=self._place,
-                remedy="store the certificate whole, line breaks as \\n in the JSON",
-            ) from None
-        return urllib3.PoolManager(maxsize=4, retries=False, timeout=TIMEOUT, ssl_context=context)
+        """Trusts the secret's `ca_certificate` too, where a proxy of one's own stands in between."""
+        authority, secret = str(self._secret.get("ca_certificate") or ""), f"the secret {self._reference}"
+        return https_pool(authority, TIMEOUT, secret=secret, place=self._place)
 
     def get(self, path: str, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None) -> Any:
         """The JSON at a path below the API's version, or at an absolute path such as a nextRecordsUrl."""
@@ -274,15 +267,6 @@ class Session:
             remedy="nothing, it is tried again; REQUEST_LIMIT_EXCEEDED for a day: raise EVERY or buy requests",
             after_seconds=float(after) if after.isdigit() else None,
         )
-
-
-@lru_cache(maxsize=8)
-def _trusting(authority: str) -> ssl.SSLContext:
-    """Kept, since reading the machine's authorities takes tens of milliseconds. Raises ssl.SSLError, ValueError."""
-    context = ssl.create_default_context()
-    if authority:
-        context.load_verify_locations(cadata=authority)
-    return context
 
 
 @lru_cache(maxsize=8)

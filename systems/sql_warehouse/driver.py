@@ -26,6 +26,7 @@ from systems.sql_warehouse import upkeep as upkeep_of
 from systems.sql_warehouse.dialect import LEDGERS, STAGING, WarehouseSql, create, names, table
 from systems.sql_warehouse.ledger import Ledger
 from systems.sql_warehouse.merging import latest
+from systems.sql_warehouse.options import WarehouseOptions
 from systems.sql_warehouse.session import Service, Session, turn_of
 from systems.sql_warehouse.tables import marked, place_of, refuse_another_s, stored
 
@@ -41,15 +42,10 @@ class SqlWarehouseDriver:
 
     sql: WarehouseSql
 
-    def __init__(self, warehouse: Warehouse, services: Services) -> None:
-        self._warehouse, self._services = warehouse, services
+    def __init__(self, warehouse: Warehouse, services: Services, options: WarehouseOptions) -> None:
+        self._warehouse, self._services, self._options = warehouse, services, options
 
     def service(self, place: str) -> Service:
-        raise NotImplementedError
-
-    @property
-    def limit_seconds(self) -> float:
-        """The time for which one step may wait for its statements."""
         raise NotImplementedError
 
     # -- the steps
@@ -147,7 +143,7 @@ class SqlWarehouseDriver:
         return commit.rows(self.sql, session, work, prepared)
 
     def keep(self, flow: Flow) -> timedelta:
-        raise NotImplementedError
+        return self._options.keep_of(flow.interval_seconds)
 
     def maintain(self, upkeep: MaintenanceRequest, deadline: Deadline) -> MaintenanceResult:
         """Shortens the ledger; the warehouse looks after rows by itself, and no file that was staged is a table's."""
@@ -165,7 +161,7 @@ class SqlWarehouseDriver:
     # -- pieces
 
     def _session(self, work: Work) -> Session:
-        return Session(self.service(work.place), turn_of(work), work.place, self.limit_seconds)
+        return Session(self.service(work.place), turn_of(work), work.place, 60.0 * self._options.statement_minutes)
 
     def _there(self, work: Work) -> str:
         """Asks the catalog for the table that takes the rows, and for its ledger; a result has but that."""

@@ -10,12 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from console.run import wait_for
-from console.target import Target, open_target
-from infra.embedded import EmbeddedAws, bootstrap, cdk
-from language import compile_program
-from shared_metadata import naming
-from slices.registry import installed
+from console.target import Target
+from infra.embedded import EmbeddedAws
+from tests.e2e import one_program
 from tests.mariadb import PASSWORD, Database, fresh_database, mariadb_server
 
 pytestmark = [pytest.mark.xdist_group("mysql"), pytest.mark.timeout(900), pytest.mark.budget(200), pytest.mark.deep]
@@ -32,11 +29,7 @@ class Deployed:
     database: Database
 
     def run(self, slice_id: str, flow: str) -> None:
-        states, machine = self.target.session.client("stepfunctions"), self.target.state_machine_arn(slice_id)
-        ended = wait_for(
-            self.target, states.start_execution(stateMachineArn=machine, input=json.dumps({"flow": flow}))["executionArn"]
-        )
-        assert ended["status"] == "SUCCEEDED", ended
+        one_program.run(self.target, slice_id, flow)
 
     def once(self) -> list[tuple[object, ...]]:
         """Runs all flows in their order, by hand; what is published then."""
@@ -59,16 +52,8 @@ def deployed(own_aws: EmbeddedAws) -> Iterator[Deployed]:
         )
         for order in ORDERS:
             database.run("INSERT INTO orders (id, customer, total, ordered_on) VALUES (%s, %s, %s, %s)", order)
-        own_aws.session().client("secretsmanager").create_secret(Name=naming.secret("shop"), SecretString=json.dumps(database.secret))
-        bootstrap(own_aws)
-        options = ["--require-approval", "never", "-c", f"program={PROGRAM}", "--output", str(own_aws.folders.home / "cdk.out")]
-        cdk(own_aws, ["deploy", *STACKS, *options])
-        with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(own_aws.folders.home.parent)
-            found = open_target("local")
-            program = compile_program({str(PROGRAM): PROGRAM.read_text()}, installed())
-            found.writer.put_program(program)
-            found.writer.activate(program, former_version="")
+        one_program.store_secret(own_aws, "shop", database.secret)
+        with one_program.deployed(own_aws, PROGRAM, *STACKS) as found:
             yield Deployed(found, database)
 
 

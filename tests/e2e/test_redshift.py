@@ -7,52 +7,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
-import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
-from console.run import wait_for
-from console.target import Target, open_target
+from console.target import Target
 from doubles.redshift_data.door import Door
-from examples.airline import production
-from infra.embedded import EmbeddedAws, bootstrap, cdk
-from language import compile_program
-from shared_metadata import naming
-from slices.registry import installed
+from infra.embedded import EmbeddedAws
+from tests.e2e.one_program import FLIGHTS, deployed, run, shop
 
 pytestmark = [pytest.mark.xdist_group("redshift"), pytest.mark.timeout(900), pytest.mark.budget(200), pytest.mark.deep]
 PROGRAM = Path(__file__).with_name("redshift.sql")
 WORKGROUP = "atoll-organize-redshift-dwh"
-ROWS = [(1, "AA", 1.5), (2, "AA", 2.5), (3, "XX", 1.0), (4, "UA", None)]
 
 
 @pytest.fixture(scope="module")
 def target(own_aws: EmbeddedAws) -> Iterator[Target]:
     """The account, with these stacks and this program, and a database with flights."""
-    dsn = own_aws.database("shop")
-    with psycopg.connect(dsn) as connection:
-        connection.execute("CREATE TABLE flights (id bigint PRIMARY KEY, carrier text, delay double precision, changed timestamptz)")
-        for row in ROWS:
-            connection.execute("INSERT INTO flights VALUES (%s, %s, %s, '2026-01-01')", row)
-    secrets = own_aws.session().client("secretsmanager")
-    secrets.create_secret(Name=naming.secret("ops"), SecretString=json.dumps(production.secret(dsn)))
-    bootstrap(own_aws)
-    options = ["--require-approval", "never", "-c", f"program={PROGRAM}", "--output", str(own_aws.folders.home / "cdk.out")]
-    cdk(own_aws, ["deploy", "CollectPostgresSlice", "OrganizeRedshiftSlice", *options])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(own_aws.folders.home.parent)
-        found = open_target("local")
-        program = compile_program({str(PROGRAM): PROGRAM.read_text()}, installed())
-        found.writer.put_program(program)
-        found.writer.activate(program, former_version="")
+    shop(own_aws)
+    with deployed(own_aws, PROGRAM, "CollectPostgresSlice", "OrganizeRedshiftSlice") as found:
         yield found
-
-
-def run(target: Target, slice_id: str, flow: str) -> None:
-    states, machine = target.session.client("stepfunctions"), target.state_machine_arn(slice_id)
-    started = states.start_execution(stateMachineArn=machine, input=json.dumps({"flow": flow}))
-    ended = wait_for(target, started["executionArn"])
-    assert ended["status"] == "SUCCEEDED", ended
 
 
 def rows(target: Target, query: str) -> list[list[object]]:
@@ -67,7 +40,7 @@ def test_rows_of_a_database_are_loaded_and_a_view_is_computed_in_the_workgroup_t
     run(target, "collect.postgres", "dwh.ops.flights")
     run(target, "organize.redshift", "dwh.ops.flights:load")
     run(target, "organize.redshift", "dwh.ops.carriers")
-    assert rows(target, "SELECT id, carrier, delay FROM ops.flights ORDER BY id") == [list(row) for row in ROWS]
+    assert rows(target, "SELECT id, carrier, delay FROM ops.flights ORDER BY id") == [list(row) for row in FLIGHTS]
     assert rows(target, "SELECT carrier, flights, delay FROM ops.carriers ORDER BY carrier") == [["AA", 2, 4.0], ["UA", 1, None]]
     ((reason, data),) = rows(target, "SELECT reason, data FROM ops.carriers__rejected")
     assert (reason, json.loads(str(data))) == ("named", {"carrier": "XX", "flights": 1, "delay": 1.0})

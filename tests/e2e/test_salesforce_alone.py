@@ -11,13 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from console.run import wait_for
-from console.target import Target, open_target
+from console.target import Target
 from examples.airline import crm
-from infra.embedded import EmbeddedAws, bootstrap, cdk
+from infra.embedded import EmbeddedAws
 from infra.settings import Settings
-from language import compile_program
 from shared_metadata import naming
-from slices.registry import installed
+from tests.e2e.one_program import deployed, store_secret
 
 pytestmark = [pytest.mark.xdist_group("alone"), pytest.mark.timeout(600), pytest.mark.budget(90), pytest.mark.deep]
 PROGRAM = Path(__file__).with_name("alone.sql")
@@ -41,17 +40,8 @@ def sales(tmp_path_factory: pytest.TempPathFactory) -> Iterator[crm.Crm]:
 @pytest.fixture(scope="module")
 def target(own_aws: EmbeddedAws, sales: crm.Crm) -> Iterator[Target]:
     """The account, with this one stack asked for, and a program for it."""
-    secrets = own_aws.session().client("secretsmanager")
-    secrets.create_secret(Name=naming.secret("crm"), SecretString=json.dumps(sales.secret()))
-    bootstrap(own_aws)
-    options = ["--require-approval", "never", "-c", f"program={PROGRAM}"]
-    cdk(own_aws, ["deploy", "CollectSalesforceSlice", *options, "--output", str(own_aws.folders.home / "cdk.out")])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(own_aws.folders.home.parent)
-        found = open_target("local")
-        program = compile_program({str(PROGRAM): PROGRAM.read_text()}, installed())
-        found.writer.put_program(program)
-        found.writer.activate(program, former_version="")
+    store_secret(own_aws, "crm", sales.secret())
+    with deployed(own_aws, PROGRAM, "CollectSalesforceSlice") as found:
         yield found
 
 

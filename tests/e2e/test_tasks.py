@@ -9,22 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from pyiceberg.catalog.glue import GlueCatalog
 
 from console.run import wait_for
-from console.target import Target, open_target
+from console.target import Target
 from doubles.ecs.door import Door
-from examples.airline import production
-from infra.embedded import EmbeddedAws, bootstrap, cdk
-from language import compile_program
-from shared_metadata import naming
-from slices.registry import installed
+from infra.embedded import EmbeddedAws
+from tests.e2e.one_program import FLIGHTS, deployed, shop
 
 pytestmark = [pytest.mark.xdist_group("tasks"), pytest.mark.timeout(1500), pytest.mark.budget(400), pytest.mark.deep]
 PROGRAM = Path(__file__).with_name("tasks.sql")
-ROWS = [(1, "AA", 1.5), (2, "AA", 2.5), (3, "XX", 1.0), (4, "UA", None)]
 COLLECT, LOAD, VIEW = "lake.ops.flights", "lake.ops.flights:load", "lake.ops.carriers"
 TABLES = {COLLECT: "lake.ops.flights:staged", LOAD: "lake.ops.flights", VIEW: VIEW}
 TASK = "Fargate task"
@@ -33,24 +28,10 @@ TASK = "Fargate task"
 @pytest.fixture(scope="module")
 def target(own_aws: EmbeddedAws) -> Iterator[Target]:
     """The account, with these stacks and this program, and a database with flights, of which the first batch is loaded."""
-    dsn = own_aws.database("shop")
-    with psycopg.connect(dsn) as connection:
-        connection.execute("CREATE TABLE flights (id bigint PRIMARY KEY, carrier text, delay double precision, changed timestamptz)")
-        for row in ROWS:
-            connection.execute("INSERT INTO flights VALUES (%s, %s, %s, '2026-01-01')", row)
-    secrets = own_aws.session().client("secretsmanager")
-    secrets.create_secret(Name=naming.secret("ops"), SecretString=json.dumps(production.secret(dsn)))
-    bootstrap(own_aws)
-    options = ["--require-approval", "never", "-c", f"program={PROGRAM}", "--output", str(own_aws.folders.home / "cdk.out")]
-    cdk(own_aws, ["deploy", "CollectPostgresSlice", "OrganizeIcebergSlice", *options])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(own_aws.folders.home.parent)
+    shop(own_aws)
+    with deployed(own_aws, PROGRAM, "CollectPostgresSlice", "OrganizeIcebergSlice") as found, pytest.MonkeyPatch.context() as patch:
         for name, value in own_aws.environment().items():  # for what reads files of tables
             patch.setenv(name, value)
-        found = open_target("local")
-        program = compile_program({str(PROGRAM): PROGRAM.read_text()}, installed())
-        found.writer.put_program(program)
-        found.writer.activate(program, former_version="")
         yield found
 
 
@@ -111,7 +92,7 @@ def test_rows_of_a_database_are_collected_loaded_and_computed_by_tasks(target: T
     for flow in (COLLECT, LOAD, VIEW):
         done = run(target, flow)
         assert done["status"] == "SUCCEEDED", (flow, done, error_of(target, flow))
-    assert [(row["id"], row["carrier"], row["delay"]) for row in rows(target, "flights")] == ROWS
+    assert [(row["id"], row["carrier"], row["delay"]) for row in rows(target, "flights")] == FLIGHTS
     assert [[*row.values()] for row in rows(target, "carriers")] == [["AA", 2, 4.0], ["UA", 1, None]]
     for flow in (COLLECT, LOAD, VIEW):
         (found,) = target.reader.statistics(flow, 1)

@@ -8,20 +8,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from shared_metadata.contract.accepted import refusals
-from shared_metadata.errors import SecretError
+from shared_metadata.contract.secrets.secret_fields import SecretFields
 from shared_metadata.program import Connection
 
 FIELDS = "the secret is a JSON object with host, dbname, username, password and, if need be, port, sslmode, sslrootcert"
 CONNECT_SECONDS = 10
 
 
-class DatabaseAddress(BaseModel):
+class DatabaseAddress(SecretFields):
     """The secret's fields, which are never shown; a system says its port and its sslmodes. sslrootcert: a PEM certificate's text."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+    remedy = FIELDS
 
     host: str = Field(min_length=1)
     dbname: str = Field(min_length=1)
@@ -30,9 +30,6 @@ class DatabaseAddress(BaseModel):
     port: int = Field(ge=1, le=65535)
     sslmode: str = "require"
     sslrootcert: str = ""
-
-    def __repr_args__(self) -> list[tuple[str | None, Any]]:
-        return []
 
     def certificate_file(self) -> str:
         """The certificate as a file, for libraries that take no text; it is public."""
@@ -46,12 +43,5 @@ AnAddress = TypeVar("AnAddress", bound=DatabaseAddress)
 
 def read(model: type[AnAddress], connection: Connection, secret: Mapping[str, Any]) -> AnAddress:
     """Raises SecretError that names the fields that are missing or wrong; never a value."""
-    reference, place = f"the secret {connection.options.get('secret')!r}", f"connection {connection.name} ({connection.position})"
-    missing = [name for name, field in model.model_fields.items() if field.is_required() and name not in secret]
-    if missing:
-        raise SecretError(f"{reference} lacks the fields {', '.join(missing)}", place=place, remedy=FIELDS)
-    for wrong in refusals(model, secret):
-        raise SecretError(
-            f"the field {wrong.name} of {reference} is not accepted: it takes {wrong.takes}", place=place, remedy=FIELDS
-        )
-    return model(**secret)
+    place = f"connection {connection.name} ({connection.position})"
+    return model.read(secret, str(connection.options.get("secret")), place)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from datetime import timedelta
 
 from shared_metadata.contract.runtime.services import Services
-from shared_metadata.program import Flow, Warehouse
+from shared_metadata.program import Warehouse
 from slices.organize.redshift import named
 from slices.organize.redshift.config import Config
 from slices.organize.redshift.logic import RedshiftSql
@@ -16,7 +15,7 @@ from systems.sql_warehouse.driver import SqlWarehouseDriver
 
 def service_of(warehouse: Warehouse, services: Services, place: str) -> RedshiftService:
     """Raises DefinitionError for wrong options."""
-    config = Config.read(warehouse.options, place=f"warehouse {warehouse.name} ({warehouse.position})")
+    config = Config.of(warehouse)
     workgroup = named.workgroup(warehouse.name, config)
     where = {"WorkgroupName": workgroup} if workgroup else {"ClusterIdentifier": config.cluster_identifier}
     where |= {"Database": config.database}
@@ -30,17 +29,8 @@ class RedshiftDriver(SqlWarehouseDriver):
     """See shared_metadata.contract.organize.Driver."""
 
     def __init__(self, warehouse: Warehouse, services: Services) -> None:
-        super().__init__(warehouse, services)
+        super().__init__(warehouse, services, Config.of(warehouse))
         self.sql = RedshiftSql(os.environ[named.ROLE_VARIABLE])
-        config = Config.read(warehouse.options, place=f"warehouse {warehouse.name} ({warehouse.position})")
-        self._config = config
 
     def service(self, place: str) -> RedshiftService:
         return service_of(self._warehouse, self._services, place)
-
-    @property
-    def limit_seconds(self) -> float:
-        return 60.0 * self._config.statement_minutes
-
-    def keep(self, flow: Flow) -> timedelta:
-        return self._config.keep_of(flow.interval_seconds)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from shared_metadata.contract.maintenance import keep as keeping
 from shared_metadata.errors import DefinitionError, SecretError
 from shared_metadata.program import Warehouse
-from systems.sql_warehouse.options import check_options
+from systems.sql_warehouse.options import WarehouseOptions
 
 _NAME = r"^[a-z0-9-]{1,63}$"
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 
 
-class Config(BaseModel):
+class Config(WarehouseOptions):
     """Either `managed`, or a workgroup with its id, or a cluster; these with a user.
 
     managed: the slice's stack makes a namespace and a workgroup of Redshift Serverless.
@@ -27,12 +25,9 @@ class Config(BaseModel):
     database: the database's name.
     db_user: of a cluster: the user to sign in as, by temporary credentials.
     secret: the reference of a secret with `username` and `password`; what is not managed needs this or db_user.
-    statement_minutes: for how long a batch's step waits for its statements, before they are cancelled.
-    keep: for how long a load can be made again from what was staged, e.g. '7 days'; '' for a hundred batches, and six hours at least.
-    mask_key: a reference of the secret whose key hashes what is collected into the warehouse; only collect slices read it.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    system = "redshift"
 
     managed: bool = False
     base_rpus: int = Field(default=8, ge=4, le=1024)
@@ -42,19 +37,11 @@ class Config(BaseModel):
     database: str = Field(default="dev", min_length=1, max_length=64)
     db_user: str = Field(default="", min_length=1, max_length=128)
     secret: str = Field(default="", min_length=1)
-    statement_minutes: int = Field(default=360, ge=1, le=1440)
-    keep: str = Field(default="", pattern=keeping.PATTERN, description=keeping.LENGTH)
-    mask_key: str = Field(default="", min_length=1)
-
-    def keep_of(self, interval_seconds: int) -> timedelta:
-        """How long what batches of this length have staged is kept."""
-        return keeping.keep_of(self.keep, interval_seconds)
 
     @classmethod
-    def read(cls, options: Mapping[str, Any], *, place: str) -> Config:
+    def read(cls, options: Mapping[str, Any], *, place: str) -> Self:
         """Raises DefinitionError that names the option and what is accepted."""
-        check_options(cls, "redshift", options, place)
-        config = cls(**options)
+        config = super().read(options, place=place)
         ways = [config.managed, bool(config.workgroup), bool(config.cluster_identifier)]
         if sum(ways) != 1:
             remedy = "write managed = TRUE, or workgroup and workgroup_id, or cluster_identifier"

@@ -8,53 +8,40 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_redshiftserverless as serverless
 from constructs import Construct
 
-from infra import slice_stack
 from infra.acknowledge import acknowledge_resources
-from infra.functions import READ_OBJECTS, WRITE_OBJECTS, AtollFunction
+from infra.functions import AtollFunction
 from infra.settings import Settings
-from shared_metadata.contract import made_for
 from shared_metadata.program import Program
 from slices.organize.redshift import named
 from slices.organize.redshift.config import Config
 from slices.organize.redshift.slice import SLICE
 from slices.organize.redshift.workflow import workflow
+from systems.sql_warehouse.stack import STEPS, SqlWarehouseStack
 
 SUBMIT = ["redshift-data:ExecuteStatement", "redshift-data:BatchExecuteStatement"]
 # Of statements, which are no resources: whoever submitted one may ask for it, and nobody else.
 OWN = ["redshift-data:DescribeStatement", "redshift-data:GetStatementResult", "redshift-data:CancelStatement"]
 OWNER = {"StringEquals": {"redshift-data:statement-owner-iam-userid": "${aws:userid}"}}
 STATED = "the Data API's actions on statements take no resource; each is of whoever submitted it"
-STAGED = "what the collect slices of this program staged, whose keys hold batches and tokens"
-STEPS = {"load": 512, "refresh": 512, "check": 512, "commit": 512}
 
 
-class SliceStack(slice_stack.SliceStack):
-    """plan ▸ load | refresh ▸ check ▸ commit, and landed; no function waits while Redshift works."""
+class SliceStack(SqlWarehouseStack[Config]):
+    """The functions ask the Data API; Redshift reaches files by a role that COPY and UNLOAD name."""
 
     def __init__(self, scope: Construct, program: Program, settings: Settings, **stack_settings: Any) -> None:
-        super().__init__(scope, SLICE, program, settings, **stack_settings)
-        self._warehouses = {
-            name: Config.read(program.warehouses[name].options, place=f"warehouse {name}")
-            for name in made_for.warehouses(SLICE, program)
-        }
-        self._role = self._made_role()
-        self.step("plan", memory_mb=256, timeout_seconds=120, data=False)
-        for name, memory_mb in STEPS.items():
-            step = self.step(name, memory_mb=memory_mb, timeout_seconds=900, data=True)
-            step.write_objects([self.staging], slice_stack.OWN_STAGING)
-            step.function.add_environment(named.ROLE_VARIABLE, self._role.role_arn)
-        self.steps["load"].read_objects(self.staged, STAGED)
-        self.landed(memory_mb=256)
-        maintain = self.maintain(memory_mb=512, tmp_mb=512)
-        maintain.read_objects([self.staging, *self.staged], STAGED)
-        maintain.delete_objects([self.staging], slice_stack.OWN_STAGING)
-        maintain.delete_objects(self.staged, STAGED)
-        maintain.function.add_environment(named.ROLE_VARIABLE, self._role.role_arn)
-        managed = {name: self._managed(name, config) for name, config in self._warehouses.items() if config.managed}
-        for step in (self.steps[name] for name in (*STEPS, "landed", "maintain")):
-            for name, config in self._warehouses.items():
+        super().__init__(scope, program, settings, declaration=SLICE, workflow=workflow, options=Config, **stack_settings)
+
+    def reach_service(self) -> None:
+        services = [f"{name}.amazonaws.com" for name in ("redshift", "redshift-serverless")]
+        trusted = [iam.ServicePrincipal(name, conditions={"StringEquals": {"aws:SourceAccount": self.account}}) for name in services]
+        called = f"{named.role()}-{self.region}"  # roles are an account's, wherever it works
+        self._role = self.storage_role("S3", called, iam.CompositePrincipal(*trusted))
+        managed = {name: self._managed(name, config) for name, config in self.warehouses.items() if config.managed}
+        for step in self.asking:
+            for name, config in self.warehouses.items():
                 self._speaks(step, name, config, managed.get(name, ""))
-        self.finish(workflow)
+        for name in (*STEPS, "maintain"):
+            self.steps[name].function.add_environment(named.ROLE_VARIABLE, self._role.role_arn)
 
     def _speaks(self, step: AtollFunction, name: str, config: Config, workgroup: str) -> None:
         """What a function needs to have statements run in a warehouse.  workgroup: the ARN of one that is managed."""
@@ -76,26 +63,6 @@ class SliceStack(slice_stack.SliceStack):
             user = self.places.arn("redshift", f"dbuser:{config.cluster_identifier}/{config.db_user}")
             database = self.places.arn("redshift", f"dbname:{config.cluster_identifier}/{config.database}")
             step.allow(["redshift:GetClusterCredentials"], [user, database])
-
-    def _made_role(self) -> iam.Role:
-        """The role by which Redshift reads what is staged, and writes what is published: COPY and UNLOAD name it."""
-        services = [f"{name}.amazonaws.com" for name in ("redshift", "redshift-serverless")]
-        trusted = [iam.ServicePrincipal(name, conditions={"StringEquals": {"aws:SourceAccount": self.account}}) for name in services]
-        called = f"{named.role()}-{self.region}"  # roles are an account's, wherever it works
-        role = iam.Role(self, "S3", role_name=called, assumed_by=iam.CompositePrincipal(*trusted))
-        for why, (actions, prefixes) in {
-            STAGED: (READ_OBJECTS, self.staged),
-            slice_stack.OWN_STAGING: (WRITE_OBJECTS, [self.staging]),
-        }.items():
-            resources = [self.places.objects(prefix) for prefix in prefixes]
-            if resources:
-                role.add_to_policy(iam.PolicyStatement(actions=actions, resources=resources))
-                acknowledge_resources(role, resources, why)
-        role.add_to_policy(iam.PolicyStatement(actions=["s3:ListBucket", "s3:GetBucketLocation"], resources=[self.places.bucket_arn]))
-        via = {"StringEquals": {"kms:ViaService": f"s3.{self.region}.amazonaws.com"}}
-        key = iam.PolicyStatement(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[self.places.key_arn], conditions=via)
-        role.add_to_policy(key)
-        return role
 
     def _managed(self, name: str, config: Config) -> str:
         """A namespace and a workgroup of a warehouse; the ARN of the workgroup."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from shared_metadata.contract.runtime.services import Services
-from shared_metadata.program import Flow, Warehouse
+from shared_metadata.program import Warehouse
 from slices.organize.snowflake.api import SnowflakeApi
 from slices.organize.snowflake.config import Config, Key
 from slices.organize.snowflake.logic import SnowflakeSql
@@ -13,14 +11,9 @@ from slices.organize.snowflake.service import SnowflakeService
 from systems.sql_warehouse.driver import SqlWarehouseDriver
 
 
-def config_of(warehouse: Warehouse) -> Config:
-    """Raises DefinitionError for wrong options."""
-    return Config.read(warehouse.options, place=f"warehouse {warehouse.name} ({warehouse.position})")
-
-
 def service_of(warehouse: Warehouse, services: Services, place: str) -> SnowflakeService:
     """Raises DefinitionError for wrong options, and SecretError."""
-    config = config_of(warehouse)
+    config = Config.of(warehouse)
     key = Key.read(services.secret(config.secret, place=place), config.secret, place)
     where = {name: getattr(config, name).upper() for name in ("database", "role", "warehouse")}
     return SnowflakeService(SnowflakeApi(config.account, key, config.secret, place), where, 60.0 * config.statement_minutes, place)
@@ -30,16 +23,9 @@ class SnowflakeDriver(SqlWarehouseDriver):
     """See shared_metadata.contract.organize.Driver."""
 
     def __init__(self, warehouse: Warehouse, services: Services) -> None:
-        super().__init__(warehouse, services)
-        self._config = config_of(warehouse)
-        self.sql = SnowflakeSql(self._config.stage)
+        config = Config.of(warehouse)
+        super().__init__(warehouse, services, config)
+        self.sql = SnowflakeSql(config.stage)
 
     def service(self, place: str) -> SnowflakeService:
         return service_of(self._warehouse, self._services, place)
-
-    @property
-    def limit_seconds(self) -> float:
-        return 60.0 * self._config.statement_minutes
-
-    def keep(self, flow: Flow) -> timedelta:
-        return self._config.keep_of(flow.interval_seconds)

@@ -7,68 +7,29 @@ from typing import Any
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from infra import slice_stack
-from infra.acknowledge import acknowledge_resources
-from infra.functions import READ_OBJECTS, WRITE_OBJECTS
 from infra.settings import Settings
-from shared_metadata.contract import made_for
 from shared_metadata.program import Program
-from slices.organize.snowflake import named
 from slices.organize.snowflake.config import Config
 from slices.organize.snowflake.slice import SLICE
 from slices.organize.snowflake.workflow import workflow
+from systems.sql_warehouse.stack import SqlWarehouseStack
+from systems.sql_warehouse.storage_role import role_name
 
-STAGED = "what the collect slices of this program staged, whose keys hold batches and tokens"
-STEPS = {"load": 512, "refresh": 512, "check": 512, "commit": 512}
 
+class SliceStack(SqlWarehouseStack[Config]):
+    """The functions ask Snowflake by HTTPS; it reaches files by a role that the storage integration of a warehouse's stage names.
 
-class SliceStack(slice_stack.SliceStack):
-    """plan ▸ load | refresh ▸ check ▸ commit, and landed; functions ask Snowflake by HTTPS, and none waits for long."""
+    https://docs.snowflake.com/en/user-guide/data-load-s3-config-storage-integration
+    """
 
     def __init__(self, scope: Construct, program: Program, settings: Settings, **stack_settings: Any) -> None:
-        super().__init__(scope, SLICE, program, settings, reaches_internet=True, **stack_settings)
-        warehouses = {
-            name: Config.read(program.warehouses[name].options, place=f"warehouse {name}")
-            for name in made_for.warehouses(SLICE, program)
-        }
-        self.step("plan", memory_mb=256, timeout_seconds=120, data=False)
-        for name, memory_mb in STEPS.items():
-            step = self.step(name, memory_mb=memory_mb, timeout_seconds=900, data=True)
-            step.write_objects([self.staging], slice_stack.OWN_STAGING)
-        self.steps["load"].read_objects(self.staged, STAGED)
-        self.landed(memory_mb=256)
-        maintain = self.maintain(memory_mb=512, tmp_mb=512)
-        maintain.read_objects([self.staging, *self.staged], STAGED)
-        maintain.delete_objects([self.staging], slice_stack.OWN_STAGING)
-        maintain.delete_objects(self.staged, STAGED)
-        for step in (self.steps[name] for name in (*STEPS, "landed", "maintain")):
-            step.read_secrets(sorted({config.secret for config in warehouses.values()}))
-        for name, config in warehouses.items():
-            self._integrated(name, config)
-        self.finish(workflow)
+        more = {**stack_settings, "reaches_internet": True}
+        super().__init__(scope, program, settings, declaration=SLICE, workflow=workflow, options=Config, **more)
 
-    def _integrated(self, name: str, config: Config) -> None:
-        """The role by which Snowflake reads what is staged, and writes what is published: its storage integration names it.
-
-        https://docs.snowflake.com/en/user-guide/data-load-s3-config-storage-integration
-        """
-        trusted = iam.ArnPrincipal(config.storage_user_arn).with_conditions(
-            {"StringEquals": {"sts:ExternalId": config.storage_external_id}}
-        )
-        role = iam.Role(self, f"Storage-{name}", role_name=self._role_name(name), assumed_by=trusted)
-        for why, (actions, prefixes) in {
-            STAGED: (READ_OBJECTS, self.staged),
-            slice_stack.OWN_STAGING: (WRITE_OBJECTS, [self.staging]),
-        }.items():
-            resources = [self.places.objects(prefix) for prefix in prefixes]
-            if resources:
-                role.add_to_policy(iam.PolicyStatement(actions=actions, resources=resources))
-                acknowledge_resources(role, resources, why)
-        role.add_to_policy(iam.PolicyStatement(actions=["s3:ListBucket", "s3:GetBucketLocation"], resources=[self.places.bucket_arn]))
-        via = {"StringEquals": {"kms:ViaService": f"s3.{self.region}.amazonaws.com"}}
-        role.add_to_policy(
-            iam.PolicyStatement(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[self.places.key_arn], conditions=via)
-        )
-
-    def _role_name(self, name: str) -> str:
-        return f"{named.role(name)}-{self.region}"
+    def reach_service(self) -> None:
+        for step in self.asking:
+            step.read_secrets(sorted({config.secret for config in self.warehouses.values()}))
+        for name, config in self.warehouses.items():
+            external = {"StringEquals": {"sts:ExternalId": config.storage_external_id}}
+            trusted = iam.ArnPrincipal(config.storage_user_arn).with_conditions(external)
+            self.storage_role(f"Storage-{name}", role_name(SLICE.id, name, self.region), trusted)
