@@ -10,6 +10,7 @@ from slices.organize.databricks.api import DatabricksApi
 from slices.organize.databricks.config import Config, Key
 from slices.organize.databricks.logic import DatabricksSql
 from slices.organize.databricks.service import DatabricksService
+from slices.organize.databricks.slice import SLICE
 from systems.sql_warehouse.driver import SqlWarehouseDriver
 
 
@@ -27,6 +28,8 @@ def service_of(warehouse: Warehouse, services: Services, place: str) -> Databric
 
 class DatabricksDriver(SqlWarehouseDriver):
     """See shared_metadata.contract.organize.Driver."""
+
+    widens = SLICE.capabilities.widens
 
     def __init__(self, warehouse: Warehouse, services: Services) -> None:
         super().__init__(warehouse, services)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared_metadata.contract.accepted import refusals
 from shared_metadata.contract.maintenance import keep as keeping
 from shared_metadata.errors import SecretError
+from slices.organize.databricks.slice import SLICE
 from systems.sql_warehouse.options import check_options
 
 _HOST = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9-]+)+$"
@@ -28,6 +29,7 @@ class Config(BaseModel):
     storage_principal_arn, storage_external_id: of the storage credential over the data bucket; the stack's role trusts them.
     secret: the reference of a secret with `client_id` and `client_secret` of a service principal.
     statement_minutes: for how long a batch's step waits for its statements, before they are cancelled.
+    at_once: how many tables of it are at work at once, by a statement each.
     keep: for how long a load can be made again from what was staged, e.g. '7 days'; '' for a hundred batches, and six hours at least.
     mask_key: a reference of the secret whose key hashes what is collected into the warehouse; only collect slices read it.
     """
@@ -45,6 +47,7 @@ class Config(BaseModel):
     storage_external_id: str = Field(pattern=_EXTERNAL, description="the external ID of that policy, as '0f1e2d3c-4b5a-6978'")
     secret: str = Field(min_length=1)
     statement_minutes: int = Field(default=360, ge=1, le=1440)
+    at_once: int = Field(default=SLICE.capabilities.at_once, ge=1, le=100)
     keep: str = Field(default="", pattern=keeping.PATTERN, description=keeping.LENGTH)
     mask_key: str = Field(default="", min_length=1)
 

@@ -11,6 +11,7 @@ from slices.organize.redshift import named
 from slices.organize.redshift.config import Config
 from slices.organize.redshift.logic import RedshiftSql
 from slices.organize.redshift.service import RedshiftService
+from slices.organize.redshift.slice import SLICE
 from systems.sql_warehouse.driver import SqlWarehouseDriver
 
 
@@ -28,6 +29,8 @@ def service_of(warehouse: Warehouse, services: Services, place: str) -> Redshift
 
 class RedshiftDriver(SqlWarehouseDriver):
     """See shared_metadata.contract.organize.Driver."""
+
+    widens = SLICE.capabilities.widens
 
     def __init__(self, warehouse: Warehouse, services: Services) -> None:
         super().__init__(warehouse, services)

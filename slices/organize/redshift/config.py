@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared_metadata.contract.maintenance import keep as keeping
 from shared_metadata.errors import DefinitionError, SecretError
 from shared_metadata.program import Warehouse
+from slices.organize.redshift.slice import SLICE
 from systems.sql_warehouse.options import check_options
 
 _NAME = r"^[a-z0-9-]{1,63}$"
@@ -28,6 +29,7 @@ class Config(BaseModel):
     db_user: of a cluster: the user to sign in as, by temporary credentials.
     secret: the reference of a secret with `username` and `password`; what is not managed needs this or db_user.
     statement_minutes: for how long a batch's step waits for its statements, before they are cancelled.
+    at_once: how many tables of it are at work at once, by a statement each.
     keep: for how long a load can be made again from what was staged, e.g. '7 days'; '' for a hundred batches, and six hours at least.
     mask_key: a reference of the secret whose key hashes what is collected into the warehouse; only collect slices read it.
     """
@@ -43,6 +45,7 @@ class Config(BaseModel):
     db_user: str = Field(default="", min_length=1, max_length=128)
     secret: str = Field(default="", min_length=1)
     statement_minutes: int = Field(default=360, ge=1, le=1440)
+    at_once: int = Field(default=SLICE.capabilities.at_once, ge=1, le=100)
     keep: str = Field(default="", pattern=keeping.PATTERN, description=keeping.LENGTH)
     mask_key: str = Field(default="", min_length=1)
 
