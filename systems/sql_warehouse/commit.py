@@ -30,7 +30,7 @@ from systems.sql_warehouse.merging import Merge, append, delete_batch
 from systems.sql_warehouse.session import LedgerMoved, Session, turn_of
 from systems.sql_warehouse.tables import Stored, evolved, marked, place_of, refuse_another_s, schema_of, stored, together
 
-MOST_TRIES, MOST_STATEMENTS = 4, 40
+MOST_TRIES, MOST_STATEMENTS = 4, 39
 Document = Mapping[str, Any]
 
 
@@ -81,7 +81,7 @@ def _rows(sql: WarehouseSql, session: Session, work: Work, prepared: Document, w
         {"format": sql.title.lower(), "location": f"{schema}.{name}", "partition_by": []},
         tuple(prepared["sizes"]),
         rejected=int(prepared["rejected_rows"]),
-        statements=(*prepared["statements"], *session.ran),
+        statements=tuple(session.told([*prepared["statements"], *session.ran])),
         saw=prepared["saw"],
     )
 
@@ -171,7 +171,7 @@ def result(sql: WarehouseSql, session: Session, work: Work, prepared: Document, 
         {"format": "parquet"},
         sizes,
         rejected=int(prepared["rejected_rows"]),
-        statements=(*prepared["statements"], *session.ran),
+        statements=tuple(session.told([*prepared["statements"], *session.ran])),
         saw=prepared["saw"],
     )
 

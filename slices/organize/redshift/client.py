@@ -24,7 +24,8 @@ def service_of(warehouse: Warehouse, services: Services, place: str) -> Redshift
     where |= {"DbUser": config.db_user} if config.db_user else {}
     secret = named.secret(warehouse.name, config)
     where |= {"SecretArn": secret} if secret else {}
-    return RedshiftService(services.client("redshift-data"), where, place, config.base_rpus if config.managed else 0)
+    rpus = config.base_rpus if config.managed else 0
+    return RedshiftService(services.client("redshift-data"), where, place, rpus, config.query_group)
 
 
 class RedshiftDriver(SqlWarehouseDriver):

@@ -15,6 +15,7 @@ from slices.organize.redshift.slice import SLICE
 from systems.sql_warehouse.options import check_options
 
 _NAME = r"^[a-z0-9-]{1,63}$"
+_GROUP = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 
 
@@ -29,6 +30,7 @@ class Config(BaseModel):
     db_user: of a cluster: the user to sign in as, by temporary credentials.
     secret: the reference of a secret with `username` and `password`; what is not managed needs this or db_user.
     statement_minutes: for how long a batch's step waits for its statements, before they are cancelled.
+    query_group: a word by which the cluster's or workgroup's queues know Atoll's statements; '' for none.
     at_once: how many tables of it are at work at once, by a statement each.
     keep: for how long a load can be made again from what was staged, e.g. '7 days'; '' for a hundred batches, and six hours at least.
     mask_key: a reference of the secret whose key hashes what is collected into the warehouse; only collect slices read it.
@@ -45,6 +47,7 @@ class Config(BaseModel):
     db_user: str = Field(default="", min_length=1, max_length=128)
     secret: str = Field(default="", min_length=1)
     statement_minutes: int = Field(default=360, ge=1, le=1440)
+    query_group: str = Field(default="", pattern=_GROUP, description="a word of letters, digits and _, as 'atoll'")
     at_once: int = Field(default=SLICE.capabilities.at_once, ge=1, le=100)
     keep: str = Field(default="", pattern=keeping.PATTERN, description=keeping.LENGTH)
     mask_key: str = Field(default="", min_length=1)
