@@ -91,7 +91,7 @@ class Agenda:
     def __init__(self) -> None:
         self._moments: dict[str, datetime] = {}
         self._queue: dict[str, datetime] = {}
-        self._at_work: set[str] = set()
+        self._at_work: dict[str, int] = {}  # and how many of its tables are
         self._entries: tuple[Entry, ...] = ()
         self._neighbours = Neighbours(Programs([]))
         self._looked_at: tuple[datetime, int] | None = None  # the last whole look, and the timeline entry it was made under
@@ -142,13 +142,18 @@ class Agenda:
         younger one takes their place.
         """
         flows = {flow for flow, moment in self._moments.items() if moment <= now}
-        room = most - len(self._at_work - flows)
+        room = most - len(self._at_work.keys() - flows)
         waiting = heapq.nsmallest(room + len(flows), self._queue, key=lambda flow: (self._queue[flow], flow)) if room > 0 else ()
         return flows.union(waiting)
 
     def at_work_beside(self, flows: Collection[str]) -> int:
         """The number of other flows that run, by all events so far."""
-        return len(self._at_work.difference(flows))
+        return len(self._at_work.keys() - flows)
+
+    @property
+    def at_work(self) -> Mapping[str, int]:
+        """The flows that run, by all events so far, and how many tables of each."""
+        return self._at_work
 
     # -- after a look
 
@@ -160,15 +165,16 @@ class Agenda:
         for flow in flows:
             self._moments.pop(flow, None)
             self._queue.pop(flow, None)
-        self._at_work.difference_update(flows)
+            self._at_work.pop(flow, None)
         self._moments |= {flow: moment for flow, moment in moments.items() if flow in flows}
         for batch, found in done.items():
-            if found is None:
+            if found is None or found.partly:
                 self._queue[batch.flow] = min(batch.interval.start, self._queue.get(batch.flow, batch.interval.start))
+            if found is None:
                 continue
             self._moments[batch.flow] = min(found.again_at, self._moments.get(batch.flow, found.again_at))
             if found.figures.started or found.figures.running:
-                self._at_work.add(batch.flow)
+                self._at_work[batch.flow] = self._at_work.get(batch.flow, 0) + found.tables
 
 
 def waiting_for_time(

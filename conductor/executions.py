@@ -47,10 +47,15 @@ class Round:
 
 @dataclass(frozen=True)
 class Done:
-    """The result for a batch, and when to look at it again if no event comes."""
+    """The result for a batch, and when to look at it again if no event comes.
+
+    tables: how many of its tables are at work.  partly: others wait for a place in their warehouse.
+    """
 
     figures: Round
     again_at: datetime
+    tables: int = 0
+    partly: bool = False
 
 
 class Executions:
@@ -68,10 +73,13 @@ class Executions:
         running = Round(running=len({worker.owner for worker in busy.values()}))
         free = tuple(name for name in batch.datasets if name not in busy)
         if not free or (recorded and batch.waits(recorded)):
-            return Done(running, min([*(worker.lease_until for worker in busy.values()), *([now + UNHEARD] if free else [])]))
+            at = min([*(worker.lease_until for worker in busy.values()), *([now + UNHEARD] if free else [])])
+            return Done(running, at, len(busy))
         done = self._start(batch.only(free), now)
+        begun = len(free) if done.figures.started or done.figures.running else 0
         done.figures.add(running)
-        return replace(done, again_at=min([done.again_at, *(worker.lease_until for worker in busy.values())]))
+        at = min([done.again_at, *(worker.lease_until for worker in busy.values())])
+        return replace(done, again_at=at, tables=len(busy) + begun)
 
     def _start(self, batch: DueBatch, now: datetime) -> Done:
         machine = self._environment.state_machine_arn(batch.slice_id)

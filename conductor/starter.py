@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from conductor.agenda import RENEWS, Agenda, waiting_for_time
 from conductor.environment import Environment
 from conductor.executions import Done, Executions, Report, Round
 from conductor.known_states import KnownStates
+from conductor.places import Places, Recorded
 from shared_metadata.aws.later import is_later
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Program
@@ -85,7 +87,8 @@ class Starter:
             states = self._states_under(programs, neighbours.around(flows), now)
             due = [batch for batch in due_batches(programs, states, now) if batch.flow in flows]
         found, room = Round(due=len(due)), self._environment.max_running - self._agenda.at_work_beside(flows)
-        done = dict(zip(due, self._begun(programs, due, now, room, hurried, found), strict=True))
+        places = Places(programs, due, frozenset(flows), self._agenda.at_work)
+        done = dict(zip(due, self._begun(programs, due, now, room, hurried, found, places), strict=True))
         self._agenda.looked(flows, waiting_for_time(programs, states, due, now), done)
         return found
 
@@ -100,19 +103,24 @@ class Starter:
         return self.known.read(flows, programs)
 
     def _begun(
-        self, programs: Programs, due: Sequence[DueBatch], now: datetime, room: int, hurried: Hurried, found: Round
+        self, programs: Programs, due: Sequence[DueBatch], now: datetime, room: int, hurried: Hurried, found: Round, places: Places
     ) -> Iterator[Done | None]:
         """The result for each batch, counted in `found`; None where it is left for a later round. room: how many may start."""
         at, missing = 0, set[str]()
+        bounded = self._recorded(places.bounded)
+        places.known(bounded, now)
         while at < len(due) and (some := self._next(due[at:], found, room, hurried)):
-            recorded = self._recorded(some)
+            recorded = {**self._recorded([batch for batch in some if not places.bounds(batch)]), **bounded}
+            taken = [places.take(batch, recorded, now) for batch in some]
 
-            def begin(batch: DueBatch, recorded: Mapping[tuple[str, datetime], Batch] = recorded) -> Done | None:
-                if found.later >= MOST_REFUSALS:
+            def begin(batch: DueBatch | None, recorded: Recorded = recorded) -> Done | None:
+                if batch is None or found.later >= MOST_REFUSALS:
                     return None
                 return self._one(programs, batch, recorded.get((batch.flow, batch.interval.start)), now, missing)
 
-            for done in self._map(begin, some):
+            for whole, part, done in zip(some, taken, self._map(begin, taken), strict=True):
+                if done and part and len(part.datasets) < len(whole.datasets):
+                    done = replace(done, partly=True)
                 if done:
                     found.add(done.figures)
                 yield done
@@ -161,7 +169,7 @@ class Starter:
             missing.add(batch.slice_id)
         return done
 
-    def _map(self, begin: Callable[[DueBatch], Done | None], batches: Sequence[DueBatch]) -> Iterator[Done | None]:
+    def _map(self, begin: Callable[[DueBatch | None], Done | None], batches: Sequence[DueBatch | None]) -> Iterator[Done | None]:
         """Calls concurrently, as far as the environment allows."""
         return self._threads.map(begin, batches) if self._environment.starts_at_once > 1 else map(begin, batches)
 

@@ -230,10 +230,11 @@ def _show_batches(console: Console, detail: DatasetDetail) -> None:
 
 def _statement(told: Mapping[str, Any]) -> str:
     """One that ran elsewhere: what it was for, how the service's console calls it, and what it took."""
-    scanned, rows = told.get("bytes_scanned", 0), told.get("rows")
+    scanned, written, rows = told.get("bytes_scanned", 0), told.get("bytes_written", 0), told.get("rows")
     parts = [f"ran {told['run_seconds']:.1f} s"]
     parts += [f"queued {told['queue_seconds']:.1f} s"] if told["queue_seconds"] >= 0.05 else []
     parts += [f"scanned {scanned / 1e6:,.1f} MB"] if scanned else []
+    parts += [f"wrote {written / 1e6:,.1f} MB"] if written else []
     parts += [counted(int(rows), "row")] if rows is not None else []
     parts += [f"about {_units(told['estimated'])}, as an estimate in no cost"] if told.get("estimated") else []
     return f"{told['purpose']:<12}{told.get('console_id') or told['id']}  {', '.join(parts)}"

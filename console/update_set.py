@@ -47,7 +47,8 @@ def update_set(
     found = replace(found, former=version)  # a program stored by an earlier Atoll keeps its name
     if active and lineage is not None:
         looked_at = to_look_at(found, program)
-        found = held_against(found, lineage, dict(zip(looked_at, beside_one_another(_columns(reader), looked_at), strict=True)))
+        tables = dict(zip(looked_at, beside_one_another(_columns(reader), looked_at), strict=True))
+        found = held_against(found, program, lineage, tables)
     return estimated(found, program, _statistics(reader, program, found)) if found.recompute else found
 
 

@@ -12,21 +12,26 @@ from language.resolve.masks import mask_key
 from language.sql.edits import placed
 from language.sql.query import Places
 from language.typed.program import TypedProgram
+from shared_metadata.contract.declaration import Slice
 from shared_metadata.program import BadRows, Column, Connection, Expectation, Flow, Kind, Program, Table, Warehouse
 from shared_metadata.program.lineage import schema_digest, source_in
 from shared_metadata.program.masks import by_name
 
+AT_ONCE = "at_once"  # the option of a warehouse that says how many of its tables are at work at once
 
-def plan(program: ResolvedProgram, sources: Mapping[str, str], typed: TypedProgram | None = None) -> Program:
+
+def plan(
+    program: ResolvedProgram, sources: Mapping[str, str], typed: TypedProgram | None = None, slices: Mapping[str, Slice] | None = None
+) -> Program:
     """The plan of a program without mistakes; `sources` are its files' texts, kept in it. `lineage` is left to be filled in.
 
-    typed: where the program was typed; its tables are signed.
+    typed: where the program was typed; its tables are signed.  slices: by their ids; what a warehouse's plan has of them.
     """
     signatures = _Signatures(typed)
     flows = with_covering([flow for statement in program.statements for flow in _flows(statement, signatures)])
     return Program(
         connections={name: _connection(statement) for name, statement in program.connections.items()},
-        warehouses={name: _warehouse(statement) for name, statement in program.warehouses.items()},
+        warehouses={name: _warehouse(statement, slices or {}) for name, statement in program.warehouses.items()},
         flows={flow.id: flow for flow in flows},
         sources=dict(sources),
     )
@@ -51,9 +56,13 @@ def _connection(statement: CreateConnection) -> Connection:
     return Connection(name, system, _options(statement.options), statement.name.span.position)
 
 
-def _warehouse(statement: CreateWarehouse) -> Warehouse:
-    name, system = statement.name.folded, statement.system.folded
-    return Warehouse(name, system, _options(statement.options), statement.name.span.position)
+def _warehouse(statement: CreateWarehouse, slices: Mapping[str, Slice]) -> Warehouse:
+    name, system, options = statement.name.folded, statement.system.folded, _options(statement.options)
+    found, position = slices.get(f"organize.{system}"), statement.name.span.position
+    if found is None:
+        return Warehouse(name, system, options, position)
+    said, able = options.get(AT_ONCE), found.capabilities
+    return Warehouse(name, system, options, position, said if isinstance(said, int) else able.at_once, able.widens)
 
 
 def _options(options: tuple[Option, ...]) -> dict[str, object]:

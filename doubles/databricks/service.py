@@ -110,6 +110,8 @@ class DatabricksApi:
             return self._submit(body)
         if (method, parts) == ("GET", [*_PATH, "history", "queries"]):
             return self._history(query)
+        if method == "GET" and parts[:4] == [*_PATH, "warehouses"] and parts[4] in self.workspace.warehouses:
+            return 200, {"id": parts[4], "cluster_size": "X-Small", "state": self.workspace.warehouses[parts[4]]}
         if parts[:4] == [*_PATH, "statements"] and len(parts) > 4:
             statement = self.statements.get(parts[4])
             if statement is None:
@@ -215,6 +217,7 @@ class DatabricksApi:
         taken = int(1000 * (found.ended - found.started))
         metrics = {
             **{"total_time_ms": int(1000 * (found.ended - found.begun)), "execution_time_ms": taken, "read_bytes": 4096},
+            "write_remote_bytes": 2048 if found.text.startswith("BEGIN") else 0,
             **{
                 "query_compilation_start_timestamp": int(1000 * found.started),
                 "rows_produced_count": len(found.outcome.rows if found.outcome else ()),

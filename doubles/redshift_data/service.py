@@ -12,6 +12,7 @@ from doubles.redshift_data import results
 from doubles.redshift_data.database import Databases
 from doubles.redshift_data.errors import Refused, StatementFailed, invalid
 from doubles.redshift_data.faults import CALL, STATEMENT, Faults
+from doubles.redshift_data.history import with_history
 from doubles.redshift_data.limits import (
     HISTORY_SECONDS,
     MOST_STATEMENTS,
@@ -107,7 +108,8 @@ class RedshiftData:
 
         given = {str(one["name"]): str(one["value"]) for one in body.get("Parameters", ())}
         met = self.faults.met(STATEMENT, "\n".join(texts))
-        self.running.start(statement, Run(texts, given, opened, self.databases.close, lambda role: caller.s3(name, role), met))
+        said = [with_history(text, [*self.statements.values()]) for text in texts]
+        self.running.start(statement, Run(said, given, opened, self.databases.close, lambda role: caller.s3(name, role), met))
         return self._submitted(statement, body)
 
     def _submitted(self, statement: Statement, body: Body) -> dict[str, Any]:

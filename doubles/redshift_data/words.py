@@ -82,6 +82,8 @@ def said(text: str) -> Said:
         at = 2 if words[1] == "TABLE" else 1
         table = text[tokens[at].start : tokens[-1].end + 1]
         return Said(first, f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE", "", names, tokens=tokens)
+    if words[:2] == ["SET", "QUERY_GROUP"]:  # which PostgreSQL has not, and here no queue goes by
+        return Said(first, f"SET redshift_double.{text[tokens[1].start :]}", "", names, tokens=tokens)
     if first in ("VACUUM", "ANALYZE"):
         return Said(first, "SELECT 1", "", names, tokens=tokens)
     edits = [*_of_words(text, tokens, words)]

@@ -12,6 +12,7 @@ from typing import Any
 from doubles.snowflake import results, words
 from doubles.snowflake.errors import Refused, StatementFailed, missing
 from doubles.snowflake.faults import CALL, STATEMENT, Fault, Faults
+from doubles.snowflake.history import with_history
 from doubles.snowflake.limits import MOST_STATEMENT_BYTES, ROWS_A_PARTITION, SYNC_SECONDS
 from doubles.snowflake.session import Database, Outcome, Session
 from doubles.snowflake.signing import check_token
@@ -40,6 +41,7 @@ class Request:
     texts: list[str]
     handles: list[str]
     created: float
+    ended: float = 0.0
     done: threading.Event = field(default_factory=threading.Event)
     outcomes: list[Outcome] = field(default_factory=list)
     error: StatementFailed | None = None
@@ -125,10 +127,11 @@ class SnowflakeApi:
         finally:
             if request.session is not None:
                 request.session.end()
+            request.ended = time.time()
             request.done.set()
 
     def _run(self, request: Request, body: Mapping[str, Any], met: Mapping[str, Fault]) -> None:
-        said = words.statements(request.texts[0])
+        said = words.statements(with_history(request.texts[0], [*self.requests.values()]))
         wanted = int(body.get("parameters", {}).get("MULTI_STATEMENT_COUNT", "1"))
         if wanted not in (0, len(said)):
             text = f"Actual statement count {len(said)} did not match the desired statement count {wanted}."

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from shared_metadata.program import Mode
+from shared_metadata.program.type_widening import PROMOTIONS, Widens
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,10 @@ class Capabilities:
         how long they are kept: `keep_of(interval_seconds)`.
     time_travel: ORGANIZE: a version of a table can be read for as long as it is kept; else readers see the newest state.
     rejects_rows: COLLECT, HARNESS: rows that cannot be read or written are set aside, where the program tolerates them.
+    widens: ORGANIZE: which type a column of a table becomes in its place, without loss, where rows come with the wider one: pairs of
+        narrow and wide; of 'decimal' to itself one with more digits before the point.
+    at_once: ORGANIZE: how many tables of one of its warehouses are at work at once, by a statement each, where the warehouse's option
+        `at_once` says no other number; 0 for any.
     own_columns: ORGANIZE: names of columns that it keeps for itself, so that no dataset may have one.
     never_written: ORGANIZE: types, in a column or within it, that its engine cannot write into a table.
     plain_names: ORGANIZE: its engine writes columns and fields only whose names are a letter or _, and then letters, digits and _.
@@ -60,6 +65,8 @@ class Capabilities:
     never_written: tuple[str, ...] = ()
     plain_names: bool = False
     own_columns: tuple[str, ...] = ()
+    widens: Widens = PROMOTIONS
+    at_once: int = 0
     time_travel: bool = True
 
     def may_be_cursor(self, source_type: str, *, rising: bool = False) -> bool:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from shared_metadata.drift.renames import Alike, probable_renames, unknown
-from shared_metadata.program import Kind, Mask, Position, Program
+from shared_metadata.program import Flow, Kind, Mask, Position, Program
 from shared_metadata.program.lineage import ColumnRef, DatasetLineage, Lineage, Use, digest
 from shared_metadata.program.schema import Schema, SchemaColumn
-from shared_metadata.program.type_widening import widened
+from shared_metadata.program.type_widening import PROMOTIONS, Widens, widened
 
 
 class Change(StrEnum):
@@ -34,7 +34,7 @@ class Change(StrEnum):
 
 
 BREAKING = frozenset({Change.COLUMN_DROPPED, Change.TYPE_NARROWED, Change.TYPE_CHANGED, Change.TABLE_DROPPED})
-# The warehouse's column cannot take the new values: Iceberg has no promotion for it.
+# The warehouse's column cannot take the new values: it does not become so wide.
 NOT_COLLECTED = frozenset({Change.COLUMN_DROPPED, Change.TYPE_CHANGED})
 
 
@@ -85,7 +85,8 @@ def classify(
     """Lists the changes between the schema that the program was compiled against and the source's now (None: the table is gone)."""
     if now is None:
         return [impact(DriftChange(Change.TABLE_DROPPED, table), lineage, program)]
-    return [impact(change, lineage, program) for change in _changes(known, now, table, alike)]
+    changes = _changes(known, now, table, alike, _widens(table, program))
+    return [impact(change, lineage, program) for change in changes]
 
 
 def impact(change: DriftChange, lineage: Lineage, program: Program) -> DriftChange:
@@ -168,7 +169,22 @@ def _nulls(column: SchemaColumn) -> str:
     return "nullable" if column.nullable else "not null"
 
 
-def _changes(known: Schema, now: Schema, table: str, alike: Alike) -> Iterator[DriftChange]:
+def _widens(table: str, program: Program) -> Widens:
+    """What all warehouses that may keep a source's table make wider in its place."""
+    kept = {flow.warehouse for flow, _ in _collecting(table, program)}
+    first, *others = [program.warehouses[name].widens for name in sorted(kept) if name in program.warehouses] or [PROMOTIONS]
+    return tuple(one for one in first if all(one in widens for widens in others))
+
+
+def _collecting(table: str, program: Program) -> Iterator[tuple[Flow, str]]:
+    """The flows that may read a source's table, with the datasets that may be made of it; the lineage knows what a query reads."""
+    connection, _, name = table.partition(".")
+    for flow in program.flows.values():
+        if flow.kind == Kind.COLLECT and flow.connection == connection:
+            yield from ((flow, t.dataset) for t in flow.tables if flow.query or t.source.lower() == name.lower())
+
+
+def _changes(known: Schema, now: Schema, table: str, alike: Alike, able: Widens) -> Iterator[DriftChange]:
     """Compares column by column, in the order of the known schema; new columns come last."""
     before = {source_name(column): column for column in known.columns}
     after = {source_name(column): column for column in now.columns}
@@ -178,24 +194,24 @@ def _changes(known: Schema, now: Schema, table: str, alike: Alike) -> Iterator[D
             renamed, evidence = renames.get(name, ("", ""))
             yield DriftChange(Change.COLUMN_DROPPED, table, name, type_words(column), "", renamed, evidence)
         else:
-            yield from _column_changes(column, after[name], table, name)
+            yield from _column_changes(column, after[name], table, name, able)
     for name, column in after.items():
         if name not in before:
             yield DriftChange(Change.COLUMN_ADDED, table, name, "", type_words(column))
 
 
-def _column_changes(before: SchemaColumn, after: SchemaColumn, table: str, name: str) -> Iterator[DriftChange]:
+def _column_changes(before: SchemaColumn, after: SchemaColumn, table: str, name: str, able: Widens) -> Iterator[DriftChange]:
     if type_words(before) != type_words(after):
-        yield DriftChange(_type_change(before.type, after.type), table, name, type_words(before), type_words(after))
+        yield DriftChange(_type_change(before.type, after.type, able), table, name, type_words(before), type_words(after))
     if before.nullable != after.nullable:
         kind = Change.NULLS_ALLOWED if after.nullable else Change.NULLS_REFUSED
         yield DriftChange(kind, table, name, _nulls(before), _nulls(after))
 
 
-def _type_change(before: str, after: str) -> Change:
+def _type_change(before: str, after: str, able: Widens) -> Change:
     if before == after:
         return Change.TYPE_RENAMED
-    wide = widened(before, after)
+    wide = widened(before, after, able)
     if wide is None:
         return Change.TYPE_CHANGED
     return Change.TYPE_WIDENED if wide == after else Change.TYPE_NARROWED
@@ -258,11 +274,8 @@ class _Users:
                 self.stopped.append(self._first(reader.dataset))
 
     def _collected_from(self, table: str) -> Iterator[DatasetLineage]:
-        """The datasets whose statements may read a source's table; only the lineage knows which tables a query reads."""
-        connection, _, name = table.partition(".")
-        flows = [flow for flow in self._program.flows.values() if flow.kind == Kind.COLLECT and flow.connection == connection]
-        tables = [t for flow in flows for t in flow.tables if flow.query or t.source.lower() == name.lower()]
-        return self._lineage.some(_known_as(t.dataset) for t in tables)
+        """The datasets whose statements may read a source's table."""
+        return self._lineage.some(_known_as(dataset) for _, dataset in _collecting(table, self._program))
 
     def _first(self, dataset: str) -> str:
         """The first dataset of a statement: a collect's staged one, a publication's result."""

@@ -26,6 +26,7 @@ from typing import Any, TypeVar
 
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program.places import Place, filled
+from shared_metadata.program.type_widening import PROMOTIONS
 
 FORMAT = 1
 MASK_KEY = "mask_key"  # the option of a warehouse that names the secret whose key hashes columns
@@ -93,12 +94,18 @@ class Connection:
 
 @dataclass(frozen=True)
 class Warehouse:
-    """A place for tables: `CREATE WAREHOUSE name USING system WITH (…)`."""
+    """A place for tables: `CREATE WAREHOUSE name USING system WITH (…)`.
+
+    at_once: how many of its tables are at work at once, 0 for any.  widens: which type a column's becomes there without loss; both
+    as its slice declares them, or an option.
+    """
 
     name: str
     system: str
     options: Mapping[str, Any]
     position: Position
+    at_once: int = 0
+    widens: tuple[tuple[str, str], ...] = PROMOTIONS
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from shared_metadata.program import Position
 from shared_metadata.program.lineage import ColumnLineage, ColumnRef, DatasetLineage
 from shared_metadata.program.masks import said
-from shared_metadata.program.type_widening import widened
+from shared_metadata.program.type_widening import Widens, widened
 from shared_metadata.update_set.records import ColumnChange, ColumnKind, QueryShape
 
 Shapes = tuple[QueryShape | None, QueryShape | None]
@@ -44,10 +44,11 @@ def certain_renames(old: QueryShape | None, new: QueryShape | None) -> dict[str,
     return {name: come[digest] for name, digest in old.columns.items() if name not in new.columns and digest in come}
 
 
-def column_changes(old: DatasetLineage, new: DatasetLineage, shapes: Shapes, renamed: Renamed) -> list[ColumnChange]:
+def column_changes(old: DatasetLineage, new: DatasetLineage, shapes: Shapes, renamed: Renamed, able: Widens) -> list[ColumnChange]:
     """The changed columns in the order of the new ones; removed ones come last.
 
     shapes: of the former and the new query, where it has one.  renamed: the inputs' columns that only got another name, new ▸ former.
+    able: what the warehouse makes wider in place.
     """
     certain = certain_renames(*shapes)
     names = {**probable_renames(old.columns, new.columns), **certain}
@@ -64,7 +65,7 @@ def column_changes(old: DatasetLineage, new: DatasetLineage, shapes: Shapes, ren
         if name != column.name:
             sure = name in certain
             found.append(ColumnChange(new.dataset, name, ColumnKind.RENAMED, name, column.name, column.position, sure))
-        found += _differences(new, before[name], column, shapes, renamed)
+        found += _differences(new, before[name], column, shapes, renamed, able)
     gone = [c for c in old.columns if c.name not in names and all(c.name != other.name for other in new.columns)]
     return [*found, *(_change(new, c.name, ColumnKind.DROPPED, c.type, "", new.position) for c in gone)]
 
@@ -75,9 +76,10 @@ def _differences(
     new: ColumnLineage,
     shapes: Shapes,
     renamed: Renamed,
+    able: Widens,
 ) -> Iterator[ColumnChange]:
     if old.type != new.type:
-        yield _change(dataset, new.name, _type_change(old.type, new.type), old.type, new.type, new.position)
+        yield _change(dataset, new.name, _type_change(old.type, new.type, able), old.type, new.type, new.position)
     if old.nullable != new.nullable:
         kind = ColumnKind.NULLABLE if new.nullable else ColumnKind.REQUIRED
         yield _change(dataset, new.name, kind, "", "", new.position)
@@ -97,8 +99,8 @@ def hashed_anew(old: DatasetLineage, new: DatasetLineage) -> list[ColumnChange]:
     return [_change(new, column.name, ColumnKind.MASKED, "hash", "hash by another key", column.position) for column in hashed]
 
 
-def _type_change(before: str, after: str) -> ColumnKind:
-    return {after: ColumnKind.WIDENED, before: ColumnKind.NARROWED}.get(widened(before, after) or "", ColumnKind.RETYPED)
+def _type_change(before: str, after: str, able: Widens) -> ColumnKind:
+    return {after: ColumnKind.WIDENED, before: ColumnKind.NARROWED}.get(widened(before, after, able) or "", ColumnKind.RETYPED)
 
 
 def _change(dataset: DatasetLineage, column: str, kind: ColumnKind, before: str, after: str, position: Position) -> ColumnChange:

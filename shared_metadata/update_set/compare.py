@@ -45,7 +45,7 @@ def compare(
     changed = _changed(before, after, links, endpoints, _moved(old, new))
     words = {change.statement: [part.part for part in change.parts] for change in changed}
     added, removed = sorted(after.keys() - before.keys()), sorted(before.keys() - after.keys())
-    reached = reach(before, after, words, lineages, shape_of)
+    reached = reach(before, after, words, lineages, shape_of, {one.name: one.widens for one in new.warehouses.values()})
     readers = (reachable({*added, *removed, *words}, links) & after.keys()) - set(added)
     return UpdateSet(
         version=new.version,

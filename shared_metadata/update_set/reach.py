@@ -10,6 +10,7 @@ from shared_metadata.program import Column, Flow, Kind, Position
 from shared_metadata.program.lineage import ColumnRef, DatasetLineage, Lineage, Use, overlap, schema_digest
 from shared_metadata.program.masks import Path
 from shared_metadata.program.schema import Schema
+from shared_metadata.program.type_widening import PROMOTIONS, Widens
 from shared_metadata.update_set.column_changes import Renamed, Shapes, certain_renames, column_changes, hashed_anew
 from shared_metadata.update_set.field_changes import changed_fields
 from shared_metadata.update_set.records import ColumnChange, ColumnKind, QueryShape, Reach, ReaderEffect
@@ -56,11 +57,12 @@ def reach(
     words: Mapping[str, Sequence[str]],
     lineages: tuple[Lineage, Lineage] | None,
     shape_of: ShapeOf,
+    widens: Mapping[str, Widens],
 ) -> Reached:
     """Walks the statements that both programs have, inputs first.
 
     words: the changed parts of each changed statement.  lineages: former and new; None where one of them is unknown: then a reader of
-    a changed statement counts as changed entirely.
+    a changed statement counts as changed entirely.  widens: of each warehouse, what a column's type becomes there.
     """
     found, renamed = Reached(), dict[ColumnRef, ColumnRef]()
     if lineages is not None:
@@ -77,7 +79,8 @@ def reach(
         shapes = _shapes(before.first, after.first, renamed, shape_of) if "query" in parts else (None, None)
         for dataset in after.datasets:
             if dataset in before.datasets:
-                _visit(found, dataset, (before, after), parts, shapes, lineages, renamed)
+                able = widens.get(after.last.warehouse, PROMOTIONS)
+                _visit(found, dataset, (before, after), parts, shapes, lineages, renamed, able)
     return found
 
 
@@ -135,11 +138,12 @@ def _visit(
     shapes: Shapes,
     lineages: tuple[Lineage, Lineage] | None,
     renamed: dict[ColumnRef, ColumnRef],
+    able: Widens,
 ) -> None:
     rows = _own_rows(dataset, statements, parts, shapes)
     known = [lineage.datasets[dataset] for lineage in lineages or () if dataset in lineage.datasets]
     if len(known) == 2:
-        changes = found.columns[dataset] = column_changes(known[0], known[1], shapes, renamed)
+        changes = found.columns[dataset] = column_changes(known[0], known[1], shapes, renamed, able)
         if statements[0].first.mask_key != statements[1].first.mask_key:
             changes += hashed_anew(known[0], known[1])
         renamed.update({ColumnRef(dataset, now): ColumnRef(dataset, was) for was, now in certain_renames(*shapes).items()})

@@ -8,7 +8,7 @@ from dataclasses import replace
 from shared_metadata.program import Kind, Program
 from shared_metadata.program.lineage import DatasetLineage, Lineage
 from shared_metadata.program.schema import Schema
-from shared_metadata.program.type_widening import widened
+from shared_metadata.program.type_widening import PROMOTIONS, Widens, widened
 from shared_metadata.update_set.records import Breaking, ColumnKind, Reason, UpdateSet
 from shared_metadata.update_set.statements import statement_id
 
@@ -27,22 +27,26 @@ def to_look_at(update: UpdateSet, program: Program) -> list[str]:
     )
 
 
-def held_against(update: UpdateSet, lineage: Lineage, tables: Mapping[str, Schema | None]) -> UpdateSet:
+def held_against(update: UpdateSet, program: Program, lineage: Lineage, tables: Mapping[str, Schema | None]) -> UpdateSet:
     """The update set with the breaks by type that the tables themselves tell, in place of those against the former program.
 
     tables: dataset ▸ the columns of its table; None where no batch has made one.
     """
     others = [item for item in update.breaking if item.reason != Reason.TYPE_CHANGED or item.dataset not in tables]
-    return replace(update, breaking=(*others, *_unfit(lineage.some(tables), tables)))
+    makers = program.producers()
+    widens = {name: program.warehouses[makers[name].warehouse].widens for name in tables if name in makers}
+    return replace(update, breaking=(*others, *_unfit(lineage.some(tables), tables, widens)))
 
 
-def _unfit(datasets: Iterable[DatasetLineage], tables: Mapping[str, Schema | None]) -> Iterator[Breaking]:
+def _unfit(
+    datasets: Iterable[DatasetLineage], tables: Mapping[str, Schema | None], widens: Mapping[str, Widens]
+) -> Iterator[Breaking]:
     for dataset in sorted(datasets, key=lambda one: one.dataset):
         table = tables[dataset.dataset]
         held = {column.name: column.type for column in table.columns} if table else {}
         for column in dataset.columns:
             before = held.get(column.name)
-            if before and widened(before, column.type) is None:
+            if before and widened(before, column.type, widens.get(dataset.dataset, PROMOTIONS)) is None:
                 why = f"{before} becomes {column.type}: a table cannot change it in place, so batches would fail"
                 remedy = f"CAST it to {before}, or give it another name"
                 if column.masked:

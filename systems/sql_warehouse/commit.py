@@ -23,21 +23,22 @@ from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Mode, from_plain
 from shared_metadata.program.intervals import to_text
 from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.type_widening import Widens
 from systems.sql_warehouse.dialect import WarehouseSql, create, table
 from systems.sql_warehouse.ledger import Entry, Ledger
 from systems.sql_warehouse.merging import Merge, append, delete_batch
 from systems.sql_warehouse.session import LedgerMoved, Session, turn_of
 from systems.sql_warehouse.tables import Stored, evolved, marked, place_of, refuse_another_s, schema_of, stored, together
 
-MOST_TRIES, MOST_STATEMENTS = 4, 40
+MOST_TRIES, MOST_STATEMENTS = 4, 39
 Document = Mapping[str, Any]
 
 
-def rows(sql: WarehouseSql, session: Session, work: Work, prepared: Document) -> Committed:
+def rows(sql: WarehouseSql, session: Session, work: Work, prepared: Document, widens: Widens) -> Committed:
     """Makes a table's rows visible, with those that were set aside."""
     for number in range(MOST_TRIES):
         try:
-            return _rows(sql, session, work, prepared, number)
+            return _rows(sql, session, work, prepared, widens, number)
         except LedgerMoved:
             continue
     raise DefinitionError(
@@ -47,7 +48,7 @@ def rows(sql: WarehouseSql, session: Session, work: Work, prepared: Document) ->
     )
 
 
-def _rows(sql: WarehouseSql, session: Session, work: Work, prepared: Document, number: int) -> Committed:
+def _rows(sql: WarehouseSql, session: Session, work: Work, prepared: Document, widens: Widens, number: int) -> Committed:
     dataset, columns = work.table.dataset, tuple(from_plain(SchemaColumn, c) for c in prepared["columns"])
     ledger, mine, (schema, name) = Ledger(sql, dataset), Identity.of(work.claim), place_of(dataset)
     entries, tables, ours = _standing(sql, session, work, ledger, number)
@@ -56,7 +57,7 @@ def _rows(sql: WarehouseSql, session: Session, work: Work, prepared: Document, n
     if known and not entries and (schema, name) not in ours:
         raise refuse_another_s(sql, schema, name, work.place)
     wanted = (*columns, DELETED) if prepared["left"] and DELETED not in columns else columns
-    changes = evolution(known, wanted, dataset, place=work.place)
+    changes = evolution(known, wanted, dataset, place=work.place, widens=widens)
     if stands.landed is None:
         seq = max((entry.seq for entry in entries), default=0) + 1
         for step, texts in enumerate(together(evolved(sql, target, known, changes), MOST_STATEMENTS) if known else []):
@@ -80,7 +81,7 @@ def _rows(sql: WarehouseSql, session: Session, work: Work, prepared: Document, n
         {"format": sql.title.lower(), "location": f"{schema}.{name}", "partition_by": []},
         tuple(prepared["sizes"]),
         rejected=int(prepared["rejected_rows"]),
-        statements=(*prepared["statements"], *session.ran),
+        statements=tuple(session.told([*prepared["statements"], *session.ran])),
         saw=prepared["saw"],
     )
 
@@ -170,7 +171,7 @@ def result(sql: WarehouseSql, session: Session, work: Work, prepared: Document, 
         {"format": "parquet"},
         sizes,
         rejected=int(prepared["rejected_rows"]),
-        statements=(*prepared["statements"], *session.ran),
+        statements=tuple(session.told([*prepared["statements"], *session.ran])),
         saw=prepared["saw"],
     )
 

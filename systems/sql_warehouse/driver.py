@@ -21,6 +21,7 @@ from shared_metadata.contract.work import Work
 from shared_metadata.program import Flow, Kind, Mode, Warehouse, from_plain
 from shared_metadata.program.intervals import to_text
 from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.type_widening import Widens
 from systems.sql_warehouse import checking, commit, described, reading, rejected
 from systems.sql_warehouse import upkeep as upkeep_of
 from systems.sql_warehouse.dialect import LEDGERS, STAGING, WarehouseSql, create, names, table
@@ -41,6 +42,7 @@ class SqlWarehouseDriver:
     """
 
     sql: WarehouseSql
+    widens: Widens  # as the slice declares them
 
     def __init__(self, warehouse: Warehouse, services: Services, options: WarehouseOptions) -> None:
         self._warehouse, self._services, self._options = warehouse, services, options
@@ -140,7 +142,7 @@ class SqlWarehouseDriver:
         session = self._session(work)
         if work.flow.kind == Kind.RESULT:
             return commit.result(self.sql, session, work, prepared, staging)
-        return commit.rows(self.sql, session, work, prepared)
+        return commit.rows(self.sql, session, work, prepared, self.widens)
 
     def keep(self, flow: Flow) -> timedelta:
         return self._options.keep_of(flow.interval_seconds)
@@ -175,7 +177,7 @@ class SqlWarehouseDriver:
             place, found = place_of(work.table.dataset), stored(self.sql, told, work.place)
             if place in found and len(found) == 1 and place not in marked(self.sql, told):
                 raise refuse_another_s(self.sql, *place, work.place)
-            evolution(found.get(place, ()), columns, work.table.dataset, place=work.place)
+            evolution(found.get(place, ()), columns, work.table.dataset, place=work.place, widens=self.widens)
 
     def _schema(self, *tables: str) -> list[str]:
         """The schema of staging tables, and entries of those that are made, which find them if their batch does not end."""

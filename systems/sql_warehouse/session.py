@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
 from shared_metadata.contract.waiting.statements import MOST_TRIES, Engine, Look, Ran, Statements, Status
-from shared_metadata.contract.waiting.turn import Turn
+from shared_metadata.contract.waiting.turn import NotYet, Turn
 from shared_metadata.contract.work import Work
-from shared_metadata.errors import DefinitionError, RetryLater
+from shared_metadata.errors import AtollError, DefinitionError, RetryLater
 
 MOVED = "the table's ledger has moved on"  # what a service says of a transaction that the ledger's guard has stopped
 GUARD = "/* atoll: the ledger is as it was read */"
@@ -22,6 +22,17 @@ class Service(Engine, Protocol):
 
     def rows(self, id: str, number: int) -> list[list[Any]]:
         """What the number-th statement of a transaction gave, the first is 0."""
+        ...
+
+    def asks(self, statements: Sequence[Mapping[str, Any]]) -> list[str]:
+        """What asks for more of what these took than their looks told, by one statement; nothing where that is all.
+
+        statements: as `Ran.to_plain` has them.
+        """
+        ...
+
+    def figures(self, rows: Sequence[Sequence[Any]]) -> Mapping[str, Mapping[str, Any]]:
+        """Id or console_id of a statement ▸ its figures, by what that has answered."""
         ...
 
 
@@ -48,6 +59,16 @@ class Session:
     def rows(self, ran: Ran, number: int = -1) -> list[list[Any]]:
         """The rows that a statement of a transaction gave; that of its last one by itself."""
         return self._service.rows(ran.id, number)
+
+    def told(self, statements: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Statements with what the service tells of them afterwards, if it does within a call: no batch waits, or fails, for it."""
+        found: Mapping[str, Mapping[str, Any]] = {}
+        try:
+            if texts := self._service.asks(statements):
+                found = self._service.figures(self.rows(self.run("figures", texts)))
+        except (NotYet, AtollError):
+            found = {}
+        return [{**one, **found.get(str(one["id"]), {}), **found.get(str(one.get("console_id")), {})} for one in statements]
 
     @property
     def ran(self) -> list[dict[str, Any]]:

@@ -11,8 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from shared_metadata.contract.declaration import Slice
 from shared_metadata.program import Mode
 from shared_metadata.program.type_names import parsed
+from shared_metadata.program.type_widening import widened
 from tests.conformance.organize import FLIGHTS, ID, Lake, Row
 
 MOMENTS = [datetime(1, 1, 1), datetime(1970, 1, 1, 0, 0, 0, 1), datetime(9999, 12, 31, 23, 59, 59, 999999)]
@@ -39,11 +41,17 @@ REFUSED = {
     **{"time": "time without time zone", "uuid": "uuid", "list<string>": "text[]", "list<int>": "integer[]"},
     "list<timestamptz>": "timestamp with time zone[]",
 }
-# What a column of theirs becomes without loss; drift takes these for harmless, and no others (program/type_widening.py).
+# What a column of theirs becomes without loss, as they declare; drift takes these for harmless, and no others.
 WIDER = [("int", "long"), ("float", "double"), ("decimal(12,2)", "decimal(38,2)"), ("decimal(19,0)", "decimal(38,0)")]
 SOURCE = {kind: word for _, kind, word, *_ in TYPES} | REFUSED
 COLUMNS = [(name, kind, arrow) for name, kind, _, arrow, _ in TYPES]
 NAMES = [name for name, *_ in TYPES]
+
+
+def declared(declaration: Slice) -> set[tuple[str, str]]:
+    """What a slice's declaration makes wider, of the types above."""
+    kinds, able = [kind for _, kind, *_ in TYPES], declaration.capabilities.widens
+    return {(one, other) for one in kinds for other in kinds if one != other and widened(one, other, able) == other}
 
 
 def promoted(lake: Lake, read: Callable[[str], list[Row]], narrow: str, wide: str) -> tuple[list[Any], list[Any]]:

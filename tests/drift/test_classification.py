@@ -12,6 +12,7 @@ from shared_metadata.drift.changes import Change, DriftChange, classify, is_stil
 from shared_metadata.program import Mask, Mode, Program
 from shared_metadata.program.lineage import ColumnRef, Lineage, Use
 from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.type_widening import PROMOTIONS
 from tests.drift.programs import Writing, schema
 
 PLANES = schema(
@@ -231,3 +232,18 @@ def test_a_hashed_column_may_change_its_type_and_a_dropped_one_may_do_as_it_like
     assert (change.kind, change.quiesces, change.nulls) == (Change.TYPE_CHANGED, (), ())
     (gone,) = classify(PLANES, without(name), "ops.planes", lineage, program)
     assert bool(gone.quiesces) == bool(gone.nulls) == (name != "note")
+
+
+WIDER = {"seats": "long", "weight": "double", "price": "decimal(12,2)"}
+
+
+@pytest.mark.parametrize("column", WIDER)
+def test_a_type_is_wider_as_far_as_every_warehouse_that_keeps_the_table_makes_it_so(column: str) -> None:
+    program, lineage = airline()
+    (former,) = (c.type.partition("(")[0] for c in PLANES.columns if c.name == column)
+    wide = (former, WIDER[column].partition("(")[0])
+    for widens, kind in ((PROMOTIONS, Change.TYPE_WIDENED), ((wide,), Change.TYPE_WIDENED), ((), Change.TYPE_CHANGED)):
+        able = replace(program, warehouses={"lake": replace(program.warehouses["lake"], widens=widens)})
+        (change,) = classify(PLANES, retyped(column, WIDER[column]), "ops.planes", lineage, able)
+        assert change.kind == kind
+        assert bool(change.quiesces) == (kind == Change.TYPE_CHANGED)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared_metadata.contract.evolution import evolution
+from shared_metadata.errors import DefinitionError
+from shared_metadata.program.schema import SchemaColumn
 from shared_metadata.program.type_names import PRIMITIVES, TypeName, list_of, map_of, parsed, struct_of
 from shared_metadata.program.type_widening import widened
 
@@ -74,3 +79,16 @@ def test_what_is_no_name_of_a_type_is_refused(text: str) -> None:
 )
 def test_nested_types_widen_by_what_is_in_them(former: str, new: str, expected: str | None) -> None:
     assert widened(former, new) == expected
+
+
+@pytest.mark.parametrize(("former", "new"), [("int", "long"), ("float", "double"), ("decimal(5,2)", "decimal(9,2)")])
+def test_a_column_becomes_no_wider_than_its_warehouse_declares(former: str, new: str) -> None:
+    """By itself, and where it is nested."""
+    pair = (former.partition("(")[0], new.partition("(")[0])
+    for one, other in ((former, new), (f"list<{former}>", f"list<{new}>"), (f"struct<a: {former}>", f"struct<a: {new}>")):
+        assert widened(one, other, (pair,)) == widened(other, one, (pair,)) == other
+        assert widened(one, other, ()) is None
+    known, rows = (SchemaColumn("x", former),), (SchemaColumn("x", new),)
+    assert evolution(known, rows, "lake.a.b", place="", widens=(pair,)) == {"x": new}
+    with pytest.raises(DefinitionError, match=re.escape(f"is {former} and would become {new}")):
+        evolution(known, rows, "lake.a.b", place="", widens=())

@@ -40,6 +40,7 @@ class Look:
     used: what it took, in kinds that aws_prices.json lists, or in units that have no list price and are told as such.
     estimated: what it may have taken of what is billed otherwise than by statements, which is in no cost.
     console_id: how the service's console calls it, where that is not its id.  result: whatever its driver needs of it.
+    bytes_written: of rows into tables and files, where the service tells.
     """
 
     status: Status
@@ -53,6 +54,7 @@ class Look:
     result: Mapping[str, Any] = field(default_factory=dict)
     estimated: Mapping[str, float] = field(default_factory=dict)
     console_id: str = ""
+    bytes_written: int = 0
 
 
 class Engine(Protocol):
@@ -91,11 +93,12 @@ class Ran:
     result: Mapping[str, Any]
     estimated: Mapping[str, float] = field(default_factory=dict)
     console_id: str = ""
+    bytes_written: int = 0
 
     def to_plain(self) -> dict[str, Any]:
         """The plain form for `Committed.statements`, and for the documents that a driver hands from step to step."""
-        told = asdict(self) if self.estimated else {name: value for name, value in asdict(self).items() if name != "estimated"}
-        return {name: value for name, value in told.items() if name != "result" and value is not None and value != ""}
+        unknown = {"result", *(name for name in ("estimated", "bytes_written") if not getattr(self, name))}
+        return {name: value for name, value in asdict(self).items() if name not in unknown and value is not None and value != ""}
 
 
 class Statements:
@@ -136,7 +139,7 @@ class Statements:
         if look.status != Status.DONE:
             raise self._not_yet(identity, f"{self._engine.kind} {identity}")
         taken = (look.queue_seconds, look.run_seconds, look.bytes_scanned, look.rows, look.used, look.result)
-        self.ran.append(Ran(identity, purpose, *taken, look.estimated, look.console_id))
+        self.ran.append(Ran(identity, purpose, *taken, look.estimated, look.console_id, look.bytes_written))
         return self.ran[-1]
 
     def _submitted(self, purpose: str, text: str | Callable[[], str]) -> tuple[str, int]:

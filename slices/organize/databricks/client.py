@@ -8,6 +8,7 @@ from slices.organize.databricks.api import DatabricksApi
 from slices.organize.databricks.config import Config, Key
 from slices.organize.databricks.logic import DatabricksSql
 from slices.organize.databricks.service import DatabricksService
+from slices.organize.databricks.slice import SLICE
 from systems.sql_warehouse.driver import SqlWarehouseDriver
 
 
@@ -20,6 +21,8 @@ def service_of(warehouse: Warehouse, services: Services, place: str) -> Databric
 
 class DatabricksDriver(SqlWarehouseDriver):
     """See shared_metadata.contract.organize.Driver."""
+
+    widens = SLICE.capabilities.widens
 
     def __init__(self, warehouse: Warehouse, services: Services) -> None:
         super().__init__(warehouse, services, Config.of(warehouse))

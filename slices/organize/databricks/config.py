@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from shared_metadata.program import Warehouse
+from slices.organize.databricks.slice import SLICE
 from systems.sql_warehouse.https import ServiceKey
 from systems.sql_warehouse.options import WarehouseOptions
 from systems.sql_warehouse.storage_role import EXTERNAL_ID, PRINCIPAL
@@ -24,6 +25,7 @@ class Config(WarehouseOptions):
     host: of the workspace.  warehouse_id: of a SQL warehouse, serverless or pro.  catalog: of Unity Catalog.
     storage_principal_arn, storage_external_id: of the storage credential over the data bucket; the stack's role trusts them.
     secret: the reference of a secret with `client_id` and `client_secret` of a service principal.
+    at_once: how many tables of it are at work at once, by a statement each.
     """
 
     system = "databricks"
@@ -38,6 +40,7 @@ class Config(WarehouseOptions):
     )
     storage_external_id: str = Field(pattern=EXTERNAL_ID, description="the external ID of that policy, as '0f1e2d3c-4b5a-6978'")
     secret: str = Field(min_length=1)
+    at_once: int = Field(default=SLICE.capabilities.at_once, ge=1, le=100)
 
 
 class Key(ServiceKey):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from shared_metadata.contract.waiting.statements import Look, Status
@@ -20,6 +21,11 @@ from slices.organize.databricks.script import ANSWER, scripted
 
 MOST_TEXT_BYTES = 16 << 20  # https://docs.databricks.com/api/workspace/statementexecution/executestatement
 WAIT = "10s"
+# https://docs.databricks.com/aws/en/compute/sql-warehouse/create: sizes; what each takes of DBUs is the price list's.
+DBUS_AN_HOUR = {
+    **{"2X-Small": 4, "X-Small": 6, "Small": 12, "Medium": 24, "Large": 40, "X-Large": 80},
+    **{"2X-Large": 144, "3X-Large": 272, "4X-Large": 528},
+}
 _STATES = {"PENDING": Status.WAITS, "RUNNING": Status.RUNS, "FAILED": Status.FAILED, "CANCELED": Status.CANCELLED}
 _WHOLE = ("INT", "LONG", "SHORT", "BYTE", "BIGINT", "SMALLINT", "TINYINT")
 
@@ -109,14 +115,33 @@ class DatabricksService:
         metrics: Mapping[str, Any] = found.get("metrics", {})
         begun, executed = found.get("query_start_time_ms", 0), metrics.get("execution_time_ms", 0)
         queued = max(metrics.get("query_compilation_start_timestamp", begun) - begun, 0)
-        rows = metrics.get("rows_produced_count")
+        rows, ran = metrics.get("rows_produced_count"), (executed or metrics.get("total_time_ms", 0)) / 1000
         return Look(
             Status.DONE,
             queue_seconds=queued / 1000,
-            run_seconds=(executed or metrics.get("total_time_ms", 0)) / 1000,
+            run_seconds=ran,
             bytes_scanned=int(metrics.get("read_bytes", 0)),
             rows=None if rows is None else int(rows),
+            bytes_written=int(metrics.get("write_remote_bytes", 0)),
+            # A SQL warehouse is billed while it runs, whatever runs in it then.
+            estimated={"databricks_dbus": round(self._dbus * ran / 3600, 6)} if ran and self._dbus else {},
         )
+
+    @cached_property
+    def _dbus(self) -> int:
+        """Of one cluster of the SQL warehouse, in an hour; 0 where the principal may not look at it."""
+        try:
+            status, told = self._api.ask("GET", f"sql/warehouses/{self._warehouse}")
+        except (RetryLater, SecretError):
+            return 0
+        return DBUS_AN_HOUR.get(str(told.get("cluster_size", "")), 0) if status == 200 else 0
+
+    def asks(self, statements: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Nothing: Query History has told."""
+        return []
+
+    def figures(self, rows: Sequence[Sequence[Any]]) -> Mapping[str, Mapping[str, Any]]:
+        return {}
 
 
 def _names(columns: Sequence[Mapping[str, Any]]) -> list[str]:

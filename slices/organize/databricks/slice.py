@@ -16,6 +16,9 @@ SLICE = Slice(
         # https://docs.databricks.com/aws/en/sql/language-manual/sql-ref-datatypes
         never_written=("time", "uuid", "list", "map", "struct"),
         longest_name=255,  # https://docs.databricks.com/aws/en/sql/language-manual/sql-ref-names
+        # https://docs.databricks.com/aws/en/delta/type-widening
+        widens=(("int", "long"), ("float", "double"), ("decimal", "decimal")),
+        at_once=10,  # queries of a cluster: https://docs.databricks.com/aws/en/compute/sql-warehouse/warehouse-behavior
         time_travel=False,
     ),
     config="slices.organize.databricks.config:Config",

@@ -10,6 +10,7 @@ from slices.organize.redshift import named
 from slices.organize.redshift.config import Config
 from slices.organize.redshift.logic import RedshiftSql
 from slices.organize.redshift.service import RedshiftService
+from slices.organize.redshift.slice import SLICE
 from systems.sql_warehouse.driver import SqlWarehouseDriver
 
 
@@ -22,11 +23,14 @@ def service_of(warehouse: Warehouse, services: Services, place: str) -> Redshift
     where |= {"DbUser": config.db_user} if config.db_user else {}
     secret = named.secret(warehouse.name, config)
     where |= {"SecretArn": secret} if secret else {}
-    return RedshiftService(services.client("redshift-data"), where, place, config.base_rpus if config.managed else 0)
+    rpus = config.base_rpus if config.managed else 0
+    return RedshiftService(services.client("redshift-data"), where, place, rpus, config.query_group)
 
 
 class RedshiftDriver(SqlWarehouseDriver):
     """See shared_metadata.contract.organize.Driver."""
+
+    widens = SLICE.capabilities.widens
 
     def __init__(self, warehouse: Warehouse, services: Services) -> None:
         super().__init__(warehouse, services, Config.of(warehouse))

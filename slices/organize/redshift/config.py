@@ -9,9 +9,11 @@ from pydantic import Field
 
 from shared_metadata.errors import DefinitionError, SecretError
 from shared_metadata.program import Warehouse
+from slices.organize.redshift.slice import SLICE
 from systems.sql_warehouse.options import WarehouseOptions
 
 _NAME = r"^[a-z0-9-]{1,63}$"
+_GROUP = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 
 
@@ -25,6 +27,8 @@ class Config(WarehouseOptions):
     database: the database's name.
     db_user: of a cluster: the user to sign in as, by temporary credentials.
     secret: the reference of a secret with `username` and `password`; what is not managed needs this or db_user.
+    query_group: a word by which the cluster's or workgroup's queues know Atoll's statements; '' for none.
+    at_once: how many tables of it are at work at once, by a statement each.
     """
 
     system = "redshift"
@@ -37,6 +41,8 @@ class Config(WarehouseOptions):
     database: str = Field(default="dev", min_length=1, max_length=64)
     db_user: str = Field(default="", min_length=1, max_length=128)
     secret: str = Field(default="", min_length=1)
+    query_group: str = Field(default="", pattern=_GROUP, description="a word of letters, digits and _, as 'atoll'")
+    at_once: int = Field(default=SLICE.capabilities.at_once, ge=1, le=100)
 
     @classmethod
     def read(cls, options: Mapping[str, Any], *, place: str) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -51,17 +51,22 @@ class RedshiftService:
     """The statements in one database.
 
     where: which warehouse, how to sign in, and the database, as each call says it.  rpus: of its workgroup, where they are known.
+    group: a query group, by which a queue of the warehouse takes them; '' for none.
     """
 
     kind = "Redshift statement"
 
-    def __init__(self, client: RedshiftDataAPIServiceClient, where: Mapping[str, Any], place: str, rpus: int = 0) -> None:
+    def __init__(
+        self, client: RedshiftDataAPIServiceClient, where: Mapping[str, Any], place: str, rpus: int = 0, group: str = ""
+    ) -> None:
         self._client, self._where, self._place, self._rpus = client, where, place, rpus
+        # https://docs.aws.amazon.com/redshift/latest/dg/r_query_group.html
+        self._first = [f"SET query_group TO '{group}'"] if group else []
         self._results: dict[str, Mapping[str, Any]] = {}
 
     def submit(self, text: str, token: str) -> str:
         """text: a JSON list of statements, which are one transaction."""
-        texts = json.loads(text)
+        texts = [*self._first, *json.loads(text)]
         longest = max(len(one.encode()) for one in texts)
         if longest > MOST_TEXT_BYTES or len(texts) > MOST_STATEMENTS:
             raise DefinitionError(
@@ -112,7 +117,7 @@ class RedshiftService:
         """The values that a statement of a transaction gave; the pages of a result are read to their end."""
         found = self._results.get(id) or self._client.describe_statement(Id=id)
         parts = found.get("SubStatements") or []
-        wanted = parts[number]["Id"] if parts else id
+        wanted = parts[number + len(self._first) if number >= 0 else number]["Id"] if parts else id
         rows, token = list[list[Any]](), ""
         while True:
             more: Mapping[str, Any] = {"NextToken": token} if token else {}
@@ -121,6 +126,31 @@ class RedshiftService:
             token = page.get("NextToken", "")
             if not token:
                 return rows
+
+    def asks(self, statements: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Of each transaction that was at work, by one of its queries' ids, in microseconds and bytes.
+
+        https://docs.aws.amazon.com/redshift/latest/dg/SYS_QUERY_HISTORY.html, …/SYS_QUERY_DETAIL.html
+        """
+        ids = [str(one["console_id"]) for one in statements if str(one.get("console_id", "")).isdecimal()]
+        if not ids:
+            return []
+        steps = (
+            "SELECT query_id, sum(CASE WHEN step_name = 'scan' THEN input_bytes ELSE 0 END) AS scanned, "
+            "sum(CASE WHEN step_name = 'insert' THEN input_bytes ELSE 0 END) AS written "
+            "FROM sys_query_detail WHERE metrics_level = 'step' GROUP BY query_id"
+        )
+        text = (
+            "SELECT one.query_id, sum(h.queue_time) AS queued, sum(h.execution_time) AS ran, sum(steps.scanned) AS scanned, "
+            "sum(steps.written) AS written FROM sys_query_history AS one "
+            "JOIN sys_query_history AS h ON h.transaction_id = one.transaction_id "
+            f"LEFT JOIN ({steps}) AS steps ON steps.query_id = h.query_id "
+            f"WHERE one.query_id IN ({', '.join(ids)}) GROUP BY one.query_id"
+        )
+        return [text]
+
+    def figures(self, rows: Sequence[Sequence[Any]]) -> Mapping[str, Mapping[str, Any]]:
+        return {str(id): _figures(*told) for id, *told in rows}
 
     def _refused(self, error: ClientError) -> Exception | None:
         """What a refused call is in our words; None for one that AWS's own words tell."""
@@ -155,6 +185,13 @@ def _said(error: str, found: Mapping[str, Any]) -> str:
         return "Redshift's words may quote a row; its console shows them"
     remedy = next((remedy for word, remedy in _REMEDIES.items() if word in known[0].lower()), "")
     return f"{known[0].strip()}{f' ({remedy})' if remedy else ''}"
+
+
+def _figures(queued: Any, ran: Any, scanned: Any, written: Any) -> dict[str, Any]:
+    """Seconds and bytes, as far as they are known."""
+    seconds = {"queue_seconds": queued, "run_seconds": ran}
+    found: dict[str, Any] = {name: float(value) / 1e6 for name, value in seconds.items() if value is not None}
+    return found | {name: int(value) for name, value in {"bytes_scanned": scanned, "bytes_written": written}.items() if value}
 
 
 def _rows(found: Mapping[str, Any]) -> int | None:

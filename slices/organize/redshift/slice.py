@@ -16,6 +16,9 @@ SLICE = Slice(
         # https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_EXTERNAL_TABLE.html and …/r_SUPER_type.html
         never_written=("time", "uuid", "list", "map", "struct"),
         longest_name=127,  # https://docs.aws.amazon.com/redshift/latest/dg/r_names.html
+        # A column is made anew by a CAST: https://docs.aws.amazon.com/redshift/latest/dg/r_ALTER_TABLE.html
+        widens=(("int", "long"), ("float", "double"), ("decimal", "decimal")),
+        at_once=5,  # A queue of its own has five places by itself: https://docs.aws.amazon.com/redshift/latest/dg/cm-c-defining-query-queues.html
         time_travel=False,
     ),
     config="slices.organize.redshift.config:Config",

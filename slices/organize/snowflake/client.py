@@ -8,6 +8,7 @@ from slices.organize.snowflake.api import SnowflakeApi
 from slices.organize.snowflake.config import Config, Key
 from slices.organize.snowflake.logic import SnowflakeSql
 from slices.organize.snowflake.service import SnowflakeService
+from slices.organize.snowflake.slice import SLICE
 from systems.sql_warehouse.driver import SqlWarehouseDriver
 
 
@@ -21,6 +22,8 @@ def service_of(warehouse: Warehouse, services: Services, place: str) -> Snowflak
 
 class SnowflakeDriver(SqlWarehouseDriver):
     """See shared_metadata.contract.organize.Driver."""
+
+    widens = SLICE.capabilities.widens
 
     def __init__(self, warehouse: Warehouse, services: Services) -> None:
         config = Config.of(warehouse)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from slices.organize.snowflake.slice import SLICE
 from systems.sql_warehouse.https import ServiceKey
 from systems.sql_warehouse.options import WarehouseOptions
 from systems.sql_warehouse.storage_role import EXTERNAL_ID, PRINCIPAL
@@ -22,6 +23,7 @@ class Config(WarehouseOptions):
     stage: of the data bucket, over a storage integration, as 'db.schema.stage'.
     storage_user_arn, storage_external_id: of that integration, as DESC INTEGRATION tells them; the stack's role trusts them.
     secret: the reference of a secret with `user` and `private_key`.
+    at_once: how many tables of it are at work at once, by a statement each.
     """
 
     system = "snowflake"
@@ -36,6 +38,7 @@ class Config(WarehouseOptions):
     )
     storage_external_id: str = Field(pattern=EXTERNAL_ID, description="STORAGE_AWS_EXTERNAL_ID of DESC INTEGRATION")
     secret: str = Field(min_length=1)
+    at_once: int = Field(default=SLICE.capabilities.at_once, ge=1, le=100)
 
 
 class Key(ServiceKey):

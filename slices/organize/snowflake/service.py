@@ -28,6 +28,12 @@ PARAMETERS = {
     "DATE_OUTPUT_FORMAT": "YYYY-MM-DD",
 }
 _MOST_SECONDS = 604_800
+MOST_HISTORY = 10_000
+# https://docs.snowflake.com/en/user-guide/warehouses-overview, of a standard warehouse
+CREDITS_AN_HOUR = {
+    **{"X-Small": 1, "Small": 2, "Medium": 4, "Large": 8, "X-Large": 16, "2X-Large": 32},
+    **{"3X-Large": 64, "4X-Large": 128, "5X-Large": 256, "6X-Large": 512},
+}
 
 
 class SnowflakeService:
@@ -79,6 +85,25 @@ class SnowflakeService:
         self._answers.pop(id, None)
         self._api.ask("POST", f"/{id}/cancel")
 
+    def asks(self, statements: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Of the queries of each request, by their ids: https://docs.snowflake.com/en/sql-reference/functions/query_history"""
+        whose = dict[str, str]()
+        for one in statements:
+            id = str(one["id"])
+            _, told = self._answers.get(id) or self._api.ask("GET", f"/{id}")
+            whose |= dict.fromkeys(map(str, told.get("statementHandles") or [id]), id)
+        requests = " ".join(f"WHEN '{query}' THEN '{id}'" for query, id in whose.items())
+        sums = "sum(execution_time), sum(queued_overload_time + queued_provisioning_time), sum(bytes_scanned), max(rows_inserted)"
+        text = (
+            f"SELECT CASE query_id {requests} END AS request, max(warehouse_size), {sums} "
+            f"FROM TABLE(INFORMATION_SCHEMA.QUERY_HISTORY_BY_USER(RESULT_LIMIT => {MOST_HISTORY})) "
+            f"WHERE query_id IN ({', '.join(map(repr, whose))}) GROUP BY request"
+        )
+        return [text]
+
+    def figures(self, rows: Sequence[Sequence[Any]]) -> Mapping[str, Mapping[str, Any]]:
+        return {str(id): _figures(told) for id, *told in rows}
+
     def rows(self, id: str, number: int) -> list[list[Any]]:
         """The values that a statement gave, counted among all that were sent; the parts of a result are read to their end."""
         _, told = self._answers.get(id) or self._api.ask("GET", f"/{id}")
@@ -90,6 +115,19 @@ class SnowflakeService:
         for part in range(1, len(meta.get("partitionInfo", ()))):
             rows += self._api.ask("GET", f"/{wanted}", {"partition": str(part)})[1]["data"]
         return [[_value(value, column) for value, column in zip(row, meta["rowType"], strict=True)] for row in rows]
+
+
+def _figures(told: Sequence[Any]) -> dict[str, Any]:
+    """Of one statement's children: their sums; credits of a warehouse of that size, by the second that they ran."""
+    size, ran, queued, scanned, rows = told
+    found = {"queue_seconds": float(queued or 0) / 1000, "run_seconds": float(ran or 0) / 1000, "bytes_scanned": int(scanned or 0)}
+    credits = CREDITS_AN_HOUR.get(str(size or ""), 0) * found["run_seconds"] / 3600
+    return {
+        **found,
+        **({"rows": int(rows)} if rows is not None else {}),
+        # A warehouse is billed while it runs, a minute at least, whatever runs in it then.
+        **({"estimated": {"snowflake_credits": round(credits, 6)}} if credits else {}),
+    }
 
 
 def arranged(texts: Sequence[str]) -> list[str]:

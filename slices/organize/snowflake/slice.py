@@ -16,6 +16,9 @@ SLICE = Slice(
         # neither dates nor bytes nor all digits as they are. https://docs.snowflake.com/en/sql-reference/data-types-semistructured
         never_written=("time", "uuid", "list", "map", "struct"),
         longest_name=255,  # https://docs.snowflake.com/en/sql-reference/identifiers-syntax
+        # https://docs.snowflake.com/en/sql-reference/sql/alter-table-column: of numbers more digits
+        widens=(("int", "long"), ("float", "double"), ("decimal", "decimal")),
+        at_once=8,  # MAX_CONCURRENCY_LEVEL of a warehouse: https://docs.snowflake.com/en/sql-reference/parameters#max-concurrency-level
         time_travel=False,
     ),
     config="slices.organize.snowflake.config:Config",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
-from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -20,34 +18,16 @@ from slices.organize.databricks.logic import DatabricksSql, folded
 from slices.organize.databricks.slice import SLICE
 from slices.registry import installed
 from systems.sql_warehouse.dialect import table
+from tests.conformance import warehouse_types
 from tests.conformance.fixtures import open_cloud
 from tests.conformance.organize import FLIGHTS, ID, VIEW, Lake, Row, Typed, flights
+from tests.conformance.warehouse_types import COLUMNS, NAMES, REFUSED, SOURCE, TYPES, WIDER, alike, declared, promoted
 from tests.memory.databricks import OPTIONS, databricks
 
 HEAD = f"""CREATE WAREHOUSE lake USING databricks WITH ({", ".join(f"{name} = '{value}'" for name, value in OPTIONS.items())});
 CREATE CONNECTION ops TO postgres WITH (secret = 'ops');
 INSERT INTO lake.ops.flights EVERY '1 hour' REPLACE AS SELECT * FROM ops.public.flights;
 """
-SOURCE = {
-    **{"int": "integer", "long": "bigint", "string": "text", "double": "double precision", "timestamptz": "timestamp with time zone"},
-    **{"decimal(19,0)": "numeric(19,0)", "decimal(12,2)": "numeric(12,2)", "date": "date", "boolean": "boolean", "float": "real"},
-    **{"timestamp": "timestamp without time zone", "time": "time without time zone", "uuid": "uuid", "list<string>": "text[]"},
-    "binary": "bytea",
-}
-TYPES: list[tuple[str, str, Any, list[Any]]] = [
-    ("i", "int", pa.int32(), [-(2**31), 2**31 - 1, None]),
-    ("l", "long", pa.int64(), [-(2**63), 2**63 - 1, None]),
-    ("f", "float", pa.float32(), [0.5, -1.5, None]),
-    ("d", "double", pa.float64(), [0.1, -1.7976931348623157e308, None]),
-    ("n", "decimal(12,2)", pa.decimal128(12, 2), [Decimal("9999999999.99"), Decimal("-0.01"), None]),
-    ("w", "decimal(19,0)", pa.decimal128(19, 0), [Decimal(10**19 - 1), Decimal(-1), None]),
-    ("s", "string", pa.string(), ["", "größer 'x\" \\n \u2003", None]),
-    ("b", "boolean", pa.bool_(), [True, False, None]),
-    ("y", "date", pa.date32(), [date(1, 1, 1), date(9999, 12, 31), None]),
-    ("t", "timestamp", pa.timestamp("us"), [datetime(1970, 1, 1, 0, 0, 0, 1), datetime(9999, 1, 1, 1, 2, 3, 456789), None]),
-    ("z", "timestamptz", pa.timestamp("us", "UTC"), [datetime(2026, 1, 1, 23, 59, 59, 999999, UTC), None, None]),
-    ("r", "binary", pa.binary(), [b"", bytes(range(256)), None]),
-]
 
 
 class Compiled(Lake):
@@ -97,27 +77,33 @@ def test_a_view_s_columns_have_the_types_that_it_was_compiled_with(dwh: Compiled
 
 
 def test_every_type_is_kept_and_published_as_it_is(dwh: Compiled) -> None:
-    columns = [(name, kind, arrow) for name, kind, arrow, _ in TYPES]
-    chosen = ", ".join(name for name, *_ in TYPES)
+    chosen = ", ".join(NAMES)
     dwh.program(
         f"CREATE MATERIALIZED VIEW {VIEW} EVERY '1 hour' REPLACE AS SELECT {chosen} FROM {FLIGHTS};"
         f"INSERT INTO ops.public.out EVERY '1 hour' REPLACE AS SELECT {chosen} FROM {VIEW};",
-        columns,
+        COLUMNS,
     )
-    rows = [dict(zip((name for name, *_ in TYPES), values, strict=True)) for values in zip(*(v for *_, v in TYPES), strict=True)]
-    dwh.load(rows, columns)
-    dwh.load(rows, columns)  # finds the table's types in its catalog
+    dwh.load(warehouse_types.rows(), COLUMNS)
+    dwh.load(warehouse_types.rows(), COLUMNS)  # finds the table's types in its catalog
     for flow in (VIEW, "ops.public.out:result"):
         dwh.run(flow)
-    kept = [{name: value for name, value in row.items() if name != "_batch"} for row in dwh.rows(FLIGHTS)]
-    published = dwh.cloud.rows("ops.public.out:result").to_pylist()
-    without_zones = [{**row, "z": row["z"] and row["z"].replace(tzinfo=None)} for row in rows]  # as Parquet is given moments in UTC
-    assert sorted(kept, key=str) == sorted(dwh.rows(VIEW), key=str) == sorted(rows, key=str)
-    assert sorted(published, key=str) == sorted(without_zones, key=str)
+    kept, made, published = dwh.rows(FLIGHTS), dwh.rows(VIEW), dwh.cloud.rows("ops.public.out:result").to_pylist()
+    assert alike(kept) == alike(made) == alike(published) == alike(warehouse_types.rows())
     assert dwh.types(FLIGHTS) == {**{name: kind for name, kind, *_ in TYPES}, "_batch": "timestamptz"}
 
 
-@pytest.mark.parametrize("kind", ["time", "uuid", "list<string>"])
+@pytest.mark.parametrize(("narrow", "wide"), WIDER)
+def test_a_column_becomes_what_the_slice_declares_and_keeps_its_values(dwh: Compiled, narrow: str, wide: str) -> None:
+    dwh.options = OPTIONS
+    found, staged = promoted(dwh, dwh.rows, narrow, wide)
+    assert found == staged
+
+
+def test_drift_takes_no_other_types_for_wider(dwh: Compiled) -> None:
+    assert declared(SLICE) == {pair for pair in WIDER if pair[1] in SOURCE}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
 def test_a_type_that_is_kept_in_no_table_is_refused_when_the_program_is_checked(dwh: Compiled, kind: str) -> None:
     with pytest.raises(ProgramErrors, match=f"`odd` .*{kind.partition('<')[0]}.*databricks"):
         dwh.program("", [ID[0], ("odd", kind, pa.string())])

@@ -203,6 +203,9 @@ def test_a_batch_records_what_its_statements_took(dwh: Warehouse) -> None:
     (found,) = dwh.cloud.reader.statistics(f"{FLIGHTS}:load", 1)
     assert {one["purpose"] for one in found["statements"]} >= {"load", "commit 0"}
     assert all(one["id"].startswith("01f0") and one["bytes_scanned"] > 0 for one in found["statements"])
+    load = found["statements"][0]
+    assert load["bytes_written"] > 0
+    assert load.get("estimated", {}).get("databricks_dbus", 0) == pytest.approx(6 * load["run_seconds"] / 3600, abs=1e-5)
 
 
 def test_a_load_that_stopped_anywhere_leaves_no_table_that_is_not_tidied(dwh: Warehouse) -> None:

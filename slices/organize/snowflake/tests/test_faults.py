@@ -193,3 +193,22 @@ def test_a_query_at_its_limit_is_cancelled_and_told_with_what_to_do(dwh: Warehou
     assert "have the statement do less" in str(told.value)
     request = dwh.served.api.requests[waits["waiting"]["resume"]["load"]["id"]]
     assert request.done.wait(10) and request.error is not None and request.error.code == "000604"
+
+
+def test_a_batch_records_what_its_statements_took(dwh: Warehouse) -> None:
+    dwh.collected(Mode.APPEND)
+    dwh.load(flights((1, "AA"), (2, "UA")))
+    (found,) = dwh.cloud.reader.statistics(f"{FLIGHTS}:load")
+    load = found["statements"][0]
+    assert load["bytes_scanned"] > 4096 and load["run_seconds"] > 0, "of all queries of its request"
+    assert load["estimated"] == {"snowflake_credits": pytest.approx(load["run_seconds"] / 3600, abs=1e-6)}
+    assert "figures" not in {one["purpose"] for one in found["statements"]}
+
+
+def test_a_history_that_is_not_told_fails_no_batch(dwh: Warehouse) -> None:
+    dwh.collected(Mode.APPEND)
+    snowflake().api.faults.arm("fail", match="QUERY_HISTORY_BY_USER")
+    dwh.load(flights((1, "AA")))
+    (found,) = dwh.cloud.reader.statistics(f"{FLIGHTS}:load")
+    load = found["statements"][0]
+    assert load["purpose"] == "load" and "estimated" not in load

@@ -1,0 +1,83 @@
+"""The places of warehouses: how many of a warehouse's tables may be at work at once, as its plan says.
+
+A table at work has one statement that runs there, so that others who use the warehouse have theirs. A batch of several tables begins
+with as many as there are places for; the others of it follow.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from shared_metadata.program import Flow, Program, Warehouse
+from shared_metadata.state.records import Batch
+from shared_metadata.state.schedule import DueBatch
+from shared_metadata.state.timeline import Programs
+
+Recorded = Mapping[tuple[str, datetime], Batch]
+STAGE = "organize"  # the flows that work in a warehouse
+
+
+class Places:
+    """The places of one round.
+
+    at_work: flow ▸ how many of its tables are at work, by all that was heard.  looked_at: the flows of this round, of which what is
+    due is known anew.
+    """
+
+    def __init__(self, programs: Programs, due: Sequence[DueBatch], looked_at: frozenset[str], at_work: Mapping[str, int]) -> None:
+        each = [program for _, program in programs.entries]
+        last = {flow.id: warehouse.name for program in each for flow, warehouse in _bounded(program)}
+        self._of = dict[int, Warehouse]()  # by the identity of a batch's object: equal ones may differ in what they name
+        for batch in due if last else ():
+            known = programs.with_flow(batch.flow, batch.interval.start)
+            if known and (warehouse := _warehouse(known[1], known[1].flows[batch.flow])) is not None:
+                self._of[id(batch)] = warehouse
+        self.bounded = [batch for batch in due if self.bounds(batch)]
+        self._kept = {batch.flow: at_work.get(batch.flow, 0) for batch in self.bounded}
+        self._taken = Counter[str]()
+        for flow in at_work.keys() & last.keys() - looked_at:
+            self._taken[last[flow]] += at_work[flow]
+
+    def bounds(self, batch: DueBatch) -> bool:
+        """Whether the batch, of those that are due, works in a warehouse that has a bound."""
+        return id(batch) in self._of
+
+    def known(self, recorded: Recorded, now: datetime) -> None:
+        """Takes in which tables of what is due have a worker."""
+        busy, names = Counter[str](), dict[str, str]()
+        for batch in self.bounded:
+            busy[batch.flow] += len(_busy(batch, recorded, now))
+            names[batch.flow] = self._of[id(batch)].name
+        for flow, name in names.items():
+            self._kept[flow] = max(self._kept[flow], busy[flow])
+            self._taken[name] += self._kept[flow]
+
+    def take(self, batch: DueBatch, recorded: Recorded, now: datetime) -> DueBatch | None:
+        """The batch with as many of its tables as have a place, those among them that are at work; None where none has."""
+        warehouse = self._of.get(id(batch))
+        if warehouse is None:
+            return batch
+        self._taken[warehouse.name] -= self._kept.pop(batch.flow, 0)  # these places are its own
+        busy = _busy(batch, recorded, now)
+        free = [name for name in batch.datasets if name not in busy]
+        begin = free[: max(warehouse.at_once - self._taken[warehouse.name] - len(busy), 0)]
+        self._taken[warehouse.name] += len(busy) + len(begin)
+        return batch.only(sorted([*busy, *begin])) if busy or begin else None
+
+
+def _busy(batch: DueBatch, recorded: Recorded, now: datetime) -> list[str]:
+    known = recorded.get((batch.flow, batch.interval.start))
+    return [name for name in batch.datasets if known and known.running(name, now)]
+
+
+def _bounded(program: Program) -> list[tuple[Flow, Warehouse]]:
+    if not any(warehouse.at_once for warehouse in program.warehouses.values()):
+        return []
+    return [(flow, found) for flow in program.flows.values() if (found := _warehouse(program, flow)) is not None]
+
+
+def _warehouse(program: Program, flow: Flow) -> Warehouse | None:
+    found = program.warehouses.get(flow.warehouse)
+    return found if found is not None and found.at_once and flow.stage == STAGE else None

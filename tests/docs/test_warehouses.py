@@ -1,0 +1,33 @@
+"""docs/warehouses.md says of each warehouse and engine what its slice declares."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from slices.registry import installed
+
+PAGE = (Path(__file__).parents[2] / "docs" / "warehouses.md").read_text()
+ROWS = {
+    row.split("](../slices/")[1].partition("/README.md")[0]: row
+    for row in PAGE.splitlines()
+    if "](../slices/organize/" in row and row.startswith("| `")
+}
+SLICES = {f"{s.stage}/{s.system}": s for s in installed().values() if s.stage == "organize"}
+
+
+def test_each_engine_has_its_row() -> None:
+    assert set(ROWS) == set(SLICES)
+
+
+@pytest.mark.parametrize("name", sorted(SLICES))
+def test_a_row_says_what_its_slice_declares(name: str) -> None:
+    cells = [cell.strip() for cell in ROWS[name].strip("|").split(" | ")]
+    able = SLICES[name].capabilities
+    assert cells[0] == f"`{SLICES[name].works_in}`"
+    assert cells[6] == (str(able.at_once) if able.at_once else "any")
+    written, types = cells[7] if len(cells) > 7 else "", {"time", "uuid", "list", "map", "struct"}
+    told = set(re.findall(r"`(\w+)`", written.partition(";")[0])) & types
+    assert told == set(able.never_written) & types

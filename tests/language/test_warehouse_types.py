@@ -1,0 +1,142 @@
+"""Every type of the type table against every warehouse that keeps rows itself: taken, or refused with a remedy that works.
+
+What is taken comes out as it went in: `test_every_type_is_kept_and_published_as_it_is` of each of these slices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from language import ProgramErrors, compile_with_positions
+from shared_metadata.contract.declaration import Slice
+from shared_metadata.program import Program
+from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.source_schemas import ConnectionSchemas
+from shared_metadata.program.type_names import PRIMITIVES, list_of, map_of, parsed, struct_of, words
+from shared_metadata.program.type_widening import PROMOTIONS
+from slices.registry import installed
+
+SLICES = installed()
+# The lake's own engines are not among them: `tests/language/test_iceberg_types.py`.
+WAREHOUSES = sorted(s.system for s in SLICES.values() if s.stage == "organize" and s.engine == s.system and not s.warehouse)
+SIMPLE = [*sorted(PRIMITIVES), "decimal(12,2)", "decimal(38,10)"]
+# PostgreSQL's words; what is nested has one of a source that is not asked.
+SOURCE = {
+    **{"boolean": "boolean", "int": "integer", "long": "bigint", "float": "real", "double": "double precision", "date": "date"},
+    **{"time": "time without time zone", "timestamp": "timestamp without time zone", "timestamptz": "timestamp with time zone"},
+    **{"string": "text", "uuid": "uuid", "binary": "bytea", "decimal(12,2)": "numeric(12,2)", "decimal(38,10)": "numeric(38,10)"},
+}
+
+
+def nested() -> Iterator[str]:
+    """Each simple type within each of what holds others, and one deeper."""
+    for kind in map(parsed, SIMPLE):
+        struct = struct_of((("a", kind), ("b c", parsed("int"))))
+        yield from map(
+            str, (list_of(kind), map_of(parsed("string"), kind), struct, list_of(struct), map_of(parsed("int"), list_of(kind)))
+        )
+
+
+EVERY = [*SIMPLE, *nested()]
+
+
+def compiled(
+    system: str, kind: str, text: str = "SELECT id, odd FROM ops.public.things", more: str = "", options: str = ""
+) -> Program:
+    columns = (SchemaColumn("id", "long", source="id", source_type="bigint"),)
+    odd = SchemaColumn("odd", kind, source="odd", source_type=SOURCE.get(kind, "jsonb"))
+    schemas = {"ops": ConnectionSchemas("ops", "postgres", {"public.things": Schema((*columns, odd)), "public.out": None})}
+    program = (
+        f"CREATE WAREHOUSE dwh USING {system}{options};\nCREATE CONNECTION ops TO postgres WITH (secret = 'ops');\n"
+        f"INSERT INTO dwh.ops.things EVERY '1 hour' REPLACE AS {text};\n{more}"
+    )
+    return compile_with_positions({"program.sql": program}, SLICES, schemas).program
+
+
+def declaration(system: str) -> Slice:
+    return SLICES[f"organize.{system}"]
+
+
+def test_the_warehouses_are_found() -> None:
+    assert {"redshift", "snowflake", "databricks"} <= set(WAREHOUSES)
+
+
+@pytest.mark.parametrize("system", WAREHOUSES)
+def test_a_type_is_taken_or_refused_at_its_column_with_its_reason_and_remedy(system: str) -> None:
+    """Collected, in a view, and published."""
+    never = set(declaration(system).capabilities.never_written)
+    more = (
+        "CREATE MATERIALIZED VIEW dwh.ops.seen EVERY '1 hour' REPLACE AS SELECT odd FROM dwh.ops.things;\n"
+        "INSERT INTO ops.public.out EVERY '1 hour' REPLACE AS SELECT odd FROM dwh.ops.seen;\n"
+    )
+    for kind in EVERY:
+        refused = never & set(words(parsed(kind)))
+        try:
+            found = compiled(system, kind, more=more)
+        except ProgramErrors as error:
+            said = str(error)
+            assert refused, (kind, said)
+            assert "program.sql:3:" in said and "`odd`" in said and any(word in said for word in refused) and system in said, said
+            assert "CAST it to VARCHAR" in said, said
+        else:
+            assert not refused, kind
+            assert {"dwh.ops.seen", "ops.public.out"} <= set(found.flows)
+
+
+@pytest.mark.parametrize("system", WAREHOUSES)
+@pytest.mark.parametrize("kind", ["time", "uuid"])
+def test_the_remedy_for_a_type_that_is_refused_works(system: str, kind: str) -> None:
+    found = compiled(system, kind, "SELECT id, CAST(odd AS VARCHAR) AS odd FROM ops.public.things")
+    assert "dwh.ops.things:load" in found.flows
+
+
+# What a warehouse has of types that no dataset has, or that it keeps and Atoll does not: of a query's own values.
+OWN = {
+    "redshift": [
+        "JSON_PARSE(odd)",
+        "OBJECT('a', 1)",
+        "ARRAY(1, 2)",
+        "SPLIT_TO_ARRAY(odd, ',')",
+        "CAST(odd AS TIME)",
+        "CAST(odd AS SUPER)",
+    ],
+    "snowflake": [
+        *(
+            "PARSE_JSON(odd)",
+            "TO_VARIANT(odd)",
+            "OBJECT_CONSTRUCT('a', 1)",
+            "ARRAY_CONSTRUCT(1)",
+            "[1, 2]",
+            "{'a': 1}",
+            "SPLIT(odd, ',')",
+        ),
+        *("CAST(odd AS TIME)", "CAST(odd AS VARIANT)", "CAST(odd AS ARRAY)", "TO_TIME(odd)", "TO_GEOGRAPHY(odd)"),
+    ],
+    "databricks": [
+        *("array(1, 2)", "map('a', 1)", "named_struct('a', 1)", "split(odd, ',')", "parse_json(odd)", "from_json(odd, 'a INT')"),
+        *("CAST(odd AS VARIANT)", "CAST(array(1) AS ARRAY<INT>)", "transform(array(1), x -> x)", "collect_list(odd)"),
+    ],
+}
+
+
+@pytest.mark.parametrize(("system", "value"), [(system, value) for system, values in OWN.items() for value in values])
+def test_a_value_of_a_type_that_is_kept_in_no_table_is_refused_where_it_is_selected(system: str, value: str) -> None:
+    view = f"CREATE MATERIALIZED VIEW dwh.ops.seen EVERY '1 hour' REPLACE AS SELECT {value} AS v FROM dwh.ops.things;"
+    with pytest.raises(ProgramErrors, match=r"program\.sql:4:") as refused:
+        compiled(system, "string", more=view)
+    assert "help" in str(refused.value)
+
+
+@pytest.mark.parametrize("system", WAREHOUSES)
+def test_what_a_warehouse_declares_of_itself_stands_in_the_plan(system: str) -> None:
+    able = declaration(system).capabilities
+    by_itself, told = (compiled(system, "int", options=options).warehouses["dwh"] for options in ("", " WITH (at_once = 3)"))
+    assert (by_itself.at_once, told.at_once) == (able.at_once, 3) and by_itself.at_once > 0
+    assert by_itself.widens == told.widens == able.widens
+
+
+def test_the_lake_has_places_without_a_bound() -> None:
+    lake = compiled("iceberg", "int").warehouses["dwh"]
+    assert lake.at_once == 0 and lake.widens == PROMOTIONS
