@@ -29,7 +29,7 @@ from ministack.core import iam_actions, iam_evaluator, lambda_runtime  # type: i
 from ministack.core.persistence import save_all  # type: ignore[import-untyped]
 from ministack.services import dynamodb, lambda_svc  # type: ignore[import-untyped]
 
-from infra.embedded import formation, step_functions
+from infra.embedded import formation, kinesis, step_functions
 
 _SAVE_INTERVAL_SECONDS = float(os.environ["ATOLL_SAVE_INTERVAL_SECONDS"])
 # Saving may take at most this part of the process's time, however large the state has grown.
@@ -241,5 +241,6 @@ if __name__ == "__main__":
     step_functions.keep_limits()
     step_functions.tell_of_interrupted()
     formation.import_buckets()
+    kinesis.keep_closed_shards()
     _answer_by_doubles()
     asyncio.run(_serve())

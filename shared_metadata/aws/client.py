@@ -14,18 +14,25 @@ Mode = Literal["standard", "adaptive"]
 
 
 def aws_client(
-    session: Any, service: str, *, max_attempts: int = MAX_ATTEMPTS, connections: int = CONNECTIONS, mode: Mode = "standard"
+    session: Any,
+    service: str,
+    *,
+    max_attempts: int = MAX_ATTEMPTS,
+    connections: int = CONNECTIONS,
+    mode: Mode = "standard",
+    region: str = "",
 ) -> Any:
     """A boto3 client that tries again what was throttled, lost or refused for another's transaction; session: a boto3.Session.
 
     connections: how many it keeps, for as many concurrent calls.  mode: 'adaptive' also slows down when it is throttled.
+    region: '' for the session's own.
     botocore itself does not retry a call that conflicted with a transaction, though nothing was written:
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling
     """
     from botocore.config import Config
 
     config = Config(retries={"mode": mode, "max_attempts": max_attempts}, max_pool_connections=connections)
-    client = session.client(service, config=config)
+    client = session.client(service, config=config, **({"region_name": region} if region else {}))
     if service == "dynamodb":
         client.meta.events.register("needs-retry.dynamodb", _after_conflict)
     return client

@@ -14,6 +14,9 @@ CREATE CONNECTION ops  TO postgres   WITH (secret = 'ops');
 CREATE CONNECTION app  TO postgres   WITH (secret = 'app');
 CREATE CONNECTION shop TO mysql      WITH (secret = 'shop');
 CREATE CONNECTION files TO s3        WITH (bucket = 'acme-drop', prefix = 'in/', format = 'csv');
+CREATE CONNECTION site TO kinesis WITH (
+  streams = 'arn:aws:kinesis:us-east-1:123456789012:stream/clicks', kms_key = 'arn:aws:kms:us-east-1:123456789012:key/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'
+);
 
 INSERT INTO lake.crm FROM crm TABLES (Account) EVERY '15 minutes';
 
@@ -24,6 +27,8 @@ AS SELECT id, carrier, updated_at FROM ops.public.flights;
 INSERT INTO lake.shop FROM shop TABLES (orders) EVERY '1 hour';
 
 INSERT INTO lake.files FROM files TABLES (visits) EVERY '1 hour';
+
+INSERT INTO lake.site FROM site TABLES (clicks) EVERY '1 hour';
 
 CREATE MATERIALIZED VIEW lake.ops.carriers EVERY '1 hour' REPLACE
   EXPECT named: (carrier IS NOT NULL) OR FAIL

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.parquet.duckdb_session import identifier, open_duckdb
+from shared_metadata.contract.parquet.guessed_types import TEXT, of_both
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program.schema import Schema
 from slices.collect.s3.config import Config
 from slices.collect.s3.formats.choice import format_of
-from slices.collect.s3.formats.guessing import TEXT, of_both
 from slices.collect.s3.logic import described, path_values
 from slices.collect.s3.objects import Bucket, Found, Listing
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from shared_metadata.contract.parquet.duckdb_session import literal
+from shared_metadata.contract.parquet.guessed_types import guessed
 from slices.collect.s3.config import Config
-from slices.collect.s3.formats.guessing import guessed
 from slices.collect.s3.formats.shape import LINES, Shape, compression, lines_of, no_rows, texts
 
 if TYPE_CHECKING:

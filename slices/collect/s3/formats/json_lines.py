@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
+from shared_metadata.contract.parquet.guessed_types import SAMPLE_ROWS, guessed
 from shared_metadata.program.type_names import TypeName, list_of, struct_of
 from slices.collect.s3.config import Config
-from slices.collect.s3.formats.guessing import SAMPLE_ROWS, guessed
 from slices.collect.s3.formats.shape import LONGEST_LINE_BYTES, Shape, compression, lines_of, no_rows, texts
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Collects events from streams of Amazon Kinesis."""

@@ -1,0 +1,142 @@
+"""Writes the events of a part's ranges as Parquet, until done or the deadline is near.
+
+A resume token says how far it is: which range, and the last event of it that is written. Each call does one page at least.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from shared_metadata.contract.collect import Extracted, ExtractRequest
+from shared_metadata.contract.parquet.duckdb_errors import is_of_s3, unreached
+from shared_metadata.contract.parquet.duckdb_session import literal, open_duckdb
+from shared_metadata.contract.runtime.deadline import Deadline
+from shared_metadata.contract.taken import LEFT_AS_IT_IS
+from shared_metadata.drift.column_values import file_values
+from shared_metadata.errors import DefinitionError, RowError
+from shared_metadata.program.intervals import to_text
+from shared_metadata.program.schema import SchemaColumn
+from slices.collect.kinesis.config import Config
+from slices.collect.kinesis.positions import Position, Range
+from slices.collect.kinesis.records import Lines
+from slices.collect.kinesis.rows import Rows
+from slices.collect.kinesis.streams import PLANNED_AGAIN, OutOfTime, Stream, Trimmed
+
+if TYPE_CHECKING:
+    import duckdb
+
+GROUP_BYTES, GROUP_EVENTS = 128 << 20, 500_000
+TOLERATE = "correct who sends them, or set such rows aside with TOLERATE … BAD ROWS"
+
+
+class Extraction:
+    """One call. aws: the boto3 session that Parquet is written with."""
+
+    def __init__(self, request: ExtractRequest, stream: Stream, config: Config, aws: Any) -> None:
+        self._request, self._stream, self._config, self._aws = request, stream, config, aws
+        self._place, self._ranges = str(request.flow.position), [Range.of(plain) for plain in request.part["ranges"]]
+        self._beside = tuple(SchemaColumn(**column) for column in request.part["beside"])
+        self._files = list[Mapping[str, Any]]()
+
+    def run(self, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
+        """Raises Trimmed for events that are there no more; DefinitionError where nothing else will do."""
+        first, last = (int(resume["range"]), str(resume["after"])) if resume else (0, "")
+        try:
+            return self._run_ranges(first, last, deadline)
+        except Trimmed as gone:
+            if self._request.window.took is None:
+                raise
+            raise DefinitionError(f"{gone.what}, and its rows would be lost", place=self._place, remedy=LEFT_AS_IT_IS) from None
+
+    def _run_ranges(self, first: int, last: str, deadline: Deadline) -> Extracted:
+        with Lines(self._config) as lines, open_duckdb(self._aws) as connection:
+            self._request.hashing.prepare(connection)
+            number, written = first, last
+            try:
+                for number in range(first, len(self._ranges)):
+                    one = self._ranges[number]
+                    for page_end, done in self._pages(one, last, lines):
+                        if lines.bytes >= GROUP_BYTES or lines.count >= GROUP_EVENTS:
+                            self._write(connection, lines)
+                        written = page_end
+                        if deadline.near and not (done and number + 1 == len(self._ranges)):
+                            self._write(connection, lines)
+                            resume = {"range": number + 1, "after": ""} if done else {"range": number, "after": page_end}
+                            return Extracted(tuple(self._files), resume)
+                    last = written = ""
+            except OutOfTime:
+                self._write(connection, lines)
+                return Extracted(tuple(self._files), {"range": number, "after": written})
+            self._write(connection, lines)
+            return Extracted(tuple(self._files))
+
+    def _pages(self, one: Range, last: str, lines: Lines) -> Any:
+        """Yields after each page that is gathered the last event so far, and whether the range is done with it."""
+        begins = Position("after", last) if last else one.begins
+        for page in self._stream.pages(one.shard, begins):
+            mine = [
+                record
+                for record in page.records
+                if one.ends.is_past(record["SequenceNumber"]) and not begins.is_past(record["SequenceNumber"])
+            ]
+            lines.add(self._stream.shard(one.shard), mine)
+            last = mine[-1]["SequenceNumber"] if mine else last
+            done = page.ended or _reaches(page.records, one.ends)
+            if page.at_tip or (page.ended and one.ends.sequence and not _reaches(page.records, one.ends)):
+                what = f"{self._stream.name}, {one.shard}: the stream's retention has deleted the batch's last event"
+                raise Trimmed(what, place=self._place, remedy=PLANNED_AGAIN)
+            yield last, done
+            if done:
+                return
+
+    def _write(self, connection: duckdb.DuckDBPyConnection, lines: Lines) -> None:
+        """What is gathered into a file; only where a value does not fit, and that is tolerated, the bad rows into another."""
+        if not lines.count:
+            return
+        request, name = self._request, f"{len(self._files):06d}"
+        rows = Rows(lines.relation(), request.schema, to_text(request.window.interval.start), request.flow.filter, self._beside)
+        try:
+            self._files.append(self._copy(connection, rows.strict(request.hashing), f"{name}.parquet"))
+        except RowError as error:
+            ((count, reason),) = self._run(connection, rows.counted())
+            if not count:
+                raise
+            if request.flow.bad_rows is None:
+                what = f"{count} events of {self._stream.name} cannot be read: {reason}"
+                raise RowError(what, place=self._place, remedy=TOLERATE) from error
+            written = self._copy(connection, rows.readable(request.hashing), f"{name}.parquet")
+            aside = self._copy(connection, rows.rejected(request.table.masks), f"{name}-rejected.parquet", values=False)
+            self._files.append({**written, "rejected": {"key": aside["key"], "rows": aside["rows"]}})
+        lines.clear()
+
+    def _copy(self, connection: duckdb.DuckDBPyConnection, query: str, name: str, *, values: bool = True) -> dict[str, Any]:
+        out = self._request.out
+        copy = f"COPY ({query}) TO {literal(out.url(name))} (FORMAT parquet, RETURN_STATS)"
+        ((_, rows, size, _, statistics, *_),) = self._run(connection, copy)
+        found = file_values(statistics, self._request.schema) if values else {}
+        return {"key": out.key(name), "rows": int(rows), "bytes": int(size), "values": found}
+
+    def _run(self, connection: duckdb.DuckDBPyConnection, sql: str) -> list[Any]:
+        """Raises RowError for values that cannot be read, RetryLater where S3 was not reached."""
+        import duckdb
+
+        try:
+            return connection.execute(sql).fetchall()
+        except duckdb.Error as error:
+            if is_of_s3(error):
+                remedy = "nothing, the batch is tried again"
+                raise unreached(error, "the staged file could not be written", place=self._place, remedy=remedy) from None
+            if isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException):
+                raise RowError("a value cannot be read as its type", place=self._place, remedy=TOLERATE) from None
+            if isinstance(error, duckdb.OutOfMemoryException):
+                remedy = f"give the slice more memory when it is deployed: -c memoryOf={self._request.flow.slice_id}=…"
+                raise DefinitionError("events are too large to be held in memory", place=self._place, remedy=remedy) from None
+            raise
+
+
+def _reaches(records: Sequence[Mapping[str, Any]], ends: Position) -> bool:
+    """Whether a range ends with, or before, the last of these events; that of a whole shard ends with the shard."""
+    if not ends.sequence or not records:
+        return False
+    return int(records[-1]["SequenceNumber"]) >= int(ends.sequence)

@@ -1,0 +1,115 @@
+"""The SQL of events' rows: as the table's types, and which of them cannot be read so."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import cached_property
+
+from shared_metadata.contract.parquet import rejected_rows
+from shared_metadata.contract.parquet.duckdb_session import identifier, literal
+from shared_metadata.contract.parquet.exact_values import Value
+from shared_metadata.contract.parquet.masking import Hashing
+from shared_metadata.program.schema import Schema, SchemaColumn
+from slices.collect.kinesis.logic import ARRIVED, BATCH, DATA, JSON, KEY, SEQUENCE, SHARD
+
+TOLD = {
+    ARRIVED.name: "epoch_ms(t) AT TIME ZONE 'UTC'",
+    SEQUENCE.name: "n",
+    SHARD.name: "s",
+    KEY.name: "k",
+    DATA.name: "d",
+}
+_TYPES = {ARRIVED.name: "TIMESTAMP WITH TIME ZONE"}
+IS_OBJECT = "CASE WHEN json_valid(d) THEN json_type(d) = 'OBJECT' ELSE false END"
+BROKEN = "atoll_why"  # why an event is no row at all; null for one that is
+
+
+class Rows:
+    """lines: the relation of `Lines`.  batch: the interval's start.  filter: the flow's WHERE, over the events' own names.
+
+    beside: columns that only the filter reads.
+    """
+
+    def __init__(self, lines: str, schema: Schema, batch: str, where: str = "", beside: Sequence[SchemaColumn] = ()) -> None:
+        self._lines, self._batch, self._where = lines, batch, where
+        self._columns = [column for column in schema.columns if column.source]
+        # in a WHERE a column has the type that it is collected as, under the name that events have for it
+        filtered = {column.source: column for column in (*beside, *self._columns[::-1])} if where else {}
+        self._read = {**{f"as {column.name}": column for column in self._columns}, **filtered}
+
+    def strict(self, hashing: Hashing) -> str:
+        """All rows; DuckDB fails where one cannot be read."""
+        return self._selected("strict", "", hashing)
+
+    def readable(self, hashing: Hashing) -> str:
+        """The rows that can be read."""
+        return self._selected("lenient", f" WHERE NOT ({self._misfit})", hashing)
+
+    def counted(self) -> str:
+        """How many cannot, and one reason."""
+        return f"SELECT count(*), any_value({self._reason}) FROM {self._events} WHERE {self._misfit}"
+
+    def rejected(self, masked: Collection[str]) -> str:
+        """The rows that cannot be read, without masked values; of a masked table's events that are none only where they stand."""
+        own = {column.name: (TOLD[column.name], _TYPES.get(column.name, "VARCHAR")) for column in (ARRIVED, SEQUENCE, SHARD, KEY)}
+        own = {name: value for name, value in own.items() if name not in masked}
+        clear = {c.name: (identifier(_at(c)), "VARCHAR") for c in self._columns if c.name not in masked and c.name not in TOLD}
+        clear |= {DATA.name: ("coalesce(d, r)", "VARCHAR")} if not masked else {}
+        whole = rejected_rows.as_json(own | ({} if masked else {DATA.name: ("coalesce(d, r)", "VARCHAR")}))
+        data = f"CASE WHEN {BROKEN} IS NULL THEN {rejected_rows.as_json(own | clear)} ELSE {whole} END"
+        why = f"s || ', event ' || n || ': ' || {self._reason}"
+        selected = rejected_rows.select(self._batch, "collect", why, data)
+        return f"SELECT {rejected_rows.NAMES} FROM ({selected} FROM {self._events} WHERE {self._misfit})"
+
+    # -- the pieces
+
+    @cached_property
+    def _events(self) -> str:
+        """The relation of the events with their keys' values as texts; an event that is none has none of them."""
+        keys = {column.source: column for column in self._read.values() if column.source_type == JSON}
+        if not keys:
+            return f"(SELECT *, w AS {BROKEN} FROM {self._lines})"
+        pointers = ", ".join(literal("/" + key.replace("~", "~0").replace("/", "~1")) for key in keys)
+        values = ", ".join(f"atoll_values[{number}] AS {identifier(_at(c))}" for number, c in enumerate(keys.values(), 1))
+        why = f"coalesce(w, CASE WHEN {IS_OBJECT} THEN NULL WHEN json_valid(d) THEN 'is no JSON object' ELSE 'is no JSON' END)"
+        judged = f"(SELECT *, {why} AS {BROKEN} FROM {self._lines})"
+        parsed = f"(SELECT *, CASE WHEN {BROKEN} IS NULL THEN json_extract_string(d, [{pointers}]) END AS atoll_values FROM {judged})"
+        return f"(SELECT * EXCLUDE (atoll_values), {values} FROM {parsed})"
+
+    @cached_property
+    def _values(self) -> dict[str, Value]:
+        found = {}
+        for name, column in self._read.items():
+            if column.source_type == JSON:
+                found[name] = Value.of_file(_at(column), "VARCHAR").as_type(column.type)
+            else:
+                found[name] = Value(TOLD[column.source], _TYPES.get(column.source, "VARCHAR")).as_type(column.type)
+        return found
+
+    def _selected(self, how: str, good: str, hashing: Hashing) -> str:
+        read = [f"{getattr(value, how)} AS {identifier(name)}" for name, value in self._values.items()]
+        if how == "strict":
+            read.append(f"CASE WHEN {BROKEN} IS NOT NULL THEN error('an event cannot be read') END AS atoll_failing")
+        given = [f"{hashing.value(c.name, identifier(f'as {c.name}'), c.type)} AS {identifier(c.name)}" for c in self._columns]
+        given.append(f"TIMESTAMPTZ {literal(self._batch)} AS {BATCH.name}")
+        conditions = ["atoll_failing IS NULL"] if how == "strict" else []  # so that it is computed
+        conditions += [f"({self._where}\n)"] if self._where else []
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        return f"SELECT {', '.join(given)} FROM (SELECT {', '.join(read)} FROM {self._events}{good}){hashing.joined}{where}"
+
+    @cached_property
+    def _misfit(self) -> str:
+        wrong = [f"{BROKEN} IS NOT NULL", *(f"({value.misfit})" for value in self._values.values() if value.misfit)]
+        return f"coalesce({' OR '.join(wrong)}, false)"
+
+    @cached_property
+    def _reason(self) -> str:
+        wrong = {name: value.misfit for name, value in self._values.items() if value.misfit}
+        words = {name: f"{self._read[name].name} is no {self._read[name].type}" for name in wrong}
+        reasons = {words[name]: rejected_rows.reason(misfit, words[name]) for name, misfit in wrong.items()}
+        return f"coalesce({BROKEN}, concat_ws(', ', {', '.join([*reasons.values(), 'NULL'])}))"
+
+
+def _at(column: SchemaColumn) -> str:
+    """The name of a key's column among the events' columns, which it cannot meet."""
+    return f"key {column.source}"
