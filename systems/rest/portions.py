@@ -66,8 +66,8 @@ class Portions:
     def _windows(self, sync: Mapping[str, Node], span: Span | None) -> Iterator[dict[str, str]]:
         """The steps of a window, both ends inclusive as Airbyte has them: a granule stands between two steps.
 
-        Of a span two steps share their edge, and the last one ends no earlier than the span does, however coarse the format is: an
-        API that takes an end as exclusive then leaves nothing out, and what is read twice the batch's SQL cuts.
+        Of a span two steps share their edge, each begins a second earlier, and the last one ends no earlier than the span does, however
+        coarse the format is: an API that takes either end as exclusive then leaves nothing out, and what is read twice is cut in SQL.
         """
         context, text = self.context(sync), self._expressions.text
         form = text(sync["datetime_format"], context)
@@ -82,7 +82,8 @@ class Portions:
         while start <= end:
             upper = min(start + step - (LEAST if not (grain or span) else grain), end) if step else end
             written = moments.write_as(upper, form) if not span else moments.not_before(upper, form)
-            yield dict(zip(names, (moments.write_as(start, form), written), strict=True))
+            lower = start - timedelta(seconds=1) if span else start
+            yield dict(zip(names, (moments.write_as(lower, form), written), strict=True))
             if span and upper >= end:
                 return
             start = upper + (grain or (timedelta(0) if span else LEAST))

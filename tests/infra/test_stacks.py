@@ -177,10 +177,11 @@ def test_in_a_vpc_there_are_endpoints_and_no_nat(vpc_templates):
 
 def test_in_a_vpc_only_functions_that_need_no_private_address_stay_outside(vpc_templates):
     outside = {name for name, properties in functions(vpc_templates) if "VpcConfig" not in properties}
-    salesforce = {f"atoll-collect-salesforce-{step}" for step in ("plan", "extract", "commit", "discover")}
+    steps = ("plan", "extract", "commit", "discover")
+    apis = {f"atoll-collect-{system}-{step}" for system in ("salesforce", "github") for step in steps}
     outer = tuple(f"atoll-organize-{system}-" for system in ("snowflake", "databricks"))  # all functions of these speak to them
     warehouses = {name for name in outside if name.startswith(outer)}
-    assert warehouses and outside == {*salesforce, *warehouses, naming.VERIFY}, (
+    assert warehouses and outside == {*apis, *warehouses, naming.VERIFY}, (
         "the last calls AWS only, of which Lambda would take an endpoint more"
     )
 

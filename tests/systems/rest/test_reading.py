@@ -163,13 +163,13 @@ def test_an_answer_that_is_no_json_does_not_pass_for_nothing() -> None:
 # -- windows
 
 
-def test_a_span_is_asked_in_steps_that_share_their_edges_and_ends_no_earlier() -> None:
+def test_a_span_is_asked_in_steps_that_overlap_and_ends_no_earlier() -> None:
     reading = Reading(stream(incremental_sync=windows("PT12H", "%Y-%m-%d %H")), lambda _: answer([]))
     start, end = datetime(2026, 11, 24, 6, 0, tzinfo=UTC), datetime(2026, 11, 25, 0, 30, tzinfo=UTC)
     reading.records(Span(start, end, NOW + timedelta(days=1)))
     assert [(one["from"], one["to"]) for one in reading.queries] == [
-        ("2026-11-24 06", "2026-11-24 18"),
-        ("2026-11-24 18", "2026-11-25 01"),
+        ("2026-11-24 05", "2026-11-24 18"),
+        ("2026-11-24 17", "2026-11-25 01"),
     ]
 
 

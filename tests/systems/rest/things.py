@@ -209,7 +209,9 @@ class ThingsUnderTest:
 
     def rename_column(self, table: str, column: str, name: str) -> None:
         properties = self._properties(table)
-        properties[name] = properties.pop(column)
+        renamed = {name if one == column else one: kind for one, kind in properties.items()}
+        properties.clear()
+        properties.update(renamed)
         for record in self.things.tables[table].values():
             record[name] = record.pop(column, None)
         self._write()

@@ -1,0 +1,170 @@
+"""Reads each stream of manifests by airbyte-cdk and by systems/rest, with frozen time and the same answers, and compares what they ask.
+
+usage: compare.py FOLDER_OF_MANIFESTS OUT.json      in an environment of its own, which has airbyte-cdk
+A stream is the same when the set of its requests (method, address, query, body, headers) and the records that come out are.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import signal
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+warnings.filterwarnings("ignore")
+logging.disable(logging.CRITICAL)
+
+import freezegun  # noqa: E402
+import requests  # noqa: E402
+import urllib3  # noqa: E402
+import yaml  # noqa: E402
+from airbyte_cdk.sources.declarative.concurrent_declarative_source import ConcurrentDeclarativeSource  # noqa: E402
+from airbyte_cdk.sources.streams.http import http_client  # noqa: E402
+
+from systems.rest.answers import Answer  # noqa: E402
+from systems.rest.covered import not_interpreted  # noqa: E402
+from systems.rest.manifest import streams_of  # noqa: E402
+from systems.rest.reader import Reader  # noqa: E402
+from systems.rest.requests import Request  # noqa: E402
+from tests.systems.rest.oracle.invented import answer_for, config_of  # noqa: E402
+
+NOW = datetime(2026, 11, 25, 10, 30, tzinfo=UTC)
+MOST_REQUESTS = 40
+NOT_COMPARED = {"user-agent", "accept-encoding", "accept", "connection", "content-length", "content-type", "host"}
+
+
+class TooMany(Exception):
+    """A stream asks for more than is compared."""
+
+
+class TimeUp(Exception):
+    """It takes too long."""
+
+
+class Recorder:
+    """What airbyte-cdk sends, and the answer that it gets to all of it."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.answer: Any = None
+
+    def send(self, _adapter: Any, request: requests.PreparedRequest, **_: Any) -> requests.Response:
+        if len(self.sent) >= MOST_REQUESTS:
+            raise TooMany
+        self.sent.append(normal(str(request.method), str(request.url), request.headers, request.body))
+        found = requests.Response()
+        found.status_code, found.url, found.request = 200, str(request.url), request
+        found.headers["Content-Type"] = "application/json"
+        content = json.dumps(self.answer).encode()
+        found._content = content
+        found.raw = urllib3.HTTPResponse(body=io.BytesIO(content), status=200, preload_content=False)
+        return found
+
+
+def normal(method: str, url: str, headers: Mapping[str, Any], body: Any) -> str:
+    split = urlsplit(url)
+    told = sorted((name.lower(), str(value)) for name, value in headers.items() if name.lower() not in NOT_COMPARED)
+    text = body.decode() if isinstance(body, bytes) else body or ""
+    try:
+        text = json.dumps(json.loads(text), sort_keys=True)
+    except ValueError:
+        text = json.dumps(sorted(parse_qsl(text))) if "=" in text else text
+    address = f"{split.scheme}://{split.netloc}{split.path}".rstrip("/")
+    return json.dumps([method, address, sorted(parse_qsl(split.query, keep_blank_values=True)), told, text])
+
+
+def by_ours(stream: Mapping[str, Any], config: Mapping[str, Any], answer: Any) -> tuple[list[str], list[Any]]:
+    sent: list[str] = []
+
+    def send(request: Request) -> Answer:
+        if len(sent) >= MOST_REQUESTS:
+            raise TooMany
+        prepared = requests.Request(request.method, request.url, headers=dict(request.headers), data=request.body).prepare()
+        sent.append(normal(request.method, str(prepared.url), request.headers, request.body))
+        return Answer(200, {}, json.dumps(answer).encode())
+
+    reader = Reader(config, NOW, send, pause=lambda _: None, clock=lambda: NOW)
+    records = [one for portion in reader.portions.of(stream, None) for one in reader.records(stream, portion)]
+    return sent, records
+
+
+def by_theirs(stream: Any, recorder: Recorder) -> list[Any]:
+    recorder.sent.clear()
+    return [dict(record.data) for partition in stream.generate_partitions() for record in partition.read()]
+
+
+@contextmanager
+def within(seconds: int) -> Iterator[None]:
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+
+
+def compared(manifest: dict[str, Any], recorder: Recorder) -> dict[str, str]:
+    """Stream ▸ 'same', or what is otherwise."""
+    streams = streams_of(manifest)
+    found = {name: f"not covered: {', '.join(words)}" for name, one in streams.items() if (words := not_interpreted(one))}
+    config = {**config_of((manifest.get("spec") or {}).get("connection_specification") or {}), "__injected_declarative_manifest": {}}
+    with freezegun.freeze_time(NOW, ignore=["threading", "queue"]):
+        try:
+            with within(90):
+                source = ConcurrentDeclarativeSource(config=dict(config), state=[], source_config=manifest)
+                theirs = {one.name: one for one in source.streams(config)}
+        except BaseException as error:
+            return {**found, "*": f"not compared: airbyte-cdk does not build it: {type(error).__name__} {str(error)[:100]}"}
+        for name, one in streams.items():
+            if name not in found:
+                found[name] = _compared(one, theirs.get(name), config, recorder)
+    return found
+
+
+def _compared(stream: Mapping[str, Any], theirs: Any, config: Mapping[str, Any], recorder: Recorder) -> str:
+    recorder.answer = answer_for(stream, config, NOW)
+    if recorder.answer is None or theirs is None:
+        return "not compared: answers of two shapes" if theirs else "not compared: airbyte-cdk has it not"
+    try:
+        with within(60):
+            records = by_theirs(theirs, recorder)
+    except BaseException as error:
+        return f"not compared: airbyte-cdk fails: {type(error).__name__} {str(error)[:100]}"
+    asked = {one for one in recorder.sent if "grant_type" not in one}  # it keeps tokens between streams
+    try:
+        with within(60):
+            sent, own = by_ours(stream, config, recorder.answer)
+    except BaseException as error:
+        return f"differs: {type(error).__name__} {str(error)[:200]}"
+    ours = {one for one in sent if "grant_type" not in one}
+    if asked != ours:
+        return f"differs: it asks {sorted(asked - ours)[:1]}, ours {sorted(ours - asked)[:1]}"[:600]
+    return (
+        "same" if records == own else f"differs: {len(records)} and {len(own)} records: {str(records[:1])[:150]} {str(own[:1])[:150]}"
+    )
+
+
+def _time_up(*_: Any) -> None:
+    raise TimeUp
+
+
+def main() -> None:
+    folder, out = Path(sys.argv[1]), Path(sys.argv[2])
+    signal.signal(signal.SIGALRM, _time_up)
+    recorder, found = Recorder(), dict[str, Any]()
+    requests.adapters.HTTPAdapter.send = lambda adapter, request, **how: recorder.send(adapter, request, **how)  # type: ignore[method-assign]
+    http_client.HttpClient._request_session = lambda _: requests.Session()  # no cache of parents, which would hide requests
+    for file in sorted(folder.glob("source_*/manifest.yaml")):
+        found[file.parent.name] = compared(yaml.load(file.read_text(), yaml.CSafeLoader), recorder)  # noqa: S506
+        out.write_text(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()

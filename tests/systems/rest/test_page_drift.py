@@ -1,0 +1,144 @@
+"""Rows that change, come or go between two numbered pages: none that stays is left out, and none is staged twice by a REPLACE."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared_metadata.contract.runtime.deadline import Deadline
+from shared_metadata.errors import RetryLater
+from systems.rest.extracting import MOST_PASSES, Extraction
+from systems.rest.portions import Portion
+from systems.rest.reader import Reader
+from systems.rest.requests import Request
+from tests.systems.rest.reading import Reading, answer, stream
+
+SIZE = 5
+OPTION = {"type": "RequestOption", "inject_into": "request_parameter"}
+PAGES = {
+    "type": "DefaultPaginator",
+    "pagination_strategy": {"type": "PageIncrement", "page_size": SIZE},
+    "page_token_option": {**OPTION, "field_name": "page"},
+}
+ORDERS = {
+    "by id": lambda row: (row["id"],),
+    "oldest change first": lambda row: (row["changed"], row["id"]),
+    "newest change first": lambda row: (-row["changed"], row["id"]),
+}
+
+
+class Table:
+    """Rows in pages by number, which change after so many of the pages.  closed: changed rows leave what is asked for."""
+
+    def __init__(self, rows: int, order: str, closed: bool, changes: int, seed: int) -> None:
+        self.rows = {number: {"id": number, "changed": number * 7 % 31} for number in range(rows)}
+        self.order, self.closed, self.changes, self.chance = ORDERS[order], closed, changes, random.Random(seed)
+        self.stayed, self.moment = set(self.rows), 1000
+
+    def answer(self, request: Request) -> Any:
+        page = int(dict(parse_qsl(urlsplit(request.url).query)).get("page", 0))
+        rows = sorted((row for row in self.rows.values() if not (self.closed and row["changed"] >= 1000)), key=self.order)
+        found = [dict(row) for row in rows[page * SIZE :][:SIZE]]
+        self._change()
+        return answer(found)
+
+    def _change(self) -> None:
+        if self.changes <= 0:
+            return
+        self.changes, self.moment = self.changes - 1, self.moment + 1
+        what, number = self.chance.choice(("update", "update", "delete", "insert")), self.chance.choice([*self.rows] or [0])
+        if what == "insert":
+            self.rows[-self.moment] = {"id": -self.moment, "changed": self.moment}
+            return
+        self.stayed.discard(number)
+        if what == "delete":
+            self.rows.pop(number, None)
+        elif number in self.rows:
+            self.rows[number]["changed"] = self.moment
+
+
+class Files:
+    """What would be Parquet, as records by file."""
+
+    def __init__(self) -> None:
+        self.written: dict[int, list[Any]] = {}
+
+    def from_pages(self, pages: list[Path], number: int) -> dict[str, Any]:
+        self.written[number] = [record for page in pages for record in json.loads(page.read_text())["records"]]
+        return {"key": number}
+
+
+class Asked:
+    """The request of an extract, without a program around it."""
+
+    def __init__(self) -> None:
+        self.part = {"portions": [[{}, {}, {}]], "field_path": list[str]()}
+
+
+class Time(Deadline):
+    """A deadline that is near after each page."""
+
+    near = True
+
+
+def extracted(table: Table, *, hurried: bool = False) -> list[int]:
+    """The ids that are staged, in calls that read all or one page each."""
+    files, done, resume = Files(), list[int](), None
+    reading = Reading(stream(retriever={"paginator": PAGES}), table.answer)
+    while True:
+        reader: Reader = reading.reader
+        extraction = Extraction(reader, reading.stream, Asked(), files, ["id"], numbered=True)  # type: ignore[arg-type]
+        found = extraction.run(resume, Time(0.0) if hurried else Deadline(float("inf")))
+        done += [file["key"] for file in found.files]
+        if found.resume is None:
+            return [record["id"] for number in done for record in files.written[number]]
+        resume = json.loads(json.dumps(found.resume))
+
+
+@settings(max_examples=300)
+@given(
+    rows=st.integers(0, 40),
+    order=st.sampled_from([*ORDERS]),
+    closed=st.booleans(),
+    changes=st.integers(0, 20),
+    hurried=st.booleans(),
+    seed=st.integers(0, 10_000),
+)
+def test_no_row_that_stays_is_left_out_and_none_is_staged_twice(
+    rows: int, order: str, closed: bool, changes: int, hurried: bool, seed: int
+) -> None:
+    table = Table(rows, order, closed, changes, seed)
+    found = extracted(table, hurried=hurried)
+    assert table.stayed <= {*found}
+    assert len(found) == len({*found})
+
+
+def test_read_once_rows_are_left_out() -> None:
+    """What is looked for happens: the same table, pages and changes, read as they come."""
+    lost = 0
+    for seed in range(20):
+        table = Table(40, "oldest change first", True, 20, seed)
+        reading = Reading(stream(retriever={"paginator": PAGES}), table.answer)
+        lost += len(table.stayed - {record["id"] for record in reading.reader.records(reading.stream, Portion())})
+    assert lost > 20
+
+
+def test_one_page_is_read_once_and_several_that_stand_still_twice() -> None:
+    for rows, asked in ((SIZE - 1, 1), (SIZE * 2 + 1, 6)):
+        table, sent = Table(rows, "by id", False, 0, 0), list[Request]()
+        told = table.answer
+        table.answer = lambda request, told=told, sent=sent: (sent.append(request), told(request))[1]  # type: ignore[method-assign]
+        assert (len(extracted(table)), len(sent)) == (rows, asked)
+
+
+def test_a_table_that_never_stands_still_is_for_later() -> None:
+    table = Table(40, "newest change first", True, 10_000, 0)
+    with pytest.raises(RetryLater, match=f"{MOST_PASSES} passes all differ"):
+        extracted(table)
