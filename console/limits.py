@@ -13,10 +13,11 @@ def limits(program: Program, statements: Collection[str], slices: Mapping[str, S
     found: dict[str, list[str]] = {}
     for flow in program.flows.values():
         slice_ = slices.get(flow.slice_id)
-        if slice_ is None or flow.id not in statements or flow.kind is not Kind.COLLECT or not flow.cursor:
+        if slice_ is None or flow.id not in statements or flow.kind is not Kind.COLLECT or not (flow.cursor or flow.capture):
             continue
         can = slice_.capabilities
         appended, rising = flow.mode is Mode.APPEND, flow.rising
-        for said in filter(None, (can.never_seen, can.never_appended * appended, can.never_rising * rising)):
+        by_cursor = (can.never_seen, can.never_appended * appended, can.never_rising * rising)
+        for said in filter(None, (can.never_captured,) if flow.capture else by_cursor):
             found.setdefault(said, []).extend(table.dataset.removesuffix(":staged") for table in flow.tables)
     return [f"{', '.join(sorted(tables))}: no batch sees {what}" for what, tables in found.items()]
