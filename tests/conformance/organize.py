@@ -261,19 +261,24 @@ class OrganizeConformance:
 
     def test_merge_of_all_that_a_source_has_marks_every_other_row(self, lake: Lake) -> None:
         lake.collected(Mode.MERGE, key=("id",))
-        lake.load(flights((1, "AA", 1.0), (2, "AA", 2.0), (3, "AA", 3.0)))
-        lake.load(flights((2, "AA", 5.0), (4, "AA", 4.0)), left=[{"id": 3}, {"id": 7}], whole=True)
+        self._bring(lake, (1, 1.0), (2, 2.0), (3, 3.0))
+        self._bring(lake, (2, 5.0), (4, 4.0), left=[{"id": 3}, {"id": 7}], whole=True)
         assert self._marked(lake) == [(1, 1.0, True), (2, 5.0, False), (3, 3.0, True), (4, 4.0, False)]
-        lake.load(flights((3, "AA", 6.0)))
-        lake.load([], whole=True)
+        self._bring(lake, (3, 6.0))
+        self._bring(lake, whole=True)
         assert self._marked(lake) == [(1, 1.0, True), (2, 5.0, True), (3, 6.0, True), (4, 4.0, True)]
 
     def test_merge_of_all_that_a_source_had_leaves_what_came_later(self, lake: Lake) -> None:
         lake.collected(Mode.MERGE, key=("id",))
-        first = lake.load(flights((1, "AA", 1.0), (2, "AA", 2.0)))
-        lake.load(flights((3, "AA", 3.0)))
-        lake.load(flights((2, "AA", 5.0)), whole=True, again=first)
+        first = self._bring(lake, (1, 1.0), (2, 2.0))
+        self._bring(lake, (3, 3.0))
+        self._bring(lake, (2, 5.0), whole=True, again=first)
         assert self._marked(lake) == [(1, 1.0, True), (2, 5.0, False), (3, 3.0, False)]
+
+    def _bring(self, lake: Lake, *rows: tuple[int, float], **how: Any) -> Interval:
+        """Loads rows of a source that tells which are gone."""
+        staged = [{**row, "_deleted": False} for row in flights(*((id_, "AA", delay) for id_, delay in rows))]
+        return lake.load(staged, [*ID, ("_deleted", "boolean", pa.bool_())], **how)
 
     def _marked(self, lake: Lake) -> list[tuple[Any, ...]]:
         rows = self.read(lake.cloud, FLIGHTS)
