@@ -17,6 +17,8 @@ SLICE = Slice(
         reports_deletes=False,
         reports_left=True,
         captures=True,
+        capture_leaves="captured no more, and its source keeps log for its replication slot until somebody drops it: "
+        "SELECT slot_name, pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = 'atoll_…'",
         never_captured="what changes values and writes no row (an enum's label that is renamed, the default of a column that "
         "is added), nor what is changed while the publication does not have the table",
         never_seen="a row whose cursor was set in the past: to a moment that earlier batches have already read up to. Five minutes "
