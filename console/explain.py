@@ -69,6 +69,7 @@ def _explained(program: Program, known: Lineage, name: str) -> dict[str, Any]:
         "mode": flow.mode.value,
         "key": list(flow.key),
         "cursor": flow.cursor,
+        "capture": query.capture,
         "partition_by": list(flow.partition_by),
         "fresh_within_seconds": flow.fresh_within_seconds,
         "tolerates": dict(query.tolerates),
@@ -107,7 +108,8 @@ def _clauses(found: Mapping[str, Any]) -> Iterator[str]:
     from language.forms.durations import spell
 
     if found["source"]:
-        yield f"collects {found['source']}" + (f", what changed by the cursor {found['cursor']}" if found["cursor"] else "")
+        how = f", what changed by the cursor {found['cursor']}" if found["cursor"] else ", what changed by its log" * found["capture"]
+        yield f"collects {found['source']}{how}"
     if found["partition_by"]:
         yield f"partitioned by {', '.join(found['partition_by'])}"
     if found["fresh_within_seconds"]:

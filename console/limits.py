@@ -1,11 +1,15 @@
-"""Warns of rows that may stay away unnoticed, because a source does not report them."""
+"""Warns of rows that may stay away unnoticed, because a source does not report them, and of what a source goes on keeping."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
 
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.program import Kind, Mode, Program
+
+if TYPE_CHECKING:
+    from shared_metadata.store.reader import MetadataReader
 
 
 def limits(program: Program, statements: Collection[str], slices: Mapping[str, Slice]) -> list[str]:
@@ -13,10 +17,28 @@ def limits(program: Program, statements: Collection[str], slices: Mapping[str, S
     found: dict[str, list[str]] = {}
     for flow in program.flows.values():
         slice_ = slices.get(flow.slice_id)
-        if slice_ is None or flow.id not in statements or flow.kind is not Kind.COLLECT or not flow.cursor:
+        if slice_ is None or flow.id not in statements or flow.kind is not Kind.COLLECT or not (flow.cursor or flow.capture):
             continue
         can = slice_.capabilities
         appended, rising = flow.mode is Mode.APPEND, flow.rising
-        for said in filter(None, (can.never_seen, can.never_appended * appended, can.never_rising * rising)):
+        by_cursor = (can.never_seen, can.never_appended * appended, can.never_rising * rising)
+        for said in filter(None, (can.never_captured,) if flow.capture else by_cursor):
             found.setdefault(said, []).extend(table.dataset.removesuffix(":staged") for table in flow.tables)
     return [f"{', '.join(sorted(tables))}: no batch sees {what}" for what, tables in found.items()]
+
+
+def left_behind(reader: MetadataReader, program: Program, slices: Mapping[str, Slice]) -> list[str]:
+    """A line for each kind of source that goes on keeping something for datasets of the active program, captured no more by this."""
+    captured = _captured(program)
+    gone = _captured(reader.active_program()).items() if reader.active_version() else ()
+    found: dict[str, list[str]] = {}
+    for dataset, slice_id in gone:
+        slice_ = slices.get(slice_id)
+        if dataset not in captured and slice_ is not None and slice_.capabilities.capture_leaves:
+            found.setdefault(slice_.capabilities.capture_leaves, []).append(dataset.removesuffix(":staged"))
+    return [f"{', '.join(sorted(datasets))}: {what}" for what, datasets in found.items()]
+
+
+def _captured(program: Program) -> dict[str, str]:
+    """Dataset ▸ the slice that captures it."""
+    return {table.dataset: flow.slice_id for flow in program.flows.values() if flow.capture for table in flow.tables}

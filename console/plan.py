@@ -10,7 +10,7 @@ import click
 
 from console.again import again
 from console.empty_program import first_statement
-from console.limits import limits
+from console.limits import left_behind, limits
 from console.prerequisites import deployed_slices, missing
 from console.project import compile_project, show_errors
 from console.sizes import judge_sizes
@@ -69,7 +69,8 @@ def plan(files: tuple[str, ...], restate_from: str | None, pending: bool, profil
     boundary = moment.effect.boundary if moment else None
     update = update_set(target.reader, program, compilation.lineage, now=now, boundary=boundary, restate_from=since)
     touched = {*update.added, *(change.statement for change in update.changed)}
-    notes = [*limits(program, touched, installed()), *source_notes(compilation, touched)]
+    left = left_behind(target.reader, program, installed())
+    notes = [*limits(program, touched, installed()), *source_notes(compilation, touched), *left]
     deployed = deployed_slices(target, program)
     sizes = judge_sizes(target, program, compilation.lineage, update, deployed)
     problems = [*pending_problem(target.reader, now), *missing(target, program, deployed)]

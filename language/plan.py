@@ -91,6 +91,7 @@ def _collect(statement: Collect, signatures: _Signatures) -> Flow:
         key=settings.key,
         cursor=settings.cursor,
         rising=settings.rising,
+        capture=settings.capture,
         query=statement.sql,
         columns=statement.columns,
         filter=statement.filter,

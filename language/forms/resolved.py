@@ -18,13 +18,17 @@ Edits = tuple[tuple[Span, str], ...]
 
 @dataclass(frozen=True)
 class Settings:
-    """How a flow's rows arrive, after the slice's defaults. rising: the program says that the cursor's values rise."""
+    """How a flow's rows arrive, after the slice's defaults.
+
+    rising: the program says that the cursor's values rise.  capture: changes are read from the source's log.
+    """
 
     interval_seconds: int
     mode: Mode
     key: tuple[str, ...] = ()
     cursor: str = ""
     rising: bool = False
+    capture: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,8 +105,8 @@ class Collect:
 
     @property
     def reports_left(self) -> bool:
-        """Whether rows that the WHERE takes no more are told."""
-        return self.settings.mode is Mode.MERGE and self.condition is not None
+        """Whether rows that the source has no more, or that the WHERE takes no more, are told."""
+        return self.settings.mode is Mode.MERGE and (self.settings.capture or self.condition is not None)
 
 
 @dataclass(frozen=True)

@@ -137,6 +137,7 @@ class Clauses:
     every: Duration | None = None
     mode: ModeClause | None = None
     cursor: CursorClause | None = None
+    capture: Span | None = None
     partition_by: tuple[Part, ...] = ()
     masks: tuple[MaskedColumn, ...] = ()
     expectations: tuple[Expect, ...] = ()

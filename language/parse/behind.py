@@ -19,7 +19,9 @@ from language.text.tokens import Chunk, Kind, Token, Tokens
 _WORDS = re.compile(rf"(?<![\w$])(?:{'|'.join(CLAUSES)})(?![\w$])", re.IGNORECASE)
 _TEMPLATE = re.compile(r"\{\{[^{}]{0,500}\}\}|\{%.{0,500}?%\}", re.DOTALL)
 _NO_TEMPLATES = "name a table in FROM, as in lake.ops.flights; the bounds of a batch are batch_start() and batch_end()"
-_MAY_BE_SQL = frozenset(("REPLACE", "APPEND", "CURSOR", "USING", "MERGE"))  # as in FROM t append, or JOIN t merge ON (same)
+_MAY_BE_SQL = frozenset(
+    ("REPLACE", "APPEND", "CURSOR", "CAPTURE", "USING", "MERGE")
+)  # as in FROM t append, or JOIN t merge ON (same)
 _NO_ALIAS = ("USING", "REPLACE")  # a parenthesis behind one: JOIN … USING (id), * REPLACE (1 AS id)
 _AFTER_TABLES = ("WHERE", "GROUP", "HAVING", "QUALIFY", "WINDOW", "ORDER", "LIMIT", "OFFSET", "UNION", "EXCEPT", "INTERSECT")
 _OPENING = frozenset((TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE))

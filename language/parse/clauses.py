@@ -18,7 +18,7 @@ ACTIONS = ("WARN", "FAIL", "QUARANTINE")
 _EXPECT = "write EXPECT name: (predicate) OR WARN, FAIL or QUARANTINE"
 _TOLERATE = "write TOLERATE dataset STALE '1 day'"
 _BAD_ROWS = "write TOLERATE 100 BAD ROWS, or TOLERATE 0.1 PERCENT BAD ROWS"
-_BEGINNINGS = ("EVERY", "EXPECT", "TOLERATE", "FRESH", "AS", "REPLACE", "APPEND", "MERGE", "PARTITION", "CURSOR", "MASK")
+_BEGINNINGS = ("EVERY", "EXPECT", "TOLERATE", "FRESH", "AS", "REPLACE", "APPEND", "MERGE", "PARTITION", "CURSOR", "CAPTURE", "MASK")
 _REPEATED = ("expectations", "tolerates")
 _MASK = "write MASK (column HASH, other DROP)"
 _CURSOR = "name the column that grows with every change, as in CURSOR updated_at"
@@ -162,6 +162,9 @@ class ClauseParser:
         rising = self._reader.take_word("RISING")
         return CursorClause(column, rising.span if rising else None)
 
+    def _capture(self, token: Token) -> Span:
+        return token.span
+
     def _partition(self, _: Token) -> Any:
         self._reader.expect_word("BY", "write PARTITION BY (column)")
         return self._reader.parts(
@@ -233,6 +236,7 @@ _OF_VIEWS: Mapping[str, tuple[str, Callable[[ClauseParser, Token], Any]]] = {
 _OF_INSERTS = {
     **_OF_VIEWS,
     "CURSOR": ("cursor", ClauseParser._cursor),
+    "CAPTURE": ("capture", ClauseParser._capture),
     "MASK": ("masks", ClauseParser._masks),
     "FROM": ("tables", ClauseParser._tables),
 }

@@ -127,7 +127,7 @@ def unknown_clause(reader: TokenReader, known: Collection[str], statement: str) 
         return Problem(token.span, "`,` stands between clauses", "write them one after another, without commas")
     if token.is_word("TABLES") and "FROM" in known:
         return Problem(token.span, "`TABLES` does not say of which connection", TABLES)
-    if token.is_word("MASK", "CURSOR", "FROM", "TABLES"):
+    if token.is_word("MASK", "CURSOR", "CAPTURE", "FROM", "TABLES"):
         what = "mask the column" if token.is_word("MASK") else "write it"
         remedy = f"{what} where it is collected, in the INSERT INTO the warehouse"
         return Problem(token.span, f"`{token.text.upper()}` is no clause of {statement}", remedy)

@@ -81,12 +81,24 @@ def collect_query(statement: Insert, warehouse: CreateWarehouse, names: Names) -
         gathering(check_masks, masks, clauses, settings, collector)
     simple = found if isinstance(found, Projection) else Projection("", (), "")
     table = CollectTable(dataset, simple.source, statement.target.span, masks)
+    if settings.capture:
+        _check_captured(query, found, clauses.spans["capture"])
     edits = (*without_connection(query, connection), *read.edits)
     return Collect(
         statement, dataset, connection, warehouse, collector, organizer, settings, (table,),
         query, edits, simple.columns, simple.filter, read.casts, condition(query, settings, collector),
         expected_places(clauses, engine),
     )  # fmt: skip
+
+
+def _check_captured(query: SourceQuery, found: Projection | Problem, capture: Span) -> None:
+    """Raises Problem for a query whose rows the source's log does not tell: it knows rows of tables, and all of them."""
+    if isinstance(found, Problem) or not found.source:
+        what = "CAPTURE brings rows of one table, and this query computes others"
+        raise Problem(capture, what, "collect the table's columns, and do the rest in a view; or name a CURSOR")
+    if found.filter:
+        where = as_source(query.dialect).leaving(query).where or capture
+        raise Problem(where, "CAPTURE brings all rows of a table", "take out the WHERE, and filter in a view; or name a CURSOR")
 
 
 def _source_query(span: Span, names: Names, engine: AsWarehouse[Any, Any]) -> tuple[SourceQuery, CreateConnection, Slice]:

@@ -12,6 +12,7 @@ from shared_metadata.program import Mode
 
 _CLAUSES = {
     "cursor": "CURSOR",
+    "capture": "CAPTURE",
     "partition_by": "PARTITION BY",
     "expectations": "EXPECT",
     "fresh_within": "FRESH WITHIN",
@@ -41,12 +42,26 @@ def collect_settings(clauses: Clauses, collector: Slice, organizer: Slice) -> Se
             "CURSOR has no use in REPLACE, which reads the whole table every time",
             "remove CURSOR, or use MERGE ON (key) or APPEND",
         )
+    if clauses.capture is not None:
+        _check_capture(clauses, clauses.capture, mode, collector)
+        return Settings(_seconds(clauses), mode, key, capture=True)
     if clauses.cursor is None:
         without = mode is Mode.REPLACE or (mode is Mode.APPEND and not abilities.appends_by_cursor)
         return Settings(_seconds(clauses), mode, key, "" if without else abilities.default_cursor)
     if (rising := clauses.cursor.rising) is not None and not abilities.rising_types:
         raise Problem(rising, f"{collector.id} takes no RISING: its cursors are told by their types", "remove RISING")
     return Settings(_seconds(clauses), mode, key, clauses.cursor.folded, rising is not None)
+
+
+def _check_capture(clauses: Clauses, capture: Span, mode: Mode, collector: Slice) -> None:
+    if not collector.capabilities.captures:
+        raise Problem(capture, f"{collector.id} reads no log of its source's changes", "remove CAPTURE, or name a CURSOR")
+    if clauses.cursor is not None:
+        cause = "CAPTURE reads what changed from the source's log, and CURSOR from a column"
+        raise Problem(clauses.cursor.span, cause, "keep one of them")
+    if mode is not Mode.MERGE:
+        cause = f"CAPTURE brings the rows that changed, and {mode} does not put them in the place of the former ones"
+        raise Problem(capture, cause, "use MERGE ON (key) with the table's primary key")
 
 
 def view_settings(clauses: Clauses, organizer: Slice) -> Settings:

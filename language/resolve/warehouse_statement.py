@@ -40,7 +40,7 @@ def publish(statement: Insert, connection: CreateConnection, names: Names) -> Pu
     if len(target.parts) < 2:
         remedy = f"write {target.dotted}.table, or {target.dotted}.schema.table"
         raise Problem(target.span, f"`{target.dotted}` names no table of the connection", remedy)
-    refuse_clauses(clauses, "publishing", "cursor", "partition_by", "masks")
+    refuse_clauses(clauses, "publishing", "cursor", "capture", "partition_by", "masks")
     harness = names.slice("harness", connection, target.span)
     likely = _check_reads_warehouse(query_of(clauses), names)
     organizer = names.organizer(likely, clauses.engine, target.span)

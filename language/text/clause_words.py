@@ -10,6 +10,7 @@ CLAUSES = {
     "MERGE": "MERGE ON (id)",
     "PARTITION": "PARTITION BY (column)",
     "CURSOR": "CURSOR updated_at",
+    "CAPTURE": "CAPTURE",
     "MASK": "MASK (column HASH)",
     "EXPECT": "EXPECT name: (predicate) OR FAIL",
     "TOLERATE": "TOLERATE dataset STALE '1 day'",

@@ -58,12 +58,13 @@ class TablePlan:
     parts: JSON-able, one for each extract that may run beside the others; at least one.
     cursor: what to store when the batch commits (JSON text); never '' so that the next batch is not a first one.
     took: what the batch takes, JSON-able, for `Window.took`, with a cursor that is an object; without it no batch of APPEND that was
-    made can be run again.
+    made can be run again.  whole: the parts have all rows of the table: what the warehouse has beside them the source has no more.
     """
 
     parts: tuple[Mapping[str, Any], ...]
     cursor: str
     took: Mapping[str, Any] | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Extracted:
     """What one call of extract did: Parquet files written, and where to go on; resume is None when the part is done."""
 
     # of each {'key', 'rows', 'bytes'}; 'values' where known (of `file_values`); 'rejected': {'key', 'rows'} of rows set aside;
-    # 'left': {'key', 'rows'} of rows that the flow's WHERE takes no more (`left_columns` of them; see Source)
+    # 'left': {'key', 'rows'} of rows that the WHERE takes no more (`left_columns`; see Source); 'whole': see TablePlan, of no rows
     files: tuple[Mapping[str, Any], ...]
     resume: Mapping[str, Any] | None = None
     statements: tuple[Mapping[str, Any], ...] = ()  # that ran elsewhere for it (waiting.statements.Ran)
@@ -190,6 +191,7 @@ class CollectSteps(Steps):
             "window_cursor": window.cursor,
             "rerun": window.rerun,
             "took": window.took,
+            "whole": plan.whole,
             "planned_at": time.time(),
         }
         self.staging(work).write(document, work.table.dataset, "plan.json")
@@ -238,16 +240,17 @@ class CollectSteps(Steps):
             files += progress["files"]
             sizes.append(sum(file["bytes"] for file in progress["files"]))
         rejected, left = _rejected(work, files), [dict(file["left"]) for file in files if file.get("left")]
+        whole = any(found.get("whole") for found in (plan, *files))
         files = [file for file in files if file["rows"]]
         schema = as_masked(from_plain(Schema, plan["schema"]), work.table)
         rows, size = sum(f["rows"] for f in files), sum(f["bytes"] for f in files)
         if work.flow.mode == Mode.REPLACE:  # without files: the table is empty, unless nothing changed
             changed = bool(files) or not plan.get("unchanged")
         else:  # without files: a batch that is run again loses the rows it had
-            changed = bool(files or rejected or left) or work.claim.again or self._registered(work) != schema
+            changed = bool(files or rejected or left or whole) or work.claim.again or self._registered(work) != schema
         manifest = None
         if changed:
-            document = {"files": files, "schema": dataclasses.asdict(schema), "rejected": rejected, "left": left}
+            document = {"files": files, "schema": dataclasses.asdict(schema), "rejected": rejected, "left": left, "whole": whole}
             manifest = staging.write_manifest(document, dataset)
         return TableCommit(
             dataset,

@@ -24,6 +24,9 @@ class Capabilities:
         as rows change; () where the slice's `check` tells.
     rising_types: COLLECT: first words of those that can be one only where the program says that they rise: `CURSOR id RISING`.
     never_rising: COLLECT: which changes no batch of such a cursor would see beside these, in the words of `never_seen`.
+    captures: COLLECT: what changed can be read from the source's log (CAPTURE), deleted rows too.
+    never_captured: COLLECT: which changes that log does not tell, in the words of `never_seen`.
+    capture_leaves: COLLECT: what a source goes on keeping for a dataset that is captured no more, and the remedy.
     appends_by_cursor: COLLECT: which rows an APPEND has not taken yet is told by a cursor, so that it takes the default one.
     resumable: an interrupted extract goes on from a resume token.
     maintains: ORGANIZE: tables are compacted, and old versions forgotten, by the slice (its step 'maintain'); its config tells for
@@ -55,6 +58,9 @@ class Capabilities:
     cursor_types: tuple[str, ...] = ()
     rising_types: tuple[str, ...] = ()
     never_rising: str = ""
+    captures: bool = False
+    never_captured: str = ""
+    capture_leaves: str = ""
     appends_by_cursor: bool = True
     resumable: bool = True
     maintains: bool = False

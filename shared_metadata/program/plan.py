@@ -200,6 +200,7 @@ class Flow:
     bad_rows: how many rows a batch may set aside. None: COLLECT and PUBLISH: none; others: as many as its expectations quarantine.
     mask_key: COLLECT with a hashed column: the reference of the secret that holds the key; else ''.
     rising: COLLECT: the program says that the cursor's values rise, whatever their type.
+    capture: COLLECT with MERGE: what changed is read from the source's log, deleted rows too.
     beyond: VIEW and RESULT with the engine 'auto': the same in the SQL of the larger engine, whose slice runs the flow; `query` is in
         that of the warehouse's own.
     """
@@ -232,6 +233,7 @@ class Flow:
     covers: bool = False
     beyond: Beyond | None = None
     rising: bool = False
+    capture: bool = False
 
     @property
     def at_large(self) -> Flow:
@@ -246,8 +248,8 @@ class Flow:
 
     @property
     def reports_left(self) -> bool:
-        """COLLECT: whether to report rows that the warehouse has and the WHERE no longer takes."""
-        return self.mode == Mode.MERGE and bool(self.filter or self.left_out)
+        """COLLECT: whether to report rows that the warehouse has and the source, or the WHERE, has no longer."""
+        return self.mode == Mode.MERGE and bool(self.filter or self.left_out or self.capture)
 
     @property
     def quarantines(self) -> bool:

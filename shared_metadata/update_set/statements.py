@@ -19,6 +19,7 @@ WORDS = {
     "key": "key",
     "cursor": "CURSOR",
     "rising": "RISING",
+    "capture": "CAPTURE",
     "query": "query",
     "columns": "query",
     "filter": "query",
@@ -33,7 +34,7 @@ WORDS = {
     "mask_key": "MASK",
 }
 SOURCE_COLUMNS = "columns of the source"
-_SHORT = ("kind", "slice", "warehouse", "connection", "EVERY", "mode", "key", "CURSOR", "PARTITION BY", "FRESH WITHIN")
+_SHORT = ("kind", "slice", "warehouse", "connection", "EVERY", "mode", "key", "CURSOR", "CAPTURE", "PARTITION BY", "FRESH WITHIN")
 _SECOND_HALF = (Kind.LOAD, Kind.PUBLISH)
 
 

@@ -37,7 +37,7 @@ class Changes:
     write to.
 
     left: files with the keys of rows that the source has no more.  rewriting: rewrites files of the table as it stands.
-    deletes: whether rows may be deleted beside their files.
+    deletes: whether rows may be deleted beside their files.  whole: the source has no other rows than the batch's.
     """
 
     def __init__(
@@ -52,10 +52,12 @@ class Changes:
         left: Sequence[str] = (),
         *,
         deletes: bool = False,
+        whole: bool = False,
     ) -> None:
         self._work, self._tables, self._columns, self._files, self._left = work, tables, columns, files, left
         self._urls = [file["url"] for file in files]
         self._open_engine, self._folder, self._rewriting, self._may_delete = open_engine, folder, rewriting, deletes
+        self._whole = whole
 
     def of(self, table: Table | None, stands: Standing) -> Change:
         """The change of a table. An older batch that is run again becomes a version of a REPLACE table, but not its current one."""
@@ -65,7 +67,7 @@ class Changes:
         if table is None or snapshot is None:
             return Change(self._files)
         if mode == Mode.MERGE:
-            return self._merge(table, snapshot.snapshot_id) if self._urls or self._left else Change(())
+            return self._merge(table, snapshot.snapshot_id) if self._urls or self._left or self._whole else Change(())
         if stands.again or self._work.claim.again:
             return self._append_again(table, snapshot.snapshot_id)
         return Change(self._files)
@@ -94,9 +96,12 @@ class Changes:
         flow, merge, stored = self._work.flow, self._how, _Stored(table, columns_of(table.schema()))
         rows = relations.rows_of(self._urls, self._columns)
         left = relations.rows_of(self._left, left_columns(flow, self._columns)) if self._left else ""
+        every = self._tables.files(table, snapshot_id) if self._whole else []
+        if every:
+            left = merge.besides(left, stored.rows(every), to_text(self._work.claim.interval.start))
         with self._open_engine() as engine:
             engine.fetch(merge.incoming(rows, left, self._columns))
-            candidates = self._candidates(table, snapshot_id, engine)
+            candidates = every or self._candidates(table, snapshot_id, engine)
             engine.fetch(merge.met(stored.rows(candidates, deleted=True), stored.columns))
             if stored.deletes:
                 engine.fetch(merge.live(stored.deletes))

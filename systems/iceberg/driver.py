@@ -61,7 +61,8 @@ class LakeDriver:
         if files and (flow.partition_by or flow.mode == Mode.MERGE):
             files = self._arranged(work, columns, files)
         left = [f"s3://{staging.bucket}/{file['key']}" for file in staged.get("left", ())]
-        document = {"files": files, "left": left, "columns": [asdict(column) for column in columns]}
+        whole = bool(staged.get("whole")) and flow.mode == Mode.MERGE
+        document = {"files": files, "left": left, "whole": whole, "columns": [asdict(column) for column in columns]}
         return document | self._set_aside(work, [f"s3://{staging.bucket}/{file['key']}" for file in staged.get("rejected", ())])
 
     def _set_aside(self, work: Work, staged: Sequence[str]) -> dict[str, Any]:
@@ -106,9 +107,10 @@ class LakeDriver:
             return self._commit_result(work, columns, prepared, staging)
         tables, dataset = self._tables(work), work.table.dataset
         rewriting = self._rewriting(dataset, staging)
-        left = prepared.get("left", ())
         changes = Changes(
-            work, tables, columns, files, lambda: self._engine(work), self._folder, rewriting, left, deletes=self._config.delete_files
+            *(work, tables, columns, files, lambda: self._engine(work), self._folder, rewriting, prepared.get("left", ())),
+            deletes=self._config.delete_files,
+            whole=bool(prepared.get("whole")),
         )
         table, snapshot_id = tables.commit(
             dataset,

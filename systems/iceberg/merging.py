@@ -43,6 +43,16 @@ class Merge:
         latest = f"row_number() OVER (PARTITION BY {same} ORDER BY ordered DESC NULLS LAST, gone) = 1"
         return f"CREATE TEMP TABLE incoming AS SELECT * FROM ({both}) QUALIFY {latest}"
 
+    def besides(self, left: str, stored: str, start: str) -> str:
+        """The relation of keys that are gone where the source has no other rows than the batch's: those of all rows of the table.
+
+        A key that the batch brings is not gone; see `incoming`.
+        """
+        keys = ", ".join(identifier(name) for name in self.key)
+        of_table = f"SELECT {keys}, TIMESTAMPTZ {literal(start)} AS {identifier(self.batch)} FROM {stored} t"
+        both = f"{of_table} UNION ALL SELECT {keys}, {identifier(self.batch)} FROM {left}" if left else of_table
+        return f"({both})"
+
     def met(self, stored: str, columns: Sequence[SchemaColumn]) -> str:
         """Makes the table `met`: of the incoming keys that `stored` has the file and the place of each row, and whether it stays."""
         keys, order = ", ".join(f"n.k{number}" for number in range(len(self.key))), self._order("t", columns)

@@ -99,8 +99,8 @@ def key_bounds(part: Part, first: int, end: int | None) -> list[str]:
 
 def comes_again(flow: Flow) -> bool:
     """Whether the next batch brings again a row that changed while a table was read, and perhaps was missed or read twice: it has a
-    later cursor value then, and is merged. Else all of a table has to be read in one state of it."""
-    return bool(flow.cursor) and flow.mode == Mode.MERGE
+    later cursor value then, or is in the log, and is merged. Else all of a table has to be read in one state of it."""
+    return bool(flow.cursor or flow.capture) and flow.mode == Mode.MERGE
 
 
 def table_plan(flow: Flow, relation: Relation, window: Window, bounds: Bounds, max_parts: int, part_mb: int) -> TablePlan:

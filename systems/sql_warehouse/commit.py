@@ -116,7 +116,8 @@ def _changed(
         return [f"DELETE FROM {target}", append(sql, target, rows, columns)]
     if flow.mode == Mode.MERGE:
         merge = Merge(sql, flow.key, flow.cursor if flow.cursor != batch else "", batch)
-        return merge.statements(target, rows, prepared["left"], columns, stored_columns, start)
+        besides = merge.besides(target, prepared["left"], start) if prepared.get("whole") else []
+        return [*besides, *merge.statements(target, rows, prepared["left"], columns, stored_columns, start)]
     again = (stands.again or claim.again) and any(column.name == batch for column in columns)
     before = [delete_batch(sql, target, batch, start, to_text(claim.interval.end))] if again else []
     return [*before, append(sql, target, rows, columns)]

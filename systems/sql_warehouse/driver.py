@@ -62,9 +62,12 @@ class SqlWarehouseDriver:
         texts = [create(self.sql, rows, columns)]
         if files:
             texts += self._copied(work, "raw", files, staging, columns, rows, flow.mode == Mode.MERGE)
-        if staged.get("left"):
+        whole = bool(staged.get("whole")) and flow.mode == Mode.MERGE
+        if staged.get("left") or whole:
             left, gone = self._staging(work, "left"), left_columns(flow, columns)
-            texts += [create(self.sql, left, gone), *self._copied(work, "raw left", staged["left"], staging, gone, left, True)]
+            texts += [create(self.sql, left, gone)]
+        if staged.get("left"):
+            texts += self._copied(work, "raw left", staged["left"], staging, gone, left, True)
         if staged.get("rejected"):
             aside, unread = self._staging(work, "aside"), rejected_rows.COLUMNS
             texts += [create(self.sql, aside, unread)]
@@ -78,7 +81,7 @@ class SqlWarehouseDriver:
         (count,) = session.rows(ran)[0]
         return {
             **{"table": rows, "columns": [asdict(column) for column in columns], "rows": int(count)},
-            **{"sizes": [file["bytes"] for file in files], "left": left, "aside": aside, "saw": {}},
+            **{"sizes": [file["bytes"] for file in files], "left": left, "whole": whole, "aside": aside, "saw": {}},
             **{"rejected_rows": sum(file["rows"] for file in staged.get("rejected", ()))},
             **{"tables": tables, "statements": session.ran},
         }

@@ -70,6 +70,13 @@ class Merge:
         found += self._each(columns, lambda same: sql.delete(target, rows, "n", same), target, "n")
         return [*found, append(self.sql, target, rows, columns)]
 
+    def besides(self, target: str, left: str, start: str) -> list[str]:
+        """Makes the keys of all rows of the target those that are gone; of these, `statements` takes out what the batch brings."""
+        keys = ", ".join(map(self.sql.identifier, self.key))
+        named = f"{keys}, {self.sql.identifier(self.batch)}"
+        all_keys = f"SELECT {keys}, {self.sql.moment(start)} FROM {target}"
+        return [f"DELETE FROM {left}", f"INSERT INTO {left} ({named}) {all_keys}"]
+
     def _each(self, columns: Sequence[SchemaColumn], statement: Callable[[str], str], one: str, other: str) -> list[str]:
         """The statement for keys that are equal, and for those of which a part is null."""
         sql, types = self.sql, {column.name: column.type for column in columns}

@@ -131,6 +131,8 @@ class Lake:
                 gone = [{"_batch": interval.start, **row} for row in left]
                 known = [column for column in every if column[0] in gone[0]]
                 manifest["left"] = [self._put(staging.key(staged, "left.parquet"), gone, known)]
+            if how.get("whole"):
+                manifest["whole"] = True
             pointer = {"manifest": staging.write(manifest, staged, "manifest.json")}
         commit = TableCommit(staged, rows=len(rows or ()), pointer=pointer, cursor="c")
         passes = {dataset: f"{dataset}:load"} if rows is None else {}
@@ -256,6 +258,31 @@ class OrganizeConformance:
         lake.load(changed, columns)
         found = sorted((r["id"], r["delay"], r["_deleted"]) for r in self.read(lake.cloud, FLIGHTS))
         assert found == [(1, 1.0, True), (2, 9.0, False), (3, 3.0, False)]
+
+    def test_merge_of_all_that_a_source_has_marks_every_other_row(self, lake: Lake) -> None:
+        lake.collected(Mode.MERGE, key=("id",))
+        self._bring(lake, (1, 1.0), (2, 2.0), (3, 3.0))
+        self._bring(lake, (2, 5.0), (4, 4.0), left=[{"id": 3}, {"id": 7}], whole=True)
+        assert self._marked(lake) == [(1, 1.0, True), (2, 5.0, False), (3, 3.0, True), (4, 4.0, False)]
+        self._bring(lake, (3, 6.0))
+        self._bring(lake, whole=True)
+        assert self._marked(lake) == [(1, 1.0, True), (2, 5.0, True), (3, 6.0, True), (4, 4.0, True)]
+
+    def test_merge_of_all_that_a_source_had_leaves_what_came_later(self, lake: Lake) -> None:
+        lake.collected(Mode.MERGE, key=("id",))
+        first = self._bring(lake, (1, 1.0), (2, 2.0))
+        self._bring(lake, (3, 3.0))
+        self._bring(lake, (2, 5.0), whole=True, again=first)
+        assert self._marked(lake) == [(1, 1.0, True), (2, 5.0, False), (3, 3.0, False)]
+
+    def _bring(self, lake: Lake, *rows: tuple[int, float], **how: Any) -> Interval:
+        """Loads rows of a source that tells which are gone."""
+        staged = [{**row, "_deleted": False} for row in flights(*((id_, "AA", delay) for id_, delay in rows))]
+        return lake.load(staged, [*ID, ("_deleted", "boolean", pa.bool_())], **how)
+
+    def _marked(self, lake: Lake) -> list[tuple[Any, ...]]:
+        rows = self.read(lake.cloud, FLIGHTS)
+        return sorted((row["id"], row["delay"], bool(row.get("_deleted"))) for row in rows)
 
     def test_merge_keeps_the_latest_of_rows_with_the_same_key(self, lake: Lake) -> None:
         lake.collected(Mode.MERGE, key=("id",), cursor="delay")

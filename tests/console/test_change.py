@@ -50,6 +50,16 @@ def test_plan_tells_what_a_source_cannot_tell(atoll: Atoll, ready: Any, folder: 
     assert json.loads(atoll("plan", "--json").stdout)["notes"] == []
 
 
+def test_plan_tells_what_a_log_does_not_and_what_it_leaves_behind(atoll: Atoll, ready: Any, folder: Path) -> None:
+    edit(folder, "MERGE ON (id) CURSOR updated_at", "MERGE ON (id) CAPTURE")
+    (note,) = json.loads(atoll("plan", "--json").stdout)["notes"]
+    assert note.startswith("lake.ops.orders: no batch sees what changes values and writes no row")
+    assert atoll("apply", "--yes").exit_code == 0
+    (folder / "program.sql").write_text(PROGRAM)
+    _, left = json.loads(atoll("plan", "--json").stdout)["notes"]
+    assert left.startswith("lake.ops.orders: captured no more, and its source keeps log for its replication slot")
+
+
 def test_plan_changes_nothing(atoll: Atoll, ready: Any) -> None:
     atoll("plan")
     assert ready.writer().reader.active_version() == ""

@@ -23,7 +23,7 @@ _CAPABILITIES = {
         rejects_rows=True,
     ),
     "collect.postgres": Capabilities(
-        dialect="postgres", modes=_ALL_MODES, rejects_rows=True, reports_left=True, rising_types=("text",)
+        dialect="postgres", modes=_ALL_MODES, rejects_rows=True, reports_left=True, rising_types=("text",), captures=True
     ),
     "collect.events": Capabilities(dialect="duckdb", modes=(Mode.APPEND,), default_mode=Mode.APPEND, queries="none"),
     "organize.iceberg": Capabilities(dialect="duckdb", modes=_ALL_MODES, longest_name=255),

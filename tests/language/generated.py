@@ -50,7 +50,7 @@ _CONTROL = ["\x00", "\ufeff", "\r", "\r\n", "\t", "\x0b", "\x0c", "\x85", "\u202
 _ODD: list[str] = [*_CONTROL, *"\\é𝒜İß０'\"`;()", "$$", "--", "/*", "*/", "{#", "#}", "{%", "%}", "E'"]
 _HOMOGLYPHS = dict(zip("aeocpAEOi;'(", "аеосрΑΕОі;’（", strict=True))
 _KEYWORDS = """
-CREATE  WAREHOUSE  CONNECTION  MATERIALIZED  VIEW  INSERT  INTO  EVERY  REPLACE  APPEND  MERGE  ON  CURSOR  PARTITION
+CREATE  WAREHOUSE  CONNECTION  MATERIALIZED  VIEW  INSERT  INTO  EVERY  REPLACE  APPEND  MERGE  ON  CURSOR  CAPTURE  PARTITION
 BY  EXPECT  OR  FAIL  FRESH  WITHIN  TABLES  FROM  AS  WITH  USING  TO  TRUE  TOLERATE  STALE
 MASK  HASH  DROP
 """.split()
@@ -169,7 +169,7 @@ def _clauses(random: Random, mode: bool = False, cursor: bool = False) -> list[s
     if mode or random.random() < 0.5:
         found.append(chosen)
     if cursor and random.random() < (0.05 if chosen == "REPLACE" else 0.5):
-        found.append("CURSOR updated_at")
+        found.append("CURSOR updated_at" if random.random() < 0.8 else "CAPTURE")
     if mode and random.random() < 0.2:
         found.append("PARTITION BY (b)")
     for number in range(random.choice([0, 0, 0, 1, 2])):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata.contract.collect import ExtractRequest
+from shared_metadata.contract.collect import Extracted, ExtractRequest, TablePlan, Window
 from shared_metadata.contract.parquet.duckdb_session import identifier
 from shared_metadata.contract.parquet.masking import without_dropped
 from shared_metadata.contract.runtime.deadline import Deadline
@@ -52,9 +52,12 @@ class PostgresSource(SqlSource):
 
     dialect = DIALECT
 
-    def __init__(self, connection: Connection, secret: Mapping[str, Any], aws: Any, until: Callable[[], float], part_mb: int) -> None:
+    def __init__(
+        self, connection: Connection, secret: Mapping[str, Any], aws: Any, until: Callable[[], float], part_mb: int, owner: str
+    ) -> None:
         self._config, self.address = read_config(connection), read_address(connection, secret)
         super().__init__(connection, aws, until, self._config.max_parts, part_mb)
+        self._owner = owner
         self._watchdog: Watchdog | None = None
         self._opened: list[Session[Any]] = []
 
@@ -62,6 +65,23 @@ class PostgresSource(SqlSource):
         from slices.collect.postgres.scanning import PostgresScan
 
         return PostgresScan(self, request, deadline, part, before)
+
+    def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
+        if not flow.capture:
+            return super().plan(flow, table, schema, window)
+        from slices.collect.postgres.capture.planning import CapturePlan
+
+        relation, config = self._relation(flow, table), self._config
+        with self.translated(str(flow.position)):
+            plan = CapturePlan(self.session, config, self._owner, self._max_parts, self._part_mb)
+            return plan.of(flow, table, relation, window)
+
+    def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
+        if "log" not in request.part:
+            return super().extract(request, resume, deadline)
+        from slices.collect.postgres.capture.extraction import LogExtraction
+
+        return LogExtraction(self, request, deadline, self._aws).run()
 
     # -- what discover and drift ask
 
@@ -224,6 +244,7 @@ def open_source(
     aws: Any,
     until: Callable[[], float] = lambda: math.inf,
     part_mb: int = SLICE.capabilities.part_mb,
+    owner: str = "",
 ) -> PostgresSource:
-    """The Source of a connection; nothing is opened before it is needed. Raises DefinitionError or SecretError."""
-    return PostgresSource(connection, secret, aws, until, part_mb)
+    """The Source of a connection, opened when needed. Raises DefinitionError or SecretError. owner: names the installation."""
+    return PostgresSource(connection, secret, aws, until, part_mb, owner)

@@ -16,8 +16,15 @@ from slices.collect.postgres.slice import SLICE
 def _open(connection: Connection, secret: Mapping[str, Any]) -> Source:
     from slices.collect.postgres.client import open_source  # commit opens no source and does without its libraries
 
-    part_mb = services().environment.atoll_part_mb or SLICE.capabilities.part_mb
-    return open_source(connection, secret, aws=services().session, until=lambda: services().deadline_monotonic, part_mb=part_mb)
+    environment = services().environment
+    return open_source(
+        connection,
+        secret,
+        aws=services().session,
+        until=lambda: services().deadline_monotonic,
+        part_mb=environment.atoll_part_mb or SLICE.capabilities.part_mb,
+        owner=environment.atoll_data_bucket,
+    )
 
 
 @cache

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from slices.collect.postgres.tests.captured import SETTINGS, Capturing, lent_captured
 from slices.collect.postgres.tests.database import Database
 from slices.collect.postgres.tests.under_test import PostgresUnderTest
 from tests.background import postgres_server
@@ -33,3 +34,16 @@ def database(server: tuple[str, int]) -> Iterator[Database]:
 def collecting(cloud: Cloud, database: Database) -> Collecting:
     """A flow over a table of the database; the default mode is an incremental MERGE by `updated_at`."""
     return Collecting(cloud, PostgresUnderTest(database))
+
+
+@pytest.fixture(scope="session")
+def logging_server() -> Iterator[tuple[str, int]]:
+    """A server whose log tells what changes in rows."""
+    with postgres_server(SETTINGS) as found:
+        yield found
+
+
+@pytest.fixture
+def capturing(cloud: Cloud, logging_server: tuple[str, int]) -> Iterator[Capturing]:
+    with lent_captured(logging_server) as database:
+        yield Capturing(cloud, database)

@@ -1,0 +1,192 @@
+"""Plans a batch of a captured table: its share of the log, or a new copy of the table where there is no log to go on from.
+
+The slot moves in plan only, to where the last committed batch ended: what a batch has read is still there until it is committed, so
+that one that fails reads it again. Which transactions are new Atoll's own cursor decides; a slot may fall back when its server dies.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from shared_metadata.contract.collect import TablePlan, Window
+from shared_metadata.contract.parquet.duckdb_session import identifier
+from shared_metadata.contract.runtime.figures import tell
+from shared_metadata.errors import DefinitionError
+from shared_metadata.program import Flow, Table
+from slices.collect.postgres.capture import requirements, slots
+from slices.collect.postgres.capture.pgoutput import lsn_of, lsn_text
+from slices.collect.postgres.capture.requirements import Captured
+from slices.collect.postgres.capture.slots import Slot
+from slices.collect.postgres.config import Config
+from slices.collect.postgres.slice import RETAINED_LOG
+from systems.postgres import catalog
+from systems.postgres.catalog import TableName
+from systems.sql_source.cursor_window import Bounds
+from systems.sql_source.parts import table_plan
+from systems.sql_source.relation import Relation
+
+if TYPE_CHECKING:
+    from psycopg import Connection as Session
+
+# Of log, within which a batch without changes is found out by looking and recorded by plan alone: then its slot stays behind.
+LOOKED_THROUGH_BYTES = 2**24
+FLUSH_SECONDS, LOOK_SECONDS = 1.0, 0.05
+_NOW = """SELECT pg_current_wal_insert_lsn()::text, pg_current_wal_flush_lsn()::text,
+  (SELECT system_identifier::text FROM pg_control_system())"""
+_TEXTS = """SELECT name FROM unnest(%s::text[]) AS wanted (name) JOIN pg_type t ON t.oid = to_regtype(name)
+WHERE t.typtype = 'e' OR t.typnamespace = 'pg_catalog'::regnamespace AND t.typname ~ '^reg'"""
+
+
+@dataclass(frozen=True)
+class State:
+    """What a batch left: that all of this slot's log was read up to a place, of the server with this identifier, and of which table.
+
+    upto: '16/B374D848'.  table: its oid.
+    """
+
+    slot: str
+    upto: str
+    system: str
+    table: int
+
+    @staticmethod
+    def of(cursor: str) -> State | None:
+        """None at first, and of a cursor that a statement without CAPTURE has left."""
+        with suppress(ValueError, KeyError, TypeError):
+            values = json.loads(cursor)
+            return State(values["slot"], values["upto"], values["system"], values["table"])
+        return None
+
+    def to_text(self) -> str:
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True)
+class LogPart:
+    """What of the log an extract reads: of transactions whose commit begins in [since, until), what happened to a table.
+
+    columns: of the source, its names and types, in the order of the schema.  key: names of the source.
+    """
+
+    slot: str
+    publication: str
+    oid: int
+    since: str
+    until: str
+    table: str
+    columns: tuple[tuple[str, str], ...]
+    key: tuple[str, ...]
+
+
+class CapturePlan:
+    """Plans captured tables over one session. owner: names the installation."""
+
+    def __init__(self, session: Session[Any], config: Config, owner: str, max_parts: int, part_mb: int) -> None:
+        self._session, self._config, self._owner = session, config, owner
+        self._publication, self._most_bytes = config.publication, config.max_log_gb * 2**30
+        self._max_parts, self._part_mb = max_parts, part_mb
+
+    def of(self, flow: Flow, table: Table, relation: Relation, window: Window) -> TablePlan | None:
+        """None where nothing has changed. Raises DefinitionError for what is missing, and for a slot that is given up."""
+        session, place = self._session, str(flow.position)
+        name = self._found(table, place)
+        sources = {column.name: column.source for column in relation.schema.columns if column.source}
+        key = tuple(sources.get(column, column) for column in flow.key)
+        folded = [source.lower() for source in sources.values()]
+        captured = requirements.check(session, name, self._publication, [k.lower() for k in key], folded, place)
+        own = slots.slot_name(self._owner, table.dataset)
+        slot = slots.find(session, own, place)
+        now, system = self._now()
+        state = State.of(window.cursor)
+        if window.rerun:  # its changes are in the log no more; the slot, which later batches go on with, stays as it is
+            return self._copy(flow, relation, window, window.cursor or "{}")
+        if slot is not None:
+            tell(RETAINED_LOG, slot.retained_bytes, "Bytes")
+            self._give_up(slot, place)
+        if state is None or slot is None or self._gone(state, slot, captured, now, system):
+            made = slots.make(session, own, place)
+            state = State(own, lsn_text(made.confirmed), system, captured.oid)
+            return self._copy(flow, relation, window, state.to_text())
+        slots.advance(session, slot, lsn_of(state.upto), place)
+        if now <= lsn_of(state.upto) or self._quiet(state, captured, now):
+            return None
+        cursor = replace(state, upto=lsn_text(now)).to_text()
+        columns = self._columns(relation)
+        part = LogPart(slot.name, self._publication, captured.oid, state.upto, lsn_text(now), name.quoted, columns, key)
+        named = replace(relation, columns=tuple(identifier(source) for source, _ in columns))
+        plain = replace(table_plan(flow, named, window, Bounds("", cursor, False), 1, self._part_mb), cursor=cursor)
+        (whole,) = plain.parts
+        return replace(plain, parts=({"log": asdict(part), "part": {**whole, "first_page": 0, "end_page": 0}},))
+
+    def _found(self, table: Table, place: str) -> TableName:
+        found = catalog.find_table(self._session, table.source, self._config.default_schema)
+        if found is None:
+            raise catalog.missing_table(self._session, table.source, self._config.default_schema, place)
+        return found
+
+    def _columns(self, relation: Relation) -> tuple[tuple[str, str], ...]:
+        """The source's columns, each with the type as which PostgreSQL reads its text.
+
+        What is a text anyhow stays one where its words depend on what there is now: a label of an enum that was renamed, and the
+        name of a table that was dropped, no type reads any more.
+        """
+        found = [(column.source, column.source_type) for column in relation.schema.columns if column.source]
+        texts = {name for (name,) in self._session.execute(_TEXTS, ([kind for _, kind in found],))}
+        return tuple((name, "text" if kind in texts else kind) for name, kind in found)
+
+    def _copy(self, flow: Flow, relation: Relation, window: Window, cursor: str) -> TablePlan:
+        """The whole table. What changes while it is read comes again with the log, which begins before it is read.
+
+        One that is not the first tells which rows are no more: so it is read in one state, and not in parts with one for each.
+        """
+        parts = self._max_parts if window.first else 1
+        found = table_plan(flow, relation, window, Bounds("", cursor, True), parts, self._part_mb)
+        return replace(found, whole=not window.first)
+
+    def _now(self) -> tuple[int, str]:
+        """How far the server's log is on its disk, and which server it is.
+
+        What was committed without waiting for the disk (synchronous_commit = off) is there within a moment, for which this waits.
+        """
+        written, flushed, system = self._places()
+        giving_up = time.monotonic() + FLUSH_SECONDS
+        while flushed < written and time.monotonic() < giving_up:
+            time.sleep(LOOK_SECONDS)
+            _, flushed, _ = self._places()
+        return flushed, system
+
+    def _places(self) -> tuple[int, int, str]:
+        found = self._session.execute(_NOW).fetchone()
+        assert found is not None
+        return lsn_of(found[0]), lsn_of(found[1]), str(found[2])
+
+    def _gone(self, state: State, slot: Slot, captured: Captured, now: int, system: str) -> bool:
+        """Whether the log after the last batch is not there: the server was restored, the table or the slot made anew or moved."""
+        moved = slot.confirmed > lsn_of(state.upto)
+        return moved or slot.name != state.slot or now < lsn_of(state.upto) or (system, captured.oid) != (state.system, state.table)
+
+    def _give_up(self, slot: Slot, place: str) -> None:
+        """Raises DefinitionError for a slot that is lost, or for which too much log is kept; it is dropped before."""
+        if not slot.lost and slot.retained_bytes <= self._most_bytes:
+            return
+        slots.drop(self._session, slot.name, place)
+        if slot.lost:
+            cause = f"the server has given up the replication slot {slot.name}: it kept more log than max_slot_wal_keep_size allows"
+        else:
+            kept = f"{slot.retained_bytes / 2**30:,.1f} GB"
+            cause = f"the server kept {kept} of log for the replication slot {slot.name}, which is dropped: max_log_gb allows less"
+        remedy = (
+            "nothing: the next attempt copies the table anew; see which batches did not run, and whether a transaction is left open"
+        )
+        raise DefinitionError(cause, place=place, remedy=remedy)
+
+    def _quiet(self, state: State, captured: Captured, now: int) -> bool:
+        """Whether a short piece of log holds nothing of the table."""
+        from slices.collect.postgres.capture.log import any_change
+
+        short = now - lsn_of(state.upto) <= LOOKED_THROUGH_BYTES
+        return short and not any_change(self._session, state.slot, self._publication, captured.oid, lsn_of(state.upto), now)
