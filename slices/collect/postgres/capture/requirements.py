@@ -113,8 +113,8 @@ def _of_publication(session: Session[Any], table: TableName, name: str, columns:
         yield f"the publication {name} publishes some rows of {table.quoted} only", remedy
     generated = {row[0] for row in session.execute(_GENERATED, {"oid": table.oid})}
     named = {each.lower() for each in entry["attnames"]} if entry.get("attnames") else None
-    missing = {each.lower() for each in generated} if named is None else {each for each in columns if each not in named}
-    if missing := sorted(missing & set(columns)):
+    untold = {each.lower() for each in generated} if named is None else {each for each in columns if each not in named}
+    if missing := sorted(untold & set(columns)):
         what = f"the log does not tell the columns {', '.join(missing)} of {table.quoted}: "
         why = (
             "they are generated"

@@ -1,4 +1,4 @@
-"""Reads each stream of manifests by airbyte-cdk and by systems/rest, with frozen time and the same answers, and compares what they ask.
+"""Reads each stream of manifests by airbyte-cdk and by systems/rest, time frozen and answers the same, and compares what they ask.
 
 usage: compare.py FOLDER_OF_MANIFESTS OUT.json      in an environment of its own, which has airbyte-cdk
 A stream is the same when the set of its requests (method, address, query, body, headers) and the records that come out are.
