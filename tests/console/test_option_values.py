@@ -22,7 +22,7 @@ from systems.postgres.address import Address as PostgresAddress
 WRITTEN = ["''", "' '", "'abc'", "-1", "0", "1000000000000", "1.5", "TRUE", "FALSE", "'-1'", "'5 parsecs'", "'7 days'", "'5d'"]
 WRITTEN += ["'99999999999999999999 days'", "'0 days'", "'1 DAY'", f"'{'x' * 5000}'"]
 OF_A_LIBRARY = re.compile(
-    r"pydantic|input should|should (?:be|match|have)|validation error|value error|type=|https?://|\^|\\d", re.IGNORECASE
+    r"pydantic|input should|should (?:be|match|have)|validation error|value error|type=|for further information|\^|\\d", re.IGNORECASE
 )
 
 

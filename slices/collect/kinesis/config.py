@@ -26,7 +26,7 @@ class Config(BaseModel):
 
     streams: str = Field(
         pattern=rf"^\s*{_ARN}(\s*,\s*{_ARN})*\s*$",
-        description="the ARNs of streams, with commas between: 'arn:aws:kinesis:<region>:<account>:stream/<name>'",
+        description="the ARNs of streams, with commas between, as 'arn:aws:kinesis:eu-central-1:123456789012:stream/clicks'",
     )
     format: Literal["json", "text"] = "json"
     compression: Literal["none", "gzip"] = "none"
