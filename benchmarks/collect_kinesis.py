@@ -32,6 +32,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from shared_metadata.costs import cost_dollars
+
 ARN = "arn:aws:kinesis:eu-central-1:111122223333:stream/clicks"
 BEGIN = 1_795_431_600  # an hour before the moment at which the tests' clock stands
 FIRST_SEQUENCE = 49_590_000_000_000_000_000_000_000_000_000_000_000_000_000_000_000_000_000
@@ -75,7 +77,7 @@ def _compared(events: int, runs: int) -> dict[str, Any]:
                 results.append(_run(name, address))
     assert {run["events"] for results in found.values() for run in results} == {events}
     of = {name: {what: statistics.median(run[what] for run in results) for what in results[0]} for name, results in found.items()}
-    price = json.loads(Path("shared_metadata/aws_prices.json").read_text())["lambda_arm64_gb_second"]
+    gb_seconds = of["atoll"]["cpu_seconds"] / events * 1e6 * MEMORY_GB
     return {
         "events": events,
         "bytes_an_event": len(_event(events // 2)),
@@ -86,7 +88,7 @@ def _compared(events: int, runs: int) -> dict[str, Any]:
         **{f"{name}_events_a_cpu_second": round(events / values["cpu_seconds"]) for name, values in of.items()},
         "ratio_cpu": round(of["boto3"]["cpu_seconds"] / of["atoll"]["cpu_seconds"], 2),
         **{f"{name}_peak_mb": max(run["peak_mb"] for run in results) for name, results in found.items()},
-        "dollars_a_million_events": round(of["atoll"]["cpu_seconds"] / events * 1e6 * MEMORY_GB * price["price"] / 1e6, 6),
+        "dollars_a_million_events": round(cost_dollars({"lambda_arm64_gb_second": gb_seconds}), 6),
     }
 
 

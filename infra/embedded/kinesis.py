@@ -15,14 +15,21 @@ Answer = tuple[int, dict[str, str], Any]
 
 def keep_closed_shards() -> None:
     """Enables it; to be called once, before the first call."""
-    split, merge, told, read = kinesis._split_shard, kinesis._merge_shards, kinesis._shard_out, kinesis._get_records
-    route, expire, summary = kinesis._route_to_shard, kinesis._expire_records, kinesis._describe_stream_summary
+    split, merge = kinesis._split_shard, kinesis._merge_shards
 
     def split_shard(data: Stream) -> Answer:
         return _resharded(data, split, data.get("ShardToSplit"))
 
     def merge_shards(data: Stream) -> Answer:
         return _resharded(data, merge, data.get("ShardToMerge"), data.get("AdjacentShardToMerge"))
+
+    kinesis._split_shard, kinesis._merge_shards, kinesis._update_shard_count = split_shard, merge_shards, _update_shard_count
+    _read_to_their_ends()
+    _take_no_more()
+
+
+def _read_to_their_ends() -> None:
+    told, read = kinesis._shard_out, kinesis._get_records
 
     def shard_out(shard_id: str, shard: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = told(shard_id, shard)
@@ -31,9 +38,8 @@ def keep_closed_shards() -> None:
         return found
 
     def get_records(data: Stream) -> Answer:
-        state = kinesis._shard_iterators.get(data.get("ShardIterator"))
+        shard = _shard(kinesis._shard_iterators.get(data.get("ShardIterator")))
         status, headers, body = read(data)
-        shard = _shard(state)
         if status == 200 and shard and "closed" in shard:
             answer = json.loads(body)
             after = kinesis._shard_iterators[answer["NextShardIterator"]]
@@ -41,6 +47,12 @@ def keep_closed_shards() -> None:
                 answer["NextShardIterator"] = None
                 body = json.dumps(answer).encode()
         return status, headers, body
+
+    kinesis._shard_out, kinesis._get_records = shard_out, get_records
+
+
+def _take_no_more() -> None:
+    route, expire, summary = kinesis._route_to_shard, kinesis._expire_records, kinesis._describe_stream_summary
 
     def route_to_shard(hash_key: int, stream: Stream) -> str:
         return str(route(hash_key, {**stream, "shards": _open(stream)}))
@@ -60,9 +72,8 @@ def keep_closed_shards() -> None:
             body = json.dumps(answer).encode()
         return status, headers, body
 
-    kinesis._split_shard, kinesis._merge_shards, kinesis._update_shard_count = split_shard, merge_shards, _update_shard_count
-    kinesis._shard_out, kinesis._get_records, kinesis._route_to_shard = shard_out, get_records, route_to_shard
-    kinesis._expire_records, kinesis._describe_stream_summary = expire_records, describe_stream_summary
+    kinesis._route_to_shard, kinesis._expire_records = route_to_shard, expire_records
+    kinesis._describe_stream_summary = describe_stream_summary
 
 
 def _resharded(data: Stream, reshard: Any, *names: Any) -> Answer:
@@ -81,7 +92,7 @@ def _resharded(data: Stream, reshard: Any, *names: Any) -> Answer:
 
 
 def _update_shard_count(data: Stream) -> Answer:
-    """To twice as many, or half as many, as splits and merges."""
+    """Makes twice as many, or half as many, by splits and merges."""
     _, stream = kinesis._resolve_stream(data)
     if not stream:
         found: Answer = kinesis.error_response_json("ResourceNotFoundException", "Stream not found", 400)

@@ -31,11 +31,16 @@ class Shard:
     open: bool = True
     ended: str = ""
 
+    @property
+    def kept(self) -> list[dict[str, Any]]:
+        return self.records[self.trimmed :]
+
 
 @dataclass
 class Stream:
     shards: dict[str, Shard]
     hours: int = 8760
+    key: str = ""
 
 
 def arn(stream: str, region: str = "eu-central-1", account: str = "111122223333") -> str:
@@ -121,6 +126,7 @@ class MemoryKinesis:
                 "RetentionPeriodHours": stream.hours,
                 "StreamCreationTimestamp": datetime(2020, 1, 1, tzinfo=UTC),
                 "EnhancedMonitoring": [],
+                **({"KeyId": stream.key, "EncryptionType": "KMS"} if stream.key else {}),
                 "OpenShardCount": len(self.open_shards(StreamARN)),
             }
         }

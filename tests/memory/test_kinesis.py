@@ -27,7 +27,12 @@ class KinesisBehaviour:
         return [answer["SequenceNumber"] for answer in sent]
 
     def shards(self, kinesis: Any, stream: str) -> dict[str, Any]:
-        return {shard["ShardId"]: shard for shard in kinesis.list_shards(StreamARN=stream)["Shards"]}
+        found, asked = dict[str, Any](), {"StreamARN": stream}
+        while asked:
+            answer = kinesis.list_shards(**asked)
+            found |= {shard["ShardId"]: shard for shard in answer["Shards"]}
+            asked = {"NextToken": answer["NextToken"]} if answer.get("NextToken") else {}
+        return found
 
     def read(self, kinesis: Any, stream: str, shard: str, kind: str = "TRIM_HORIZON", **more: Any) -> tuple[list[str], bool]:
         """The events from there on, and whether the shard has ended with them."""

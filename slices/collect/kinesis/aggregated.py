@@ -48,7 +48,7 @@ def _packed(record: bytes, keys: list[str], hashes: list[int]) -> Packed:
 
 
 def hash_of(partition_key: str) -> int:
-    """By which a key belongs to a shard."""
+    """The number by which a key belongs to a shard."""
     return int.from_bytes(hashlib.md5(partition_key.encode(), usedforsecurity=False).digest())
 
 

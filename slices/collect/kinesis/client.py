@@ -61,6 +61,13 @@ class KinesisSource(Source):
         """How much a stream holds it does not tell."""
         return {name: Size() for name in tables if self._stream(name)}
 
+    def warnings(self, tables: Sequence[str] | None) -> dict[str, str]:
+        locked = [
+            name for name in (self.tables() if tables is None else tables) if (stream := self._stream(name)) and stream.is_locked
+        ]
+        remedy = "name the key as the connection's `kms_key`, and let its policy allow the functions' roles"
+        return {} if self._config.kms_key else dict.fromkeys(locked, f"it is encrypted with a key of its owner's: {remedy}")
+
     # -- what a batch asks
 
     def schema(self, flow: Flow, table: Table) -> Schema:
@@ -137,6 +144,6 @@ class KinesisSource(Source):
 
 
 def _planned(ranges: Sequence[Range], cursor: str, aside: list[Any]) -> TablePlan:
-    """At least one part, as it is of a batch without events too."""
+    """The plan of at least one part, also where there are no events."""
     parts = tuple({"ranges": part, "beside": aside} for part in in_parts(ranges) or [[]])
     return TablePlan(parts, cursor, {"ranges": [one.plain() for one in ranges]})

@@ -13,7 +13,7 @@ from slices.collect.kinesis.records import Lines
 from slices.collect.kinesis.rows import IS_OBJECT
 from slices.collect.kinesis.streams import Stream
 
-SAMPLE_EVENTS, SHARDS, LOOKS = 1000, 8, 3
+SAMPLE_EVENTS, FEWEST_EVENTS, SHARDS, LOOKS = 1000, 100, 8, 3
 LOOK_BACK_SECONDS = (60, 3600, 86_400)
 
 
@@ -58,7 +58,7 @@ class Sampling:
         return self._lines
 
     def _newest(self, shard: str) -> list[dict[str, Any]]:
-        """The last of a shard that a few looks find."""
+        """The last of a shard that a few looks find; from further back where these are few."""
         looks: list[datetime | Position] = [self._now - timedelta(seconds=back) for back in LOOK_BACK_SECONDS]
         for since in (*looks, START):
             found = list[dict[str, Any]]()
@@ -66,9 +66,9 @@ class Sampling:
                 found += page.records
                 if page.at_tip or (number >= LOOKS and (found or since != START)):
                     break
-            if found:
-                return found[-SAMPLE_EVENTS:]
-        return []
+            if len(found) >= FEWEST_EVENTS:
+                break
+        return found[-SAMPLE_EVENTS:]
 
 
 def _value(key: str) -> str:
@@ -76,5 +76,5 @@ def _value(key: str) -> str:
 
 
 def _first_of_each(names: list[str]) -> list[str]:
-    """Of names that differ in case only the first."""
+    """The names, and where some differ in case only the first of them."""
     return list({name.lower(): name for name in reversed(names)}.values())[::-1]

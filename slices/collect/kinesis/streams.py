@@ -25,6 +25,7 @@ PAGE_RECORDS = (
 # https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
 TRIES = 40
 READS_A_SECOND = 5
+AWS_KEY = "alias/aws/kinesis"
 PLANNED_AGAIN = "nothing: the batch is planned again, and says whether anything is lost"
 
 
@@ -69,16 +70,26 @@ class Stream:
         """Raises DefinitionError where it may not be known."""
         return self.retention_hours > 0
 
-    @cached_property
+    @property
     def retention_hours(self) -> int:
         """0 for a stream that is not there."""
+        return int(self._summary.get("RetentionPeriodHours", 0))
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether it is encrypted with a key of its owner's, and not with AWS's."""
+        key = self._summary.get("KeyId") or AWS_KEY
+        return not str(key).endswith(AWS_KEY)
+
+    @cached_property
+    def _summary(self) -> dict[str, Any]:
+        """{} for a stream that is not there."""
         try:
-            answer = self._call("describe_stream_summary", StreamARN=self.arn)
+            return dict(self._call("describe_stream_summary", StreamARN=self.arn)["StreamDescriptionSummary"])
         except ClientError as error:
             if error.response["Error"]["Code"] == "ResourceNotFoundException":
-                return 0
+                return {}
             raise
-        return int(answer["StreamDescriptionSummary"]["RetentionPeriodHours"])
 
     def shards(self) -> dict[str, Shard]:
         """All that the stream keeps, the closed ones too."""

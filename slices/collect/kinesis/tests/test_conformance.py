@@ -24,7 +24,7 @@ class TestConformance(CollectConformance):
     @pytest.fixture
     def collecting(self, cloud: Cloud, source: KinesisUnderTest) -> Collecting:
         found = Collecting(cloud, source)
-        found.collect = partial(found.collect, casts={"label": "string", **COLUMNS})  # type: ignore[method-assign]
+        found.collect = partial(found.collect, casts={source.collected_name(name): kind for name, kind in COLUMNS.items()})  # type: ignore[method-assign]
         return found
 
     def test_describe_gives_the_schema_that_is_collected(self, collecting: Collecting, looking: Looking) -> None:

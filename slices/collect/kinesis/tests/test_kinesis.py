@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared_metadata.contract.collect import CollectSteps
+from shared_metadata.contract.discovery import Warns
 from shared_metadata.errors import DefinitionError, RetryLater, RowError
 from shared_metadata.program import BadRows, Column, Connection, Flow, Kind, Mask, Mode, Position, Program, Table
 from shared_metadata.program.intervals import Interval
@@ -34,6 +35,7 @@ from tests.memory.kinesis import arn
 
 FLOW, DATASET, HERE = "lake.raw.clicks", "lake.raw.clicks:staged", Position("program.sql", 2, 1)
 HOUR = timedelta(hours=1)
+KEY = "arn:aws:kms:eu-central-1:111122223333:key/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
 
 
 class Clicks:
@@ -413,6 +415,19 @@ def test_a_key_that_is_denied_is_told_from_the_stream(clicks: Clicks) -> None:
     KINESIS.failing["GetRecords"] = ["KMSAccessDeniedException"]
     said = clicks.refusal()
     assert "is encrypted with is denied: KMSAccessDeniedException" in said and "`kms_key`" in said
+
+
+@pytest.mark.parametrize(
+    ("key", "given", "warned"), [("alias/aws/kinesis", "", False), (KEY, "", True), (KEY, KEY, False), ("", "", False)]
+)
+def test_discover_tells_of_a_key_that_the_connection_does_not_name(clicks: Clicks, key: str, given: str, warned: bool) -> None:
+    KINESIS.streams[clicks.arn].key = key
+    options = {"streams": clicks.arn, **({"kms_key": given} if given else {})}
+    client = clicks.cloud.session.client("kinesis")
+    source = KinesisSource(Connection("site", "kinesis", options, HERE), clicks.cloud.session, lambda _: client, clicks.cloud.clock)
+    assert isinstance(source, Warns)
+    for tables in (None, [clicks.name]):
+        assert set(source.warnings(tables)) == ({clicks.name} if warned else set())
 
 
 def test_a_stream_that_the_connection_does_not_name_is_refused(clicks: Clicks) -> None:
