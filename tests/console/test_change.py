@@ -54,7 +54,7 @@ def test_plan_tells_what_a_log_does_not_and_what_it_leaves_behind(atoll: Atoll, 
     edit(folder, "MERGE ON (id) CURSOR updated_at", "MERGE ON (id) CAPTURE")
     (note,) = json.loads(atoll("plan", "--json").stdout)["notes"]
     assert note.startswith("lake.ops.orders: no batch sees what changes values and writes no row")
-    assert atoll("apply", "--yes").exit_code == 0
+    assert atoll("apply").exit_code == 0
     (folder / "program.sql").write_text(PROGRAM)
     _, left = json.loads(atoll("plan", "--json").stdout)["notes"]
     assert left.startswith("lake.ops.orders: captured no more, and its source keeps log for its replication slot")

@@ -32,6 +32,7 @@ WHOLE = [
     "PARTITION BY (a)",
     "partition\n by (a)",
     "CURSOR a",
+    "capture",
     "MASK (a HASH, b DROP)",
     "EXPECT good: (a > 3 AND b IN (1, 2)) OR FAIL",
     "TOLERATE lake.ops.t STALE '1 day'",
