@@ -22,6 +22,7 @@ from shared_metadata.errors import AtollError
 VERBS = {
     "init": "console.init:init",
     "new-slice": "console.new_slice:new_slice",
+    "source": "console.source:source",
     "check": "console.check:check",
     "format": "console.check:format_files",
     "translate": "console.translate:translate",

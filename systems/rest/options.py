@@ -31,7 +31,7 @@ def model_of(system: str) -> type[Options]:
     """The model of a source's options: plain values that are no secrets, `secret` where any is, and `rotating_grant`."""
     document = document_of(system)
     required = set(document["spec"].get("required") or [])
-    fields: dict[str, Any] = {name: _field(node, name in required) for name, node in _plain(document)}
+    fields: dict[str, Any] = {name: _field(node, name in required) for name, node in plain_fields(document)}
     if any(True for _ in secret_fields(document)):
         fields["secret"] = (str, Field(min_length=1))
         fields["rotating_grant"] = (bool, False)
@@ -48,7 +48,7 @@ def __getattr__(system: str) -> type[Options]:
 def config_of(connection: Connection, secret: Mapping[str, Any], document: Document) -> dict[str, Any]:
     """What the manifest's expressions see as `config`. Raises DefinitionError for an option, SecretError for a secret's field."""
     options = read_options(model_of(connection.system), connection)
-    given = {name: value for name, _ in _plain(document) if (value := getattr(options, name)) is not None}
+    given = {name: value for name, _ in plain_fields(document) if (value := getattr(options, name)) is not None}
     required = set(document["spec"].get("required") or [])
     missing = [name for name, _ in secret_fields(document) if name in required and not secret.get(name)]
     if missing:
@@ -68,7 +68,8 @@ def secret_fields(document: Document) -> Iterator[tuple[str, Mapping[str, Any]]]
             yield name, node
 
 
-def _plain(document: Document) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def plain_fields(document: Document) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The options of a connection to a source: plain values that are not marked as hidden."""
     for name, node in _properties(document).items():
         if not node.get(HIDDEN) and _is_plain(node):
             yield name, node

@@ -67,8 +67,7 @@ class Portions:
         """The steps of a window, both ends inclusive as Airbyte has them: a granule stands between two steps.
 
         Of a span two steps share their edge, each begins a second earlier, and the last one ends no earlier than the span does,
-        however coarse the format is: an API that takes either end as exclusive then leaves nothing out, and what is read twice is
-        cut in SQL.
+        however coarse the format is. So an API that takes either end as exclusive leaves nothing out; SQL cuts what is read twice.
         """
         context, text = self.context(sync), self._expressions.text
         form = text(sync["datetime_format"], context)

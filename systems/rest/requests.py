@@ -119,6 +119,7 @@ class Requests:
     def _injected(self, stream: Mapping[str, Node], portion: Portion, token: Any) -> Iterator[tuple[Mapping[str, Node], Any]]:
         retriever, sync = stream["retriever"], stream.get("incremental_sync") or {}
         paginator = retriever.get("paginator") or {}
+        paginator = paginator if paginator.get("type") == "DefaultPaginator" else {}
         if paginator.get("page_token_option") and token is not None:
             yield paginator["page_token_option"], token
         if paginator.get("page_size_option"):

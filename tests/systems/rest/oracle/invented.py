@@ -46,8 +46,9 @@ def _plain(name: str, low: str, kind: str | None, node: Mapping[str, Any]) -> An
         return max(int(node.get("minimum") or 1), 1)
     if kind == "boolean":
         return False
-    if node.get("examples"):
-        return node["examples"][0] if isinstance(node["examples"], list) else "x"
+    examples = node.get("examples")
+    if examples and not (isinstance(examples, list) and "<" in str(examples[0])):
+        return examples[0] if isinstance(examples, list) else "x"
     if any(word in low for word in ("url", "domain", "host")):
         return "https://example.com" if "url" in low else "example.com"
     return f"{name}-value"

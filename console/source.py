@@ -1,0 +1,135 @@
+"""`atoll source`: brings a manifest into the project as a slice, and says what of it is read."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import keyword
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from console.options_before import Group
+from console.target import json_option
+from shared_metadata.errors import InputError
+from slices.manifests import MANIFEST, METADATA, OVERLAY, Coverage, coverage
+from slices.registry import OWN, installed
+
+COLLECT = OWN / "collect"
+_SYSTEM = re.compile(r"[a-z][a-z0-9_]*")
+_PACKAGE = re.compile(r"([a-z][a-z0-9-]*)(?:@([0-9][0-9A-Za-z.]*))?")
+_NOT_NAMED = "give a folder or a file that holds a manifest, or the name of an `airbyte-source-…` package, as in pokeapi@0.2.15"
+
+
+@click.group(cls=Group, short_help="Bring a source's manifest into the project.")
+def source() -> None:
+    """Sources in one file: a folder slices/collect/SOURCE/ that holds a manifest.yaml is a slice.
+
+    \b
+      atoll source add pokeapi@0.2.15                 copy a manifest into the project
+      atoll source check slices/collect/pokeapi       which of its tables are read
+    """
+
+
+@source.command(short_help="Say what of a manifest is read.")
+@click.argument("folder", type=click.Path(path_type=Path))
+@json_option
+def check(folder: Path, as_json: bool) -> None:
+    """Say which tables of FOLDER's manifest are read, with key, cursor and what a batch reads, and which are not, and why.
+
+    \b
+      atoll source check slices/collect/greenhouse
+    """
+    _tell(folder, coverage(folder), as_json)
+
+
+@source.command(short_help="Copy a manifest into the project, and check it.")
+@click.argument("wanted", metavar="NAME[@VERSION]|PATH")
+@click.option("--as", "name", help="What a program writes after TO.  [default: the folder's or the package's name]")
+@json_option
+def add(wanted: str, name: str | None, as_json: bool) -> None:
+    """Copy a manifest into slices/collect/, from a folder or a file, or from a package `airbyte-source-NAME` of PyPI.
+
+    Its licence is told: the text stays its owner's. Nothing of a package is run, and nothing is fetched later.
+
+    \b
+      atoll source add downloads/greenhouse
+      atoll source add pokeapi@0.2.15
+    """
+    with _found(wanted) as folder:
+        system = _system(name or re.sub(r"^source[-_]", "", folder.name).replace("-", "_"))
+        found, target = coverage(folder), COLLECT / system
+        target.mkdir(parents=True)
+        for file in (MANIFEST, METADATA, OVERLAY):
+            if (folder / file).is_file():
+                shutil.copyfile(folder / file, target / file)
+    _tell(target, found, as_json)
+
+
+@contextmanager
+def _found(wanted: str) -> Iterator[Path]:
+    """The folder of what is wanted."""
+    path = Path(wanted)
+    if path.is_file() and path.name == MANIFEST:
+        yield path.resolve().parent
+    elif (path / MANIFEST).is_file():
+        yield path.resolve()
+    elif path.exists() or not (package := _PACKAGE.fullmatch(wanted)):
+        raise InputError(f"{wanted} holds no {MANIFEST}", remedy=_NOT_NAMED)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            yield _unpacked(package[1], package[2], Path(folder))
+
+
+def _unpacked(name: str, version: str | None, folder: Path) -> Path:
+    """The manifest of a package, with what it says of its licence."""
+    requirement = f"airbyte-source-{name}" + (f"=={version}" if version else "")
+    uv = str(Path(sys.executable).with_name("uv"))
+    command = [uv, "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--target", str(folder), requirement]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        why = done.stderr.strip().splitlines()
+        raise InputError(f"{requirement} cannot be fetched: {why[-1].strip() if why else 'no reason is told'}", remedy=_NOT_NAMED)
+    manifests = sorted(folder.glob(f"source_*/{MANIFEST}"))
+    if not manifests:
+        raise InputError(f"{requirement} holds code and no manifest", remedy="choose a version that has one")
+    said = [re.search(r"^License: (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE) for file in folder.glob("*/METADATA")]
+    licence = next((match[1].strip() for match in said if match), "")
+    if licence:
+        (manifests[0].parent / METADATA).write_text(json.dumps({"data": {"license": licence}}) + "\n", encoding="utf-8")
+    return manifests[0].parent
+
+
+def _system(name: str) -> str:
+    if not _SYSTEM.fullmatch(name) or keyword.iskeyword(name):
+        raise InputError(f"{name} can be no system's name", remedy="write --as with small letters, digits and _, the first a letter")
+    if f"collect.{name}" in installed() or (COLLECT / name).exists():
+        raise InputError(f"there is a slice collect.{name} already", remedy="give another name with --as, or change what is there")
+    return name
+
+
+def _tell(folder: Path, found: Coverage, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"folder": str(folder), **dataclasses.asdict(found)}))
+        return
+    rows = [("table", "key", "cursor", "a batch reads")]
+    rows += [(table.name, ", ".join(table.key) or "-", table.cursor or "-", table.reads) for table in found.tables]
+    widths = [max(len(row[at]) for row in rows) for at in range(3)]
+    for row in rows:
+        click.echo("  ".join((*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[3])))
+    count = len(found.tables) + len(found.left_out)
+    click.echo(f"{len(found.tables)} of {count} tables.")
+    for name, why in found.left_out.items():
+        click.echo(f"not covered: {name} ({why})")
+    click.echo(f"licence: {found.licence or 'not told; see where the manifest comes from'}")
+    options = ", ".join(("secret = '…'" if found.secret else "", *(f"{name} = …" for name in found.options))).strip(", ")
+    click.echo(f"next: CREATE CONNECTION {folder.name} TO {folder.name} WITH ({options});")
+    if found.secret:
+        click.echo(f"the secret holds {', '.join(found.secret)}")

@@ -1,0 +1,108 @@
+"""`atoll source`: a manifest becomes a slice of the project, and what of it is read is said."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import Result
+
+from tests.systems.rest.things import TYPES, manifest, stream
+
+Atoll = Callable[..., Result]
+ATOLL = str(Path(sys.executable).with_name("atoll"))
+PROGRAM = """\
+CREATE WAREHOUSE lake USING iceberg;
+CREATE CONNECTION out TO things WITH (secret = 'out', lag = 90);
+INSERT INTO lake.things.orders EVERY '1 hour' MERGE ON (id) CURSOR updated AS SELECT id, updated, {column} FROM out.{table};
+"""
+
+
+def written(folder: Path, licence: str = "") -> Path:
+    """A folder with a manifest of two tables, of which one is not read."""
+    found = manifest()
+    own = {"id": TYPES["string"], "updated": TYPES["timestamptz"], "amount": TYPES["double"]}
+    custom = stream("odd", own)
+    custom["retriever"]["paginator"] = {"type": "CustomPaginator", "class_name": "x.Y"}
+    found["streams"] = [stream("orders", own), custom]
+    folder.mkdir(parents=True)
+    (folder / "manifest.yaml").write_text(yaml.safe_dump(found))
+    if licence:
+        (folder / "metadata.yaml").write_text(f"data: {{license: {licence}}}\n")
+    return folder
+
+
+def test_a_manifest_is_copied_and_what_is_read_of_it_is_said(atoll: Atoll, folder: Path) -> None:
+    result = atoll("source", "add", str(written(folder / "downloads" / "source-things", "ELv2")))
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[1].split() == ["orders", "id", "updated", "what", "changed"]
+    assert lines[2:4] == ["1 of 2 tables.", "not covered: odd (CustomPaginator)"]
+    assert lines[4].startswith("licence: Elastic License 2.0") and "TO things WITH (secret = '…')" in lines[5]
+    assert lines[6] == "the secret holds token, url"
+    assert sorted(file.name for file in Path("slices/collect/things").iterdir()) == ["manifest.yaml", "metadata.yaml"]
+
+
+def test_the_same_as_json(atoll: Atoll, folder: Path) -> None:
+    found = json.loads(atoll("source", "check", str(written(folder / "things")), "--json").stdout)
+    assert found["left_out"] == {"odd": "CustomPaginator"} and found["licence"] == ""
+    assert found["tables"][0] == {"name": "orders", "columns": 3, "key": ["id"], "cursor": "updated", "reads": "what changed"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("nowhere/at/all",), "holds no manifest.yaml"),
+        (("things", "--as", "Things"), "can be no system's name"),
+        (("things", "--as", "github"), "there is a slice collect.github already"),
+    ],
+)
+def test_what_can_be_no_source_is_refused(asked: tuple[str, ...], said: str, atoll: Atoll, folder: Path) -> None:
+    written(folder / "things")
+    result = atoll("source", "add", *asked)
+    assert result.exit_code == 1 and said in result.stderr and "help: " in result.stderr and not (folder / "slices").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "said"),
+    [
+        ("streams: [", "manifest.yaml:2:1", "no YAML"),
+        ("[]", "manifest.yaml", "no mapping"),
+        ("streams: [{$ref: '#/definitions/gone'}]", "manifest.yaml", "#/definitions/gone, which is not there"),
+    ],
+)
+def test_a_manifest_that_cannot_be_read_says_where_and_why(text: str, place: str, said: str, atoll: Atoll, folder: Path) -> None:
+    written(folder / "things")
+    (folder / "things" / "manifest.yaml").write_text(text)
+    result = atoll("source", "check", "things")
+    assert result.exit_code == 1 and place in result.stderr and said in result.stderr and "help: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "said"),
+    [
+        ("orders", "amount", ""),
+        ("odd", "amount", "odd is not covered: CustomPaginator"),
+        ("order", "amount", "did you mean orders?"),
+    ],
+)
+def test_a_program_over_a_folder_with_a_manifest_is_checked_against_it(table: str, column: str, said: str, folder: Path) -> None:
+    written(folder / "slices" / "collect" / "things")
+    (folder / "program.sql").write_text(PROGRAM.format(table=table, column=column))
+    done = subprocess.run([ATOLL, "check"], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == bool(said) and said in done.stderr, done.stdout + done.stderr
+    assert said or "collect.things" in done.stdout
+
+
+def test_a_wrong_option_is_named_as_that_of_any_slice(folder: Path) -> None:
+    written(folder / "slices" / "collect" / "things")
+    (folder / "program.sql").write_text(
+        PROGRAM.format(table="orders", column="amount").replace("lag = 90", "lag = 'long', tokn = 'x'")
+    )
+    done = subprocess.run([ATOLL, "check"], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "`lag` takes a number of seconds" in done.stderr and "things has no option `tokn`" in done.stderr

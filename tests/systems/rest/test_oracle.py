@@ -1,0 +1,70 @@
+"""airbyte-cdk, the original, is asked for what systems/rest asks and brings: over manifests that PyPI has under MIT."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+PARTS = ROOT / ".atoll" / "parts"
+UV = str(Path(sys.executable).with_name("uv"))
+# Its own environment: what it pins is not what Atoll locks.
+ORIGINAL = ("airbyte-cdk==7.39.1", "freezegun==1.5.5")
+MANIFESTS = (
+    *("amplitude==0.6.19", "chargebee==0.8.0", "clockify==0.3.13", "coda==1.2.13", "confluence==0.2.16", "freshdesk==3.1.3"),
+    *("greenhouse==0.6.1", "jira==4.0.0", "klaviyo==2.13.1", "mailchimp==2.0.37", "pipedrive==2.3.7", "quickbooks==4.0.4"),
+    *("sendgrid==1.1.5", "square==1.6.23", "typeform==1.3.27", "woocommerce==0.4.12", "xero==2.0.1", "zendesk-talk==1.0.21"),
+)
+LEAST_COMPARED = 100
+
+
+@pytest.fixture(scope="module")
+def fetched() -> tuple[Path, Path]:
+    """The interpreter of an environment with airbyte-cdk, and a folder of manifests; fetched by the first test that needs them."""
+    environment, manifests = PARTS / "airbyte", PARTS / "manifests"
+    PARTS.mkdir(parents=True, exist_ok=True)
+    with (PARTS / "airbyte.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        python, done = environment / "bin" / "python", manifests / "done"
+        if not done.is_file():
+            _run(UV, "venv", "--quiet", "--clear", "--python", sys.executable, str(environment))
+            _run(UV, "pip", "install", "--quiet", "--python", str(python), *ORIGINAL)
+            named = [f"airbyte-source-{name}" for name in MANIFESTS]
+            _run(UV, "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--target", str(manifests), *named)
+            done.touch()
+    return python, manifests
+
+
+@pytest.mark.deep
+@pytest.mark.budget(300)
+@pytest.mark.timeout(900)
+def test_the_same_is_asked_and_the_same_comes_out(fetched: tuple[Path, Path], tmp_path: Path) -> None:
+    python, manifests = fetched
+    licences = {re.search(r"^License: (.+)$", f.read_text(), re.MULTILINE)[1] for f in manifests.glob("airbyte_*/METADATA")}  # type: ignore[index]
+    assert licences == {"MIT"}
+    out, script = tmp_path / "out.json", ROOT / "tests" / "systems" / "rest" / "oracle" / "compare.py"
+    command = [str(python), str(script), str(manifests), str(out)]
+    subprocess.run(
+        command,
+        env={"PYTHONPATH": f"{ROOT}:{manifests}", "PATH": "/usr/bin:/bin"},
+        check=True,
+        timeout=800,
+        stdout=subprocess.DEVNULL,
+    )
+    found = {f"{source}.{name}": said for source, streams in json.loads(out.read_text()).items() for name, said in streams.items()}
+    counted = Counter(said.partition(":")[0] for said in found.values())
+    print(f"{counted['same']} of {counted['same'] + counted['differs']} streams are the same; {dict(counted)}")
+    assert {name: said for name, said in found.items() if said.startswith("differs")} == {}
+    assert counted["same"] >= LEAST_COMPARED
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
