@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from shared_metadata.drift.collected import collecting, widens
 from shared_metadata.drift.renames import Alike, probable_renames, unknown
-from shared_metadata.program import Flow, Kind, Mask, Position, Program
+from shared_metadata.program import Mask, Position, Program
 from shared_metadata.program.lineage import ColumnRef, DatasetLineage, Lineage, Use, digest
 from shared_metadata.program.schema import Schema, SchemaColumn
-from shared_metadata.program.type_widening import PROMOTIONS, Widens, widened
+from shared_metadata.program.type_widening import Widens, widened
 
 
 class Change(StrEnum):
@@ -85,7 +86,7 @@ def classify(
     """Lists the changes between the schema that the program was compiled against and the source's now (None: the table is gone)."""
     if now is None:
         return [impact(DriftChange(Change.TABLE_DROPPED, table), lineage, program)]
-    changes = _changes(known, now, table, alike, _widens(table, program))
+    changes = _changes(known, now, table, alike, widens(table, program))
     return [impact(change, lineage, program) for change in changes]
 
 
@@ -167,21 +168,6 @@ def _plain(name: str) -> str:
 
 def _nulls(column: SchemaColumn) -> str:
     return "nullable" if column.nullable else "not null"
-
-
-def _widens(table: str, program: Program) -> Widens:
-    """What all warehouses that may keep a source's table make wider in its place."""
-    kept = {flow.warehouse for flow, _ in _collecting(table, program)}
-    first, *others = [program.warehouses[name].widens for name in sorted(kept) if name in program.warehouses] or [PROMOTIONS]
-    return tuple(one for one in first if all(one in widens for widens in others))
-
-
-def _collecting(table: str, program: Program) -> Iterator[tuple[Flow, str]]:
-    """The flows that may read a source's table, with the datasets that may be made of it; the lineage knows what a query reads."""
-    connection, _, name = table.partition(".")
-    for flow in program.flows.values():
-        if flow.kind == Kind.COLLECT and flow.connection == connection:
-            yield from ((flow, t.dataset) for t in flow.tables if flow.query or t.source.lower() == name.lower())
 
 
 def _changes(known: Schema, now: Schema, table: str, alike: Alike, able: Widens) -> Iterator[DriftChange]:
@@ -275,7 +261,7 @@ class _Users:
 
     def _collected_from(self, table: str) -> Iterator[DatasetLineage]:
         """The datasets whose statements may read a source's table."""
-        return self._lineage.some(_known_as(dataset) for _, dataset in _collecting(table, self._program))
+        return self._lineage.some(_known_as(dataset) for _, dataset in collecting(table, self._program))
 
     def _first(self, dataset: str) -> str:
         """The first dataset of a statement: a collect's staged one, a publication's result."""

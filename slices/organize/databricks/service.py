@@ -129,7 +129,7 @@ class DatabricksService:
 
     @cached_property
     def _dbus(self) -> int:
-        """Of one cluster of the SQL warehouse, in an hour; 0 where the principal may not look at it."""
+        """DBUs of one cluster of the SQL warehouse in an hour; 0 where the principal may not look at it."""
         try:
             status, told = self._api.ask("GET", f"sql/warehouses/{self._warehouse}")
         except (RetryLater, SecretError):

@@ -128,7 +128,7 @@ class RedshiftService:
                 return rows
 
     def asks(self, statements: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Of each transaction that was at work, by one of its queries' ids, in microseconds and bytes.
+        """Asks of each transaction that was at work, by one of its queries' ids, in microseconds and bytes.
 
         https://docs.aws.amazon.com/redshift/latest/dg/SYS_QUERY_HISTORY.html, …/SYS_QUERY_DETAIL.html
         """

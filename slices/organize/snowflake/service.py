@@ -86,7 +86,7 @@ class SnowflakeService:
         self._api.ask("POST", f"/{id}/cancel")
 
     def asks(self, statements: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Of the queries of each request, by their ids: https://docs.snowflake.com/en/sql-reference/functions/query_history"""
+        """Asks of the queries of each request, by their ids: https://docs.snowflake.com/en/sql-reference/functions/query_history"""
         whose = dict[str, str]()
         for one in statements:
             id = str(one["id"])
@@ -118,7 +118,7 @@ class SnowflakeService:
 
 
 def _figures(told: Sequence[Any]) -> dict[str, Any]:
-    """Of one statement's children: their sums; credits of a warehouse of that size, by the second that they ran."""
+    """Sums over one request's queries; credits of a warehouse of that size, by the second that they ran."""
     size, ran, queued, scanned, rows = told
     found = {"queue_seconds": float(queued or 0) / 1000, "run_seconds": float(ran or 0) / 1000, "bytes_scanned": int(scanned or 0)}
     credits = CREDITS_AN_HOUR.get(str(size or ""), 0) * found["run_seconds"] / 3600
