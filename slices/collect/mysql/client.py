@@ -17,7 +17,7 @@ from shared_metadata.drift.column_values import SAMPLE_ROWS, ColumnValues, sampl
 from shared_metadata.program import Connection, Flow, Table
 from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.program.source_schemas import Concern, SourceNote
-from slices.collect.mysql import failures
+from slices.collect.mysql import failures, replica
 from slices.collect.mysql.config import read_config
 from slices.collect.mysql.dialect import DIALECT
 from slices.collect.mysql.logic import columns_to_read, read_columns, spelled
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pymysql import Connection as Session
 
 PLAN_TIMEOUT_SECONDS, DAY_SECONDS = 30, 86_400.0
+LEAVES = "a row that leaves this view by its own WHERE stays in a MERGE; collect the table below it with that WHERE, or use REPLACE"
 
 
 class MysqlSource(SqlSource):
@@ -63,12 +64,14 @@ class MysqlSource(SqlSource):
         return {name: self._schema_of(name) for name in tables}
 
     def notes(self, tables: Sequence[str]) -> dict[str, list[SourceNote]]:
-        """Tells of views, whose own WHERE a user without SHOW VIEW cannot read."""
+        """Tells of views, whose own WHERE a user without SHOW VIEW cannot read, and of what a replica may show late."""
+        found = {}
         with self.translated(self.place):
-            views = [table for table in tables if (name := self._find(table)) is not None and name.kind == "VIEW"]
-        said = "a row that leaves this view by its own WHERE stays in a MERGE"
-        note = SourceNote(Concern.MERGE, f"{said}; collect the table below it with that WHERE, or use REPLACE")
-        return {view: [note] for view in views}
+            late = [SourceNote(Concern.CURSOR, replica.UNTOLD)] if replica.is_untold(self.session) else []
+            for table in tables:
+                if name := self._find(table):
+                    found[table] = [*([SourceNote(Concern.MERGE, LEAVES)] if name.kind == "VIEW" else ()), *late]
+        return {table: notes for table, notes in found.items() if notes}
 
     def sizes(self, tables: Sequence[str]) -> dict[str, Size]:
         """The server's estimates, for tables that exist and may be read."""

@@ -2,7 +2,8 @@
 
 MySQL numbers transactions, but does not tell the next number: what stands for numbers here are moments of the server's clock. A
 transaction that is open is listed for users with the right PROCESS. For others, and for what no list shows, such as a moment that an
-application has set itself, there is the connection's lag: so long after its moment a row is committed.
+application has set itself, there is the connection's lag: so long after its moment a row is committed. What a replica is behind, as
+far as it tells, comes to the lag.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from slices.collect.mysql.replica import DENIED, seconds_behind
 from systems.mysql.failures import number_of
 from systems.sql_source.horizon import Seen
 
@@ -23,14 +25,14 @@ _NOW = "SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)"
 _OPEN = (
     "SELECT CAST(UNIX_TIMESTAMP(MIN(trx_started)) * 1000000 AS SIGNED) FROM information_schema.innodb_trx WHERE NOT trx_is_read_only"
 )
-_DENIED = 1227
 
 
 class Looking:
     """The Looking of systems/sql_source. It waits a moment for transactions that end soon, once for all tables of a plan."""
 
-    def __init__(self, session: Session[Any], lag: timedelta) -> None:
-        self._session, self._lag, self._seconds_left = session, int(lag / timedelta(microseconds=1)), WAIT_SECONDS
+    def __init__(self, session: Session[Any], lag: timedelta, place: str) -> None:
+        self._session, self._place, self._seconds_left = session, place, WAIT_SECONDS
+        self._lag = int(lag / timedelta(microseconds=1))
 
     def seen(self) -> Seen:
         begun = self._first(_NOW)
@@ -44,17 +46,18 @@ class Looking:
         return Seen(ended, begun)
 
     def _ended(self, begun: int) -> int:
-        """What began before this moment has ended."""
+        """What began before this moment has ended, and is here. Raises RetryLater."""
         import pymysql
 
         try:
             oldest = self._first("SET time_zone = 'SYSTEM'", _OPEN) or begun
         except pymysql.err.OperationalError as error:
-            if number_of(error) != _DENIED:
+            if number_of(error) != DENIED:
                 raise
             oldest = begun
         self._first("SET time_zone = '+00:00'")
-        return min(begun - self._lag, oldest)
+        behind = seconds_behind(self._session, self._place) or 0
+        return min(begun - self._lag - behind * 1_000_000, oldest)
 
     def _first(self, *statements: str) -> int:
         """The number that the last of them answers; 0 for none."""

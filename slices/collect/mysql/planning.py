@@ -34,7 +34,7 @@ def due_rows(session: Session[Any], lag: timedelta, place: str) -> DueRows:
     def of_column(column: SchemaColumn, expression: str, _: bool) -> CursorColumn:
         return cursor_of(column, expression, place)
 
-    return DueRows(PlanSession(session), DIALECT, Looking(session, lag), timedelta(0), of_column, None)
+    return DueRows(PlanSession(session), DIALECT, Looking(session, lag, place), timedelta(0), of_column, None)
 
 
 class PlanSession:

@@ -15,8 +15,8 @@ SLICE = Slice(
         reports_deletes=False,
         reports_left=True,
         never_seen="a row that is committed later after its cursor's moment than the connection's `lag` (5 minutes), unless its "
-        "transaction was open all the time and the secret's user has the right PROCESS, or one whose cursor was set further in the "
-        "past",
+        "transaction was open all the time and the secret's user has the right PROCESS, or it was late in coming to a replica whose "
+        "delay that user may ask for (REPLICATION CLIENT); or one whose cursor was set further in the past",
         never_appended="a later row with the same value as the last one that was read, where the cursor is no time",
         cursor_types=(
             *("tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "date", "datetime", "timestamp"),
