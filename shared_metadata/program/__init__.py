@@ -1,5 +1,6 @@
 """The data program: its plan, lineage, intervals, masks and the schemas of its columns. Pure."""
 
+from shared_metadata.program.plain import from_plain
 from shared_metadata.program.plan import (
     MASK_KEY,
     BadRows,
@@ -16,7 +17,6 @@ from shared_metadata.program.plan import (
     Program,
     Table,
     Warehouse,
-    from_plain,
 )
 
 __all__ = [

@@ -18,7 +18,7 @@ LARGER_MODULES = {
     "shared_metadata/contract/collect.py": 320,
     "shared_metadata/contract/organize.py": 360,
     "shared_metadata/drift/changes.py": 280,
-    "shared_metadata/program/plan.py": 360,
+    "shared_metadata/program/plan.py": 320,
     "shared_metadata/state/covering.py": 260,
     "shared_metadata/state/records.py": 350,
     "shared_metadata/state/timeline.py": 300,
