@@ -75,11 +75,7 @@ class Extraction:
         """Yields after each page that is gathered the last event so far, and whether the range is done with it."""
         begins = Position("after", last) if last else one.begins
         for page in self._stream.pages(one.shard, begins):
-            mine = [
-                record
-                for record in page.records
-                if one.ends.is_past(record["SequenceNumber"]) and not begins.is_past(record["SequenceNumber"])
-            ]
+            mine = _within(page.records, begins, one.ends)
             lines.add(self._stream.shard(one.shard), mine)
             last = mine[-1]["SequenceNumber"] if mine else last
             done = page.ended or _reaches(page.records, one.ends)
@@ -133,6 +129,13 @@ class Extraction:
                 remedy = f"give the slice more memory when it is deployed: -c memoryOf={self._request.flow.slice_id}=…"
                 raise DefinitionError("events are too large to be held in memory", place=self._place, remedy=remedy) from None
             raise
+
+
+def _within(records: list[dict[str, Any]], begins: Position, ends: Position) -> list[dict[str, Any]]:
+    """Those between two positions, of a page in the order of the shard: in most pages all of them."""
+    if not records or (ends.is_past(records[-1]["SequenceNumber"]) and not begins.is_past(records[0]["SequenceNumber"])):
+        return records
+    return [one for one in records if ends.is_past(one["SequenceNumber"]) and not begins.is_past(one["SequenceNumber"])]
 
 
 def _reaches(records: Sequence[Mapping[str, Any]], ends: Position) -> bool:
