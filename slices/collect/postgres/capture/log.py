@@ -12,7 +12,7 @@ from slices.collect.postgres.capture.pgoutput import Change, Decoder, lsn_text
 if TYPE_CHECKING:
     from psycopg import Connection as Session
 
-MESSAGES_AT_ONCE = 2_000
+MESSAGES_AT_ONCE = 200  # of large rows too they are held in memory
 # Other tables' messages stay on the server. A message's first byte is its kind, and but for B (begin) and T (truncate) the next four
 # are the table's oid. https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
 _PEEK = """SELECT data FROM pg_logical_slot_peek_binary_changes(%(slot)s, %(until)s::pg_lsn, NULL,

@@ -70,6 +70,10 @@ def make(session: Session[Any], name: str, place: str) -> Slot:
         oldest = row[0] if row and row[0] is not None else 0
         cause = f"the replication slot {name} could not be made: a transaction that has written is open since {oldest} s"
         raise RetryLater(cause, place=place, remedy="nothing if it ends; else end it (pg_stat_activity tells which)") from None
+    except psycopg.errors.ConfigurationLimitExceeded:
+        cause = f"the replication slot {name} could not be made: all that the server may have (max_replication_slots) are in use"
+        remedy = "raise max_replication_slots and restart the server, or drop slots that nobody needs (pg_replication_slots)"
+        raise DefinitionError(cause, place=place, remedy=remedy) from None
     found = find(session, name, place)
     assert found is not None
     return found

@@ -12,7 +12,7 @@ from slices.collect.postgres.capture.pgoutput import Change, Values
 from systems.sql_source.memory import Memory
 
 FILE_BYTES = 2**26  # of text, before it is packed
-ROWS_AT_ONCE = 1_000
+ROWS_AT_ONCE = 100  # large ones too are held in memory
 _READ = "columns = {n: 'BIGINT', gone: 'BOOLEAN', asked: 'BOOLEAN', k: 'VARCHAR[]', v: 'VARCHAR[]'}, format = 'newline_delimited'"
 
 

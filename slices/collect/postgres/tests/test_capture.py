@@ -327,6 +327,18 @@ def test_what_is_missing_is_told_by_name_with_the_remedy(capturing: Capturing, s
     assert capturing.slot() == {}
 
 
+def test_a_server_that_may_have_no_further_slot_says_so(capturing: Capturing) -> None:
+    with contextlib.suppress(psycopg.errors.ConfigurationLimitExceeded):
+        while True:
+            (number,) = capturing.database.run("SELECT count(*) FROM pg_replication_slots")[0]
+            capturing.database.run("SELECT pg_create_physical_replication_slot(%s)", (f"other_{number}",))
+    try:
+        said = lacking(capturing, "")
+    finally:
+        capturing.database.run("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name LIKE 'other_%'")
+    assert "all that the server may have (max_replication_slots) are in use Remedy: raise max_replication_slots" in said
+
+
 def test_a_key_that_is_none_is_refused(capturing: Capturing) -> None:
     capturing.key = ("name",)
     assert 'the key ("name") is no primary key' in lacking(capturing, "")
