@@ -17,7 +17,7 @@ from doubles.athena import results
 from doubles.athena.engine import Run
 from doubles.athena.errors import SYSTEM, QueryFailed, invalid
 from doubles.athena.executions import ENDED, Execution, Executions
-from doubles.athena.faults import CALL, FAULTS, QUERY, Faults
+from doubles.athena.faults import CALL, QUERY, TOO_MANY, Faults
 from doubles.athena.files import Caller
 from doubles.athena.limits import HISTORY_SECONDS, LEAST_CUTOFF_BYTES, MOST_QUERY_BYTES, MOST_ROWS_A_PAGE, TOKEN_CHARACTERS
 from doubles.athena.places import location_of, stored, verify
@@ -55,7 +55,7 @@ class Athena:
         action = self.action(name)
         if action is None:
             raise invalid(f"{name} is not known to this double of Athena")
-        met = {fault.kind: fault for fault in self.faults.met(CALL, name)} if name != "Double" else {}
+        met = self.faults.met(CALL, name) if name != "Double" else {}
         for kind, fault in met.items():
             if kind != "lose_answer":
                 raise fault.refusal()
@@ -80,12 +80,12 @@ class Athena:
         name, configuration = self._workgroup(body)
         tree = _checked(text)
         if self.executions.active() >= self.executions.settings.most_active:
-            raise FAULTS["too_many_requests"].refusal()
+            raise TOO_MANY.refusal()
         execution = _new(body, name, tree, location_of(body, name, configuration), {"_token": token, "_parameters": parameters})
         verify(execution["ResultConfiguration"]["OutputLocation"], caller)
         self._forget_old()
         self.executions_of_account[execution["QueryExecutionId"]] = execution
-        met = {fault.kind: fault for fault in self.faults.met(QUERY, text)}
+        met = self.faults.met(QUERY, text)
         cutoff = int(configuration.get("BytesScannedCutoffPerQuery") or 0)
         run = Run(text, execution["QueryExecutionContext"]["Database"], caller, max(cutoff, LEAST_CUTOFF_BYTES) if cutoff else 0)
         self.executions.start(execution, run, met)

@@ -78,8 +78,7 @@ def _read(url: str, opens: Opens) -> pa.Table:
     try:
         body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     except ClientError as error:
-        said = f"Path does not exist: {url} ({error.response['Error']['Code']})."
-        raise StatementFailed("PATH_NOT_FOUND", said, "42K03") from None
+        raise _missed(error, url) from None
     return pq.read_table(io.BytesIO(body))
 
 
@@ -92,13 +91,15 @@ def write(cursor: duckdb.DuckDBPyConnection, text: str, opens: Opens) -> None:
     if any(pa.types.is_timestamp(field.type) and field.type.tz for field in rows.schema):
         raise unknown("a TIMESTAMP that is written to Parquet, which may be one of 96 bits")
     s3, bucket, key = opens(_said(found["folder"]))
-    for listed in s3.list_objects_v2(Bucket=bucket, Prefix=key).get("Contents", ()):
-        s3.delete_object(Bucket=bucket, Key=listed["Key"])
-    out = io.BytesIO()
+    out, name = io.BytesIO(), f"part-00000-tid-1-{uuid.uuid4()}-1-1-c000.snappy.parquet"
     pq.write_table(rows, out)
-    token = uuid.uuid4()
-    s3.put_object(Bucket=bucket, Key=f"{key}part-00000-tid-1-{token}-1-1-c000.snappy.parquet", Body=out.getvalue())
-    s3.put_object(Bucket=bucket, Key=f"{key}_SUCCESS", Body=b"")
+    try:
+        for listed in s3.list_objects_v2(Bucket=bucket, Prefix=key).get("Contents", ()):
+            s3.delete_object(Bucket=bucket, Key=listed["Key"])
+        s3.put_object(Bucket=bucket, Key=f"{key}{name}", Body=out.getvalue())
+        s3.put_object(Bucket=bucket, Key=f"{key}_SUCCESS", Body=b"")
+    except ClientError as error:
+        raise _missed(error, f"s3://{bucket}/{key}") from None
 
 
 def told_of(text: str, opens: Opens) -> list[tuple[str, int, int]] | None:
@@ -112,6 +113,15 @@ def told_of(text: str, opens: Opens) -> list[tuple[str, int, int]] | None:
     ]
     bodies = {key: s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
     return [(f"s3://{bucket}/{key}", len(body), pq.read_metadata(io.BytesIO(body)).num_rows) for key, body in bodies.items()]
+
+
+def _missed(error: ClientError, url: str) -> StatementFailed:
+    """An object that is not there, or to which the storage credential's role has no right."""
+    code = error.response["Error"]["Code"]
+    if code == "NoSuchKey":
+        return StatementFailed("PATH_NOT_FOUND", f"Path does not exist: {url}.", "42K03")
+    said = f"Unauthorized access: the storage credential's role reaches {url} not ({code})."
+    return StatementFailed("UNAUTHORIZED_ACCESS", said, "42501", "PERMISSION_DENIED")
 
 
 def _said(text: str) -> str:

@@ -38,19 +38,22 @@ class Seen:
 
 
 @contextmanager
-def looping(read: Read) -> Iterator[Seen]:
-    """Looks again and again, in several threads, until the block has ended."""
-    seen, ended = Seen(), threading.Event()
+def looping(look: Callable[[], object]) -> Iterator[list[object]]:
+    """Looks again and again, in several threads, until the block has ended; gives what the looks gave, or raised."""
+    looks, ended = list[object](), threading.Event()
 
     def work() -> None:
         while not ended.is_set():
-            seen.look(read)
+            try:
+                looks.append(look())
+            except Exception as error:
+                looks.append(error)
 
     readers = [threading.Thread(target=work, daemon=True) for _ in range(READERS)]
     for reader in readers:
         reader.start()
     try:
-        yield seen
+        yield looks
     finally:
         ended.set()
         for reader in readers:
@@ -61,7 +64,8 @@ def never_missing_or_half(lake: Lake, mode: Mode, read: Read) -> None:
     """Commits batches, of which each writes all rows anew, and at last wider ones, under the eyes of readers."""
     lake.collected(mode, **({"key": ("id",)} if mode is Mode.MERGE else {}))
     lake.load(_rows(1), COLUMNS)
-    with looping(read) as seen:
+    seen = Seen()
+    with looping(lambda: seen.look(read)):
         for number in range(2, BATCHES + 1):
             lake.load(_rows(number), COLUMNS)
         lake.load([{**row, "told": "x"} for row in _rows(BATCHES + 1)], WIDER)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from console.target import open_target
 from shared_metadata import naming
 from shared_metadata.contract.secrets.secret_store import read_secret
 from slices.registry import installed
+from tests.memory import databricks
 from tests.memory.snowflake import OPTIONS, snowflake
 
 Atoll = Callable[..., Result]
@@ -155,35 +156,41 @@ def test_a_secret_with_which_a_slice_cannot_sign_in_is_stored_only_anyway(
 def test_each_slice_of_a_connection_that_a_model_has_is_asked() -> None:
     asked = {slice_.id for slice_ in installed().values() if slice_.secret}
     databases = {"collect.mysql", "collect.postgres", "harness.mysql", "harness.postgres"}
-    assert asked == {*databases, "organize.redshift", "organize.snowflake"}
+    assert asked == {*databases, "organize.databricks", "organize.redshift", "organize.snowflake"}
 
 
-SNOWFLAKE = "USING snowflake WITH (" + ", ".join(f"{name} = '{value}'" for name, value in OPTIONS.items()) + ")"
+def using(system: str, options: Mapping[str, Any]) -> str:
+    return f"USING {system} WITH (" + ", ".join(f"{name} = '{value}'" for name, value in options.items()) + ")"
+
+
+SNOWFLAKE, DATABRICKS = using("snowflake", OPTIONS), using("databricks", {**databricks.OPTIONS, "secret": "snowflake"})
 CLUSTER = "USING redshift WITH (cluster_identifier = 'c', secret = 'snowflake')"
 OF_WAREHOUSES = [
     (SNOWFLAKE, {"user": "atoll", "private_key": "hush-7"}, "private_key"),
     (SNOWFLAKE, {"user": "atoll"}, "private_key"),
     (SNOWFLAKE, {"user": "hush 7", "private_key": "hush-7"}, "user"),
     (CLUSTER, {"username": "atoll"}, "password"),
+    (DATABRICKS, {"client_id": "hush"}, "client_secret"),
+    (DATABRICKS, {"client_id": "", "client_secret": "hush-7"}, "client_id"),
 ]
+FIT = {CLUSTER: {"username": "atoll", "password": "hush-7"}, DATABRICKS: {"client_id": "a", "client_secret": "hush-7"}}
 
 
 @pytest.mark.security
-@pytest.mark.parametrize(("using", "values", "field"), OF_WAREHOUSES)
+@pytest.mark.parametrize(("warehouse", "values", "field"), OF_WAREHOUSES)
 def test_a_warehouse_s_secret_is_one_that_the_program_names_and_its_slice_checks(
-    atoll: Atoll, key: None, folder: Path, using: str, values: dict[str, Any], field: str
+    atoll: Atoll, key: None, folder: Path, warehouse: str, values: dict[str, Any], field: str
 ) -> None:
     assert atoll("init").exit_code == 0
     text = (folder / "program.sql").read_text()
-    (folder / "program.sql").write_text(text.replace("USING iceberg", using))
+    (folder / "program.sql").write_text(text.replace("USING iceberg", warehouse))
     (folder / "x.json").write_text(json.dumps(values))
     result = atoll("secret", "snowflake", "x.json")
     assert result.exit_code == 1 and field in result.stderr and "hush" not in result.output, result.stderr
     assert "names no secret" not in result.stderr
     (_, lacks) = missing_secrets(open_target(None), compile_files([]))
     assert "warehouse lake: the secret atoll/snowflake does not exist; store it: atoll secret snowflake snowflake.json" in lacks
-    fit = snowflake().secret if using == SNOWFLAKE else {"username": "atoll", "password": "hush-7"}
-    (folder / "x.json").write_text(json.dumps(fit))
+    (folder / "x.json").write_text(json.dumps(FIT.get(warehouse) or snowflake().secret))
     assert atoll("secret", "snowflake", "x.json").exit_code == 0
 
 

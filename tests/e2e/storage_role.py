@@ -51,10 +51,6 @@ class StorageRole:
             self._s3 = time.monotonic() + 600, found
         return found
 
-    def by_itself(self) -> boto3.Session:
-        """The role's session, taken by the role. Raises ClientError."""
-        return self._taken(self._taken(self.user()))
-
     def _taken(self, by: boto3.Session) -> boto3.Session:
         asked = {"RoleArn": self.arn, "RoleSessionName": self.user_name, "ExternalId": self.external_id}
         keys = self.client(by, "sts").assume_role(**asked)["Credentials"]

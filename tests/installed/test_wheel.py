@@ -14,7 +14,7 @@ from tests.architecture.test_own_slices import project
 from tests.installed.conftest import ROOT, Installed
 
 pytestmark = [pytest.mark.deep, pytest.mark.budget(300), pytest.mark.xdist_group("installed")]
-PACKAGES = ("console", "conductor", "infra", "language", "shared_metadata", "slices", "systems")
+PACKAGES = ("console", "conductor", "infra", "language", "shared_metadata", "slices", "systems", "doubles/ecs")
 own_project = project
 
 
@@ -23,6 +23,33 @@ def test_it_holds_the_product_and_no_tests(installed: Installed) -> None:
     tracked = subprocess.run(["git", "ls-files", *PACKAGES], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     texts = "console/new_project/"
     assert names == {n for n in tracked if n.startswith(texts) or not ("/tests/" in n or n.endswith(".md"))}
+
+
+TASK = """
+import json, sys, time
+from pathlib import Path
+from infra.embedded import up
+aws = up(Path(sys.argv[1]))
+iam, ecs = aws.session().client("iam"), aws.session().client("ecs")
+trust = {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+role = iam.create_role(RoleName="task", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+ecs.create_cluster(clusterName="here")
+container = {"name": "one", "image": "python", "command": ["python3", "-c", "raise SystemExit(7)"]}
+ecs.register_task_definition(family="one", taskRoleArn=role, cpu="256", memory="512", containerDefinitions=[container])
+(task,) = ecs.run_task(cluster="here", taskDefinition="one")["tasks"]
+until = time.monotonic() + 60
+while task["lastStatus"] != "STOPPED" and time.monotonic() < until:
+    time.sleep(0.2)
+    (task,) = ecs.describe_tasks(cluster="here", tasks=[task["taskArn"]])["tasks"]
+print(task["lastStatus"], task["containers"][0].get("exitCode"))
+"""
+
+
+def test_a_task_of_its_embedded_aws_is_a_process(installed: Installed, folder: Path) -> None:
+    command = [str(installed.environment / "bin" / "python"), "-c", TASK, str(folder / "project")]
+    done = subprocess.run(command, cwd=folder, env=installed.variables(), capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1:] == ["STOPPED 7"], done.stderr
 
 
 @pytest.mark.parametrize("name", ["requirements.lock", "package.json", "package-lock.json"])

@@ -43,10 +43,14 @@ class Served:
         self.api.workspace.catalogs[CATALOG].connection.execute("SET GLOBAL default_collation = 'nocase'")
 
     def asked(self, query: str) -> list[dict[str, Any]]:
-        """What another session reads, whose query is DuckDB's."""
+        """What another session reads, whose query is DuckDB's but for its names."""
+        return self.arrow(query).to_pylist()
+
+    def arrow(self, query: str) -> Any:
+        """The same as an Arrow table."""
         cursor = self.api.workspace.catalogs[CATALOG].connection.cursor()
         cursor.execute("SET TimeZone = 'UTC'")
-        return cursor.execute(query.replace("`", '"')).to_arrow_table().to_pylist()
+        return cursor.execute(query.replace("`", '"')).to_arrow_table()
 
 
 @cache

@@ -23,6 +23,7 @@ SLICE = Slice(
     ),
     config="slices.organize.databricks.config:Config",
     engine="databricks",
+    secret="slices.organize.databricks.config:check_key",
     deployed_options=("secret", "storage_principal_arn", "storage_external_id"),
     systems=("sql_warehouse",),
     waits=("load", "refresh", "check", "commit"),
