@@ -95,9 +95,7 @@ class Connection:
 class Warehouse:
     """A place for tables: `CREATE WAREHOUSE name USING system WITH (…)`.
 
-    at_once: how many of its tables are at work at once, 0 for any.  widens: which type a column's becomes there without loss; both
-    as its slice declares them, or an option.
-    """
+    at_once: how many of its tables are at work at once, 0 for any.  widens: which type becomes which there without loss."""
 
     name: str
     system: str
