@@ -320,9 +320,10 @@ class OrganizeConformance:
 
     def test_a_key_that_left_takes_none_with_it_that_is_like_it(self, lake: Lake) -> None:
         lake.collected(Mode.MERGE, key=("carrier",), cursor="delay")
-        lake.load(flights(*((n, text, 1.0) for n, text in enumerate(hostile.ALIKE))))
-        gone = [*hostile.ALIKE[::2]]
-        lake.load([], left=[{"carrier": text, "delay": 2.0} for text in gone])
+        columns, gone = [*ID, ("_deleted", "boolean", pa.bool_())], [*hostile.ALIKE[::2]]
+        rows = flights(*((n, text, 1.0) for n, text in enumerate(hostile.ALIKE)))
+        lake.load([{**row, "_deleted": False} for row in rows], columns)
+        lake.load([], columns, left=[{"carrier": text, "delay": 2.0} for text in gone])
         assert {row["carrier"] for row in self.read(lake.cloud, FLIGHTS) if row["_deleted"]} == set(gone)
 
     def test_partitioned_tables_take_every_mode(self, lake: Lake) -> None:
