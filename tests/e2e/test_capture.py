@@ -89,6 +89,8 @@ def deployed(own_aws: EmbeddedAws) -> Iterator[Deployed]:
     options = ["--require-approval", "never", "-c", f"program={PROGRAM}", "--output", str(own_aws.folders.home / "cdk.out")]
     cdk(own_aws, ["deploy", *STACKS, *options])
     with pytest.MonkeyPatch.context() as patch:
+        for name, value in own_aws.environment().items():  # for what reads files of tables
+            patch.setenv(name, value)
         patch.chdir(own_aws.folders.home.parent)
         target = open_target("local")
         program = compile_program({str(PROGRAM): PROGRAM.read_text()}, installed())
