@@ -81,11 +81,11 @@ def test_it_is_seen_only_while_nothing_runs(world: World) -> None:
 
 
 def test_it_takes_no_further_write(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from shared_metadata.store import writer
+    from shared_metadata.store import claim_writer
 
     sent: list[Any] = []
-    send = writer.written
-    monkeypatch.setattr(writer, "written", lambda client, action, **how: sent.append(action) or send(client, action, **how))
+    send = claim_writer.written
+    monkeypatch.setattr(claim_writer, "written", lambda client, action, **how: sent.append(action) or send(client, action, **how))
     state = world.loading(need=2)
     sent.clear()
     world.call(LOAD, "load", state)
