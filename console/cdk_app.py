@@ -27,6 +27,7 @@ from language import ProgramErrors, compile_program
 from language.text.diagnostics import did_you_mean
 from shared_metadata import naming
 from shared_metadata.contract import made_for
+from shared_metadata.contract.declaration import Slice
 from shared_metadata.errors import AtollError
 from shared_metadata.program import Program
 from slices.registry import installed
@@ -87,7 +88,11 @@ def _endpoints(program: Program) -> tuple[str, ...]:
     stages = {"conductor", *(one.stage for one in slices)}
     by_stage = {name for stage in stages for name in ENDPOINTS.get(stage, ())}
     with_tasks = IMAGES if any(made_for.tasks(one, program) for one in slices) else ()
-    return tuple(sorted(by_stage.union(with_tasks, *(one.services for one in slices))))
+    return tuple(sorted(by_stage.union(with_tasks, *(_endpoint_names(one) for one in slices))))
+
+
+def _endpoint_names(declaration: Slice) -> tuple[str, ...]:
+    return tuple(dict(declaration.endpoints).get(name, name) for name in declaration.services)
 
 
 def make_app(program: Program, settings: Settings, context: Mapping[str, Any] | None = None, **app_settings: Any) -> cdk.App:

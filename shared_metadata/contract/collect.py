@@ -250,8 +250,8 @@ class CollectSteps(Steps):
             changed = bool(files or rejected or left or whole) or work.claim.again or self._registered(work) != schema
         manifest = None
         if changed:
-            document = {"files": files, "schema": dataclasses.asdict(schema), "rejected": rejected, "left": left, "whole": whole}
-            manifest = staging.write_manifest(document, dataset)
+            document = {"files": files, "schema": dataclasses.asdict(schema), "rejected": rejected, "left": left}
+            manifest = staging.write_manifest({**document, **({"whole": True} if whole else {})}, dataset)
         return TableCommit(
             dataset,
             rows=rows,

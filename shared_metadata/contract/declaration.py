@@ -111,8 +111,8 @@ class Slice:
         refresh, check, commit; HARNESS: diff, publish, commit. Only these have a pause in the state machine.
     tasks: those of its steps that may run as a task of Fargate, where a program asks for it; its Config has
         `tasks.options.TaskOptions`.
-    services: of AWS's, those that its functions call beside those of every slice (DynamoDB, S3, Secrets Manager), as an endpoint
-        of a VPC names them.
+    services: of AWS's, those that its functions call beside those of every slice (DynamoDB, S3, Secrets Manager), by boto3's names.
+    endpoints: those of them whose endpoint of a VPC is called otherwise, each with that name.
     code: COLLECT: the package that has its handlers, its stack and its requirements, where its own folder holds no code; else ''.
     bundled: 'module:function' of what its functions' bundles hold beside code: it takes the system, and gives file ▸ text. '' for
         nothing.
@@ -136,6 +136,7 @@ class Slice:
     secret: str = ""
     systems: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
+    endpoints: tuple[tuple[str, str], ...] = ()
     waits: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
     code: str = ""

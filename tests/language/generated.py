@@ -169,7 +169,7 @@ def _clauses(random: Random, mode: bool = False, cursor: bool = False) -> list[s
     if mode or random.random() < 0.5:
         found.append(chosen)
     if cursor and random.random() < (0.05 if chosen == "REPLACE" else 0.5):
-        found.append("CURSOR updated_at" if random.random() < 0.8 else "CAPTURE")
+        found.append("CURSOR updated_at" if random.random() < 0.95 else "CAPTURE")
     if mode and random.random() < 0.2:
         found.append("PARTITION BY (b)")
     for number in range(random.choice([0, 0, 0, 1, 2])):

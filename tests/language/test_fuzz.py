@@ -36,7 +36,7 @@ def test_programs_made_by_chance_are_answered_well(
 
 def test_a_good_part_of_the_generated_programs_compiles(slices: Mapping[str, Slice]) -> None:
     """Else the fuzzer would only try error messages."""
-    assert sum(check_text(program(random.Random(seed)), slices) is not None for seed in range(60)) > 15
+    assert sum(check_text(program(random.Random(seed)), slices) is not None for seed in range(60)) > 8
 
 
 @quickly

@@ -10,7 +10,6 @@ from shared_metadata.store import items, keys
 from shared_metadata.store.expressions import setting
 from shared_metadata.store.table_actions import TableActions
 from shared_metadata.store.table_reader import Clock
-from shared_metadata.store.writes import written
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -72,6 +71,8 @@ class GrantLeases:
         self._put(reference, settled, "#token = :mine", {":mine": held.token})
 
     def _put(self, reference: str, lease: Lease, condition: str, more: dict[str, Any]) -> bool:
+        from shared_metadata.store.writes import written  # it brings botocore, which a command that names an option does without
+
         expression, names, values = setting(
             {
                 "token": lease.token,

@@ -100,7 +100,7 @@ class Capturing:
         rows = [row for file in manifest["files"] for row in self._read(file["key"])]
         gone = [row for file in manifest["left"] for row in self._read(file["key"])]
         keys = [self._key(row) for row in rows]
-        if manifest["whole"]:
+        if manifest.get("whole"):
             self.stands.clear()
         for row in gone:
             self.stands.pop(self._key(row), None)
