@@ -28,8 +28,9 @@ from infra.embedded import EmbeddedAws
 from shared_metadata.program.intervals import floor, to_text
 from shared_metadata.program.source_schemas import FOLDER
 from tests.background import fresh_aws
+from tests.e2e.one_program import store_secret
 from tests.e2e.same_rows import as_json, lake_rows, redshift_rows, snowflake_rows, unlike
-from tests.e2e.snowflake_account import opened, store_secret, written
+from tests.e2e.snowflake_account import opened, written
 from tests.e2e.test_airline import MINUTE, Deployed
 
 pytestmark = [pytest.mark.timeout(3000), pytest.mark.budget(600), pytest.mark.deep]
@@ -67,7 +68,7 @@ class Beside:
 def _snowflake(aws: EmbeddedAws) -> Rows:
     served, integration = opened(aws, "dwh")
     integration.user()
-    store_secret(aws, served)
+    store_secret(aws, "snowflake", served.secret)
     return lambda schema, table: snowflake_rows(served, schema, table)
 
 
