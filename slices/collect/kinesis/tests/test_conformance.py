@@ -61,6 +61,7 @@ class TestConformance(CollectConformance):
         assert again is not None and (again.rows, again.token) == (1, 2)
 
 
+@pytest.mark.repeats(4)
 class TestPackedConformance(TestConformance):
     @pytest.fixture
     def source(self) -> PackedUnderTest:

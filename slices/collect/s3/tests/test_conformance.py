@@ -19,6 +19,7 @@ class TestConformance(CollectConformance):
         return S3UnderTest()
 
 
+@pytest.mark.repeats(4)
 class TestAvroConformance(CollectConformance):
     @pytest.fixture
     def source(self) -> AvroUnderTest:
@@ -49,12 +50,14 @@ class OfTexts(CollectConformance):
         assert "number" not in [column.name for column in looking.schema(table).columns]
 
 
+@pytest.mark.repeats(4)
 class TestCsvConformance(OfTexts):
     @pytest.fixture
     def source(self) -> CsvUnderTest:
         return CsvUnderTest()
 
 
+@pytest.mark.repeats(4)
 class TestJsonConformance(OfTexts):
     @pytest.fixture
     def source(self) -> JsonUnderTest:

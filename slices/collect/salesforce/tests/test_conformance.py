@@ -42,6 +42,7 @@ class TestRestConformance(NoNullCheckboxes, CollectConformance):
         return SalesforceUnderTest(server, {})
 
 
+@pytest.mark.repeats(3)
 class TestBulkConformance(NoNullCheckboxes, CollectConformance):
     @pytest.fixture
     def source(self, server: SalesforceServer) -> SalesforceUnderTest:
