@@ -25,6 +25,7 @@ CREATE MACRO atoll_plus(a, b) AS a + b, (a DATE, b DECIMAL(38, 0)) AS a + CAST(b
   (a DECIMAL(38, 0), b DATE) AS b + CAST(a AS INTEGER);
 CREATE MACRO atoll_minus(a, b) AS a - b, (a DATE, b DECIMAL(38, 0)) AS a - CAST(b AS INTEGER);
 CREATE MACRO atoll_as_given(v, given) AS v, (v, given DATE) AS CAST(v AS DATE);
+CREATE MACRO atoll_json(v) AS CASE WHEN typeof(v) LIKE 'DECIMAL(%,0)' THEN to_json(TRY_CAST(v AS HUGEINT)) ELSE to_json(v) END;
 CREATE MACRO atoll_in_base64(v) AS to_base64(encode(v)), (v BLOB) AS to_base64(v);
 CREATE MACRO atoll_bucket(v, low, high, n) AS
   CASE WHEN v < low THEN 0 WHEN v >= high THEN n + 1 ELSE CAST(floor((v - low) / (high - low) * n) AS BIGINT) + 1 END
@@ -66,6 +67,8 @@ def _instead(node: exp.Expr) -> exp.Expr:
         return _over(node)
     if isinstance(node, _OF_A_UNIT):
         return _macro("atoll_as_given", node.copy(), node.this)
+    if isinstance(node, exp.JSONKeyValue):  # a whole number is written as one
+        node.set("expression", _macro("atoll_json", node.expression))
     if isinstance(node, exp.Extract) and node.name.upper() == "EPOCH":
         return exp.cast(exp.func("floor", exp.func("epoch", node.expression)), "BIGINT")
     if isinstance(node, exp.ConvertTimezone) and node.args.get("source_tz") is None:

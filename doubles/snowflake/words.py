@@ -126,7 +126,7 @@ def _instead(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Filter | exp.Interval) and isinstance(node, exp.Filter):
         raise syntax("FILTER")
     if isinstance(node, exp.ToVariant):
-        return exp.Anonymous(this="to_json", expressions=[node.this])
+        return exp.Anonymous(this="atoll_json", expressions=[node.this])
     if isinstance(node, exp.DataType) and node.this in (exp.DataType.Type.BINARY, exp.DataType.Type.VARBINARY):
         return exp.DataType.build("BLOB", dialect="duckdb")
     if isinstance(node, exp.DataType) and node.this in (exp.DataType.Type.VARCHAR, exp.DataType.Type.TEXT):

@@ -23,7 +23,9 @@ OF_OTHER_SIZES = {psycopg.postgres.types["float4"].oid: pa.float32()}  # than th
 def lake_rows(aws: EmbeddedAws, schema: str, table: str) -> pa.Table:
     """A table of the warehouse `lake`, as any reader of Iceberg finds it in the catalog."""
     from pyiceberg.catalog.glue import GlueCatalog
+    from s3fs import S3FileSystem
 
+    S3FileSystem.clear_instance_cache()  # one that an earlier test has opened reads from an account that is gone
     with pytest.MonkeyPatch.context() as patch:
         for name, value in aws.environment().items():
             patch.setenv(name, value)

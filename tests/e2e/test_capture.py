@@ -13,7 +13,6 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
-from pyiceberg.catalog.glue import GlueCatalog
 
 from console.run import wait_for
 from console.target import Target, open_target
@@ -21,6 +20,7 @@ from infra.embedded import EmbeddedAws, bootstrap, cdk
 from language import compile_program
 from shared_metadata import naming
 from slices.registry import installed
+from tests.e2e.same_rows import lake_rows
 
 pytestmark = [pytest.mark.xdist_group("capture"), pytest.mark.timeout(900), pytest.mark.budget(400), pytest.mark.deep]
 PROGRAM = Path(__file__).with_name("capture.sql")
@@ -35,6 +35,7 @@ PATIENCE_SECONDS = 300.0
 
 @dataclass(frozen=True)
 class Deployed:
+    aws: EmbeddedAws
     target: Target
     dsn: str
 
@@ -60,10 +61,7 @@ class Deployed:
         return all(table.watermark > now for table in tables)
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        catalog = GlueCatalog(
-            "reader", client=self.target.session.client("glue"), **{"py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO"}
-        )
-        found = catalog.load_table(("lake_shop", table)).scan().to_arrow().to_pylist()
+        found = lake_rows(self.aws, "shop", table).to_pylist()
         return sorted(found, key=lambda row: str([*row.values()]))
 
 
@@ -89,14 +87,12 @@ def deployed(own_aws: EmbeddedAws) -> Iterator[Deployed]:
     options = ["--require-approval", "never", "-c", f"program={PROGRAM}", "--output", str(own_aws.folders.home / "cdk.out")]
     cdk(own_aws, ["deploy", *STACKS, *options])
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in own_aws.environment().items():  # for what reads files of tables
-            patch.setenv(name, value)
         patch.chdir(own_aws.folders.home.parent)
         target = open_target("local")
         program = compile_program({str(PROGRAM): PROGRAM.read_text()}, installed())
         target.writer.put_program(program)
         target.writer.activate(program, former_version="")
-        yield Deployed(target, dsn)
+        yield Deployed(own_aws, target, dsn)
 
 
 def test_what_changes_at_the_source_is_so_in_the_lake(deployed: Deployed) -> None:
