@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import duckdb
 import psycopg
@@ -22,16 +23,20 @@ OF_OTHER_SIZES = {psycopg.postgres.types["float4"].oid: pa.float32()}  # than th
 
 def lake_rows(aws: EmbeddedAws, schema: str, table: str) -> pa.Table:
     """A table of the warehouse `lake`, as any reader of Iceberg finds it in the catalog."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in aws.environment().items():
+            patch.setenv(name, value)
+        return scanned(aws.session().client("glue"), schema, table)
+
+
+def scanned(glue: Any, schema: str, table: str) -> pa.Table:
+    """A table of the warehouse `lake`, where the environment says whose account it is."""
     from pyiceberg.catalog.glue import GlueCatalog
     from s3fs import S3FileSystem
 
     S3FileSystem.clear_instance_cache()  # one that an earlier test has opened reads from an account that is gone
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in aws.environment().items():
-            patch.setenv(name, value)
-        properties = {"py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO"}
-        catalog = GlueCatalog("reader", client=aws.session().client("glue"), **properties)  # type: ignore[arg-type]
-        return catalog.load_table(f"lake_{schema}.{table}").scan().to_arrow()
+    catalog = GlueCatalog("reader", client=glue, **{"py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO"})
+    return catalog.load_table(f"lake_{schema}.{table}").scan().to_arrow()
 
 
 def redshift_rows(aws: EmbeddedAws, schema: str, table: str, workgroup: str = "atoll-organize-redshift-dwh") -> pa.Table:

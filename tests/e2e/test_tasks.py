@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyiceberg.catalog.glue import GlueCatalog
 
 from console.run import wait_for
 from console.target import Target
 from doubles.ecs.door import Door
 from infra.embedded import EmbeddedAws
 from tests.e2e.one_program import FLIGHTS, deployed, shop
+from tests.e2e.same_rows import scanned
 
 pytestmark = [pytest.mark.xdist_group("tasks"), pytest.mark.timeout(1500), pytest.mark.budget(400), pytest.mark.deep]
 PROGRAM = Path(__file__).with_name("tasks.sql")
@@ -73,8 +73,7 @@ def error_of(target: Target, flow: str) -> str:
 
 
 def rows(target: Target, table: str) -> list[dict[str, Any]]:
-    catalog = GlueCatalog("reader", client=target.session.client("glue"), **{"py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO"})
-    found = catalog.load_table(("lake_ops", table)).scan().to_arrow().to_pylist()
+    found = scanned(target.session.client("glue"), "ops", table).to_pylist()
     return sorted(found, key=lambda row: str([*row.values()]))
 
 
