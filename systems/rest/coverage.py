@@ -58,7 +58,7 @@ def _table(name: str, stream: Mapping[str, Node], said: Mapping[str, Any]) -> Ta
     parents = any(one.get("parent_stream_configs") for one in (router if isinstance(router, list) else [router]))
     cursor = cursor_field(stream)
     asks = bool(cursor and (stream.get("incremental_sync") or {}).get("start_time_option"))
-    reads = "what changed" if asks else "all"
+    reads = "what its cursor says is new" if asks else "all"
     key = tuple(names[field] for field in key_fields(stream))
     return TableRead(name, len(columns), key, names.get(cursor, ""), f"{reads}, by each parent" if parents else reads)
 

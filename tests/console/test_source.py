@@ -41,7 +41,7 @@ def test_a_manifest_is_copied_and_what_is_read_of_it_is_said(atoll: Atoll, folde
     result = atoll("source", "add", str(written(folder / "downloads" / "source-things", "ELv2")))
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert lines[1].split() == ["orders", "id", "updated", "what", "changed"]
+    assert lines[1].split() == ["orders", "id", "updated", "what", "its", "cursor", "says", "is", "new"]
     assert lines[2:4] == ["1 of 2 tables.", "not covered: odd (CustomPaginator)"]
     assert lines[4].startswith("licence: Elastic License 2.0") and "TO things WITH (secret = '…')" in lines[5]
     assert lines[6] == "the secret holds token, url"
@@ -51,7 +51,13 @@ def test_a_manifest_is_copied_and_what_is_read_of_it_is_said(atoll: Atoll, folde
 def test_the_same_as_json(atoll: Atoll, folder: Path) -> None:
     found = json.loads(atoll("source", "check", str(written(folder / "things")), "--json").stdout)
     assert found["left_out"] == {"odd": "CustomPaginator"} and found["licence"] == ""
-    assert found["tables"][0] == {"name": "orders", "columns": 3, "key": ["id"], "cursor": "updated", "reads": "what changed"}
+    assert found["tables"][0] == {
+        "name": "orders",
+        "columns": 3,
+        "key": ["id"],
+        "cursor": "updated",
+        "reads": "what its cursor says is new",
+    }
 
 
 @pytest.mark.parametrize(
