@@ -18,7 +18,7 @@ from slices.collect.kinesis.tests.under_test import KINESIS
 from tests.conformance.fixtures import Cloud, FakeContext
 from tests.memory.dynamodb import refused
 
-EVENTS, SHARDS, BATCHES = 900, 2, 3
+EVENTS, SHARDS, BATCHES = 180, 2, 3
 OPERATIONS = ("describe_stream_summary", "list_shards", "get_shard_iterator", "get_records")
 TRIES = 12
 
@@ -114,7 +114,7 @@ def lived(cloud: Cloud, breaking: Breaking) -> list[list[int]]:  # noqa: F811
 
 @pytest.fixture
 def breaking(monkeypatch: pytest.MonkeyPatch) -> Breaking:
-    monkeypatch.setattr(KINESIS, "page", 60)
+    monkeypatch.setattr(KINESIS, "page", 40)
     return Breaking(monkeypatch)
 
 
