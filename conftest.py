@@ -58,6 +58,11 @@ class CrashProofScheduling(LoadGroupScheduling):
             self._reschedule(other)
         return crashed
 
+    def _reschedule(self, node: WorkerController) -> None:
+        """One that follows a crashed worker has work only once it has told what it has collected."""
+        if node in self.registered_collections:
+            super()._reschedule(node)
+
     def schedule(self) -> None:
         super().schedule()
         if not self.workqueue:

@@ -41,11 +41,21 @@ def test_what_a_fixture_has_ended_itself_is_left_alone(tmp_path: Path) -> None:
     assert not (tmp_path / "ended").exists()
 
 
+def suite_of(folder: Path, tests: str, workers: int) -> str:
+    """What pytest says of these tests, by so many workers."""
+    (folder / "conftest.py").write_text((ROOT / "conftest.py").read_text())
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    (folder / "test_them.py").write_text(textwrap.dedent(tests))
+    command = [sys.executable, "-m", "pytest", "-q", "-n", str(workers), "--dist", "loadgroup"]
+    command += ["--timeout", "3", "--timeout-method", "thread"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment |= {"PYTHONPATH": str(ROOT), "ATOLL_SUITE": "all"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False).stdout
+
+
 @pytest.mark.deep
 def test_test_that_ends_its_worker_fails_alone_and_once(tmp_path: Path) -> None:
     """One aborts, one waits in a way that no exception ends; every other test of the group runs."""
-    (tmp_path / "conftest.py").write_text((ROOT / "conftest.py").read_text())
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")
     tests = """
         import os, pathlib, threading
         from concurrent.futures import ThreadPoolExecutor
@@ -65,10 +75,25 @@ def test_test_that_ends_its_worker_fails_alone_and_once(tmp_path: Path) -> None:
         def test_alone():
             pass
     """
-    (tmp_path / "test_them.py").write_text(textwrap.dedent(tests))
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", "--timeout", "3", "--timeout-method", "thread"]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    environment |= {"PYTHONPATH": str(ROOT), "ATOLL_SUITE": "all"}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    assert "2 failed, 5 passed" in done.stdout, done.stdout
+    said = suite_of(tmp_path, tests, 2)
+    assert "2 failed, 5 passed" in said, said
     assert [path.read_text() for path in sorted(tmp_path.glob("ran-*"))] == ["x"] * 6
+
+
+@pytest.mark.deep
+def test_several_workers_that_end_one_after_another_cost_their_tests_and_no_other(tmp_path: Path) -> None:
+    """Of those that follow, one has collected its tests while another has not."""
+    tests = """
+        import os, time
+        import pytest
+
+        time.sleep(0.3 * int(os.environ["PYTEST_XDIST_WORKER"][2:]))
+
+        @pytest.mark.parametrize("number", [pytest.param(n, marks=pytest.mark.xdist_group(f"g{n}")) for n in range(6)])
+        @pytest.mark.parametrize("which", range(2))
+        def test_of_a_group(number, which):
+            if which == 0:
+                os.abort()
+    """
+    said = suite_of(tmp_path, tests, 4)
+    assert "6 failed, 6 passed" in said, said
