@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
 from shared_metadata.contract.collect import Extracted, ExtractRequest, Source, TablePlan, Window
 from shared_metadata.contract.parquet.duckdb_types import duckdb_type
+from shared_metadata.contract.projection import place_of, projected
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.secrets.rotating_grant import OPTION, RotatingGrant
 from shared_metadata.contract.sizes import Size
 from shared_metadata.drift.changes import source_name
 from shared_metadata.drift.column_values import SAMPLE_ROWS, ColumnValues, sampled
 from shared_metadata.errors import DefinitionError
-from shared_metadata.program import Connection, Flow, Mask, Mode, Table
+from shared_metadata.program import Connection, Flow, Mode, Table
 from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.spelling import did_you_mean
 from systems.rest.columns import columns_of, key_fields
@@ -30,7 +31,6 @@ from systems.rest.records import is_plain
 from systems.rest.sending import Sending
 from systems.rest.window import BEYOND, cursor_text, taken
 
-BATCH = SchemaColumn("_batch", "timestamptz")
 NUMBERED = ("PageIncrement", "OffsetIncrement")
 GrantOf = Callable[..., RotatingGrant]
 
@@ -85,22 +85,17 @@ class RestSource(Source):
     def schema(self, flow: Flow, table: Table) -> Schema:
         self._stream(flow, table)
         self._check()
-        by_source = {column.source: column for column in self._columns(table.source)}
-        wanted = [(column.name, _unquoted(column.source)) for column in flow.columns] or [
-            (c.name, c.source) for c in by_source.values()
-        ]
-        columns = []
-        for name, source in wanted:
-            if name in table.masked(Mask.DROP):
-                continue
-            known = by_source.get(source) or next((c for c in by_source.values() if c.name == source.lower()), None)
-            if known is None:
+        known = Schema(self._columns(table.source))
+        by_source = {column.source: column for column in known.columns}
+        by_name = {column.name: column for column in reversed(known.columns)}  # of equal ones the first
+
+        def find(name: str, source: str) -> SchemaColumn:
+            if (found := by_source.get(source) or by_name.get(source.lower())) is None:
                 remedy = did_you_mean(source, by_source) + "change the program"
-                raise DefinitionError(f"{table.source} has no column {source}", place=_at(flow, table), remedy=remedy)
-            columns.append(replace(known, name=name, type=flow.casts.get(name, known.type)))
-        if not columns:
-            raise DefinitionError(f"MASK drops every column of {table.source}", place=_at(flow, table), remedy="leave one")
-        return Schema((*columns, BATCH))
+                raise DefinitionError(f"{table.source} has no column {source}", place=place_of(flow, table), remedy=remedy)
+            return found
+
+        return projected(flow, table, known, find)
 
     def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
         """One part, of all portions: an API's rate is limited, whoever asks."""
@@ -129,7 +124,10 @@ class RestSource(Source):
         from systems.rest.extracting import Extraction
         from systems.rest.parquet_files import ParquetFiles
 
-        stream, files = self._stream(request.flow, request.table), ParquetFiles(self._aws, request, _at(request.flow, request.table))
+        stream, files = (
+            self._stream(request.flow, request.table),
+            ParquetFiles(self._aws, request, place_of(request.flow, request.table)),
+        )
         reader = self._reader(request.window.interval.end)
         try:
             return Extraction(reader, stream, request, files, key_fields(stream), self._numbered(stream)).run(resume, deadline)
@@ -172,7 +170,7 @@ class RestSource(Source):
     def _cursor(self, flow: Flow, table: Table, schema: Schema) -> SchemaColumn:
         found = (column for column in (*schema.columns, *self._columns(table.source)) if column.name == flow.cursor)
         if (column := next(found, None)) is None:
-            raise DefinitionError(f"{table.source} has no column {flow.cursor}", place=_at(flow, table), remedy="change CURSOR")
+            raise DefinitionError(f"{table.source} has no column {flow.cursor}", place=place_of(flow, table), remedy="change CURSOR")
         return column
 
     def _numbered(self, stream: Mapping[str, Node]) -> bool:
@@ -191,18 +189,8 @@ def stream_of(document: Document, flow: Flow, table: Table) -> Mapping[str, Node
     """A table's stream. Raises DefinitionError for one that the manifest has not, or that is not read here."""
     if why := document["left_out"].get(table.source):
         remedy = "leave it out: what a manifest says in these words is not read yet"
-        raise DefinitionError(f"{table.source} is not covered: {why}", place=_at(flow, table), remedy=remedy)
+        raise DefinitionError(f"{table.source} is not covered: {why}", place=place_of(flow, table), remedy=remedy)
     if table.source not in document["streams"]:
         remedy = did_you_mean(table.source, document["streams"]) + "change the program, or the manifest"
-        raise DefinitionError(f"the manifest has no stream {table.source}", place=_at(flow, table), remedy=remedy)
+        raise DefinitionError(f"the manifest has no stream {table.source}", place=place_of(flow, table), remedy=remedy)
     return document["streams"][table.source]  # type: ignore[no-any-return]
-
-
-def _at(flow: Flow, table: Table) -> str:
-    return f"{flow.position}: {table.dataset.removesuffix(':staged')}"
-
-
-def _unquoted(text: str) -> str:
-    """A column's name at the source, of the program's SQL."""
-    stripped = text.strip()
-    return stripped[1:-1].replace('""', '"') if stripped.startswith('"') else stripped

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from shared_metadata.contract.collect import Extracted, ExtractRequest, Source, TablePlan, Window
+from shared_metadata.contract.projection import beside
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.sizes import Size
 from shared_metadata.drift.changes import source_name
@@ -17,7 +18,7 @@ from shared_metadata.program import Connection, Flow, Table
 from shared_metadata.program.schema import Schema, SchemaColumn
 from slices.collect.kinesis.config import read_config
 from slices.collect.kinesis.cutting import Cutting
-from slices.collect.kinesis.logic import TEXTS, beside, collected, described
+from slices.collect.kinesis.logic import TEXTS, collected, described
 from slices.collect.kinesis.positions import Range, in_parts, read_cursor, written
 from slices.collect.kinesis.sampling import Sampling
 from slices.collect.kinesis.streams import Stream

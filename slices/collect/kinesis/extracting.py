@@ -6,14 +6,14 @@ A resume token says how far it is: which range, and the last event of it that is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.collect import Extracted, ExtractRequest
-from shared_metadata.contract.parquet.duckdb_errors import is_of_s3, unreached
-from shared_metadata.contract.parquet.duckdb_session import literal, open_duckdb
+from shared_metadata.contract.parquet.duckdb_session import open_duckdb
+from shared_metadata.contract.parquet.staged_files import copied, meant
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.taken import LEFT_AS_IT_IS
-from shared_metadata.drift.column_values import file_values
 from shared_metadata.errors import DefinitionError, RowError
 from shared_metadata.program.intervals import to_text
 from shared_metadata.program.schema import SchemaColumn
@@ -107,28 +107,16 @@ class Extraction:
         lines.clear()
 
     def _copy(self, connection: duckdb.DuckDBPyConnection, query: str, name: str, *, values: bool = True) -> dict[str, Any]:
-        out = self._request.out
-        copy = f"COPY ({query}) TO {literal(out.url(name))} (FORMAT parquet, RETURN_STATS)"
-        ((_, rows, size, _, statistics, *_),) = self._run(connection, copy)
-        found = file_values(statistics, self._request.schema) if values else {}
-        return {"key": out.key(name), "rows": int(rows), "bytes": int(size), "values": found}
+        return copied(partial(self._run, connection), self._request, query, name, values=values)
 
     def _run(self, connection: duckdb.DuckDBPyConnection, sql: str) -> list[Any]:
-        """Raises RowError for values that cannot be read, RetryLater where S3 was not reached."""
+        """Raises as `meant` says."""
         import duckdb
 
         try:
             return connection.execute(sql).fetchall()
         except duckdb.Error as error:
-            if is_of_s3(error):
-                remedy = "nothing, the batch is tried again"
-                raise unreached(error, "the staged file could not be written", place=self._place, remedy=remedy) from None
-            if isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException):
-                raise RowError("a value cannot be read as its type", place=self._place, remedy=TOLERATE) from None
-            if isinstance(error, duckdb.OutOfMemoryException):
-                remedy = f"give the slice more memory when it is deployed: -c memoryOf={self._request.flow.slice_id}=…"
-                raise DefinitionError("events are too large to be held in memory", place=self._place, remedy=remedy) from None
-            raise
+            raise meant(error, self._request, "events", TOLERATE) from None
 
 
 def _within(records: list[dict[str, Any]], begins: Position, ends: Position) -> list[dict[str, Any]]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
+from shared_metadata.contract.projection import place_of, projected
 from shared_metadata.errors import DefinitionError
-from shared_metadata.program import Flow, Mask, Table
+from shared_metadata.program import Flow, Table
 from shared_metadata.program.schema import Schema, SchemaColumn
 
 ARRIVED = SchemaColumn("_arrived_at", "timestamptz", False, "_arrived_at", "ApproximateArrivalTimestamp")
@@ -15,7 +15,6 @@ SHARD = SchemaColumn("_shard_id", "string", False, "_shard_id", "ShardId")
 KEY = SchemaColumn("_partition_key", "string", False, "_partition_key", "PartitionKey")
 OWN = (ARRIVED, SEQUENCE, SHARD, KEY)
 DATA = SchemaColumn("data", "string", False, "data", "text")
-BATCH = SchemaColumn("_batch", "timestamptz")
 TEXTS = Schema((DATA, *OWN))
 JSON = "json"  # the type of a column that is a key of events
 
@@ -37,31 +36,15 @@ def collected(flow: Flow, table: Table, known: Schema) -> Schema:
 
     Of a key that no event of the sample had, what the program casts it to is its type.
     """
-    place = f"{flow.position}: {table.dataset.removesuffix(':staged')}"
     sources = {column.source.lower(): column for column in known.columns}
-    wanted = [(column.name, unquoted(column.source)) for column in flow.columns] or [(c.name, c.source) for c in known.columns]
-    columns = []
-    for name, source in wanted:
-        if name in table.masked(Mask.DROP):
-            continue
+
+    def find(name: str, source: str) -> SchemaColumn:
         found = sources.get(source.lower())
         if found is None and DATA.name not in sources and name in flow.casts:
             found = SchemaColumn(name, flow.casts[name], True, source, JSON)
         if found is None:
-            raise DefinitionError(f"the events of {table.source} have no column {source}", place=place, remedy="change the program")
-        columns.append(replace(found, name=name, type=flow.casts.get(name, found.type)))
-    if not columns:
-        raise DefinitionError(f"MASK drops every column of {table.source}", place=place, remedy="leave one")
-    return Schema((*columns, BATCH))
+            cause = f"the events of {table.source} have no column {source}"
+            raise DefinitionError(cause, place=place_of(flow, table), remedy="change the program")
+        return found
 
-
-def beside(flow: Flow, schema: Schema, known: Schema) -> list[SchemaColumn]:
-    """The columns that the flow's WHERE may read and its schema has not: those whose names stand in it."""
-    read, text = {column.source.lower() for column in schema.columns}, flow.filter.lower()
-    return [column for column in known.columns if column.source.lower() not in read and column.source.lower() in text]
-
-
-def unquoted(text: str) -> str:
-    """A column's name in the source, of its SQL."""
-    stripped = text.strip()
-    return stripped[1:-1].replace('""', '"') if stripped.startswith('"') else stripped
+    return projected(flow, table, known, find)

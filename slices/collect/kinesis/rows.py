@@ -9,8 +9,9 @@ from shared_metadata.contract.parquet import rejected_rows
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.contract.parquet.exact_values import Value
 from shared_metadata.contract.parquet.masking import Hashing
+from shared_metadata.contract.projection import BATCH
 from shared_metadata.program.schema import Schema, SchemaColumn
-from slices.collect.kinesis.logic import ARRIVED, BATCH, DATA, JSON, KEY, SEQUENCE, SHARD
+from slices.collect.kinesis.logic import ARRIVED, DATA, JSON, KEY, SEQUENCE, SHARD
 
 TOLD = {
     ARRIVED.name: "epoch_ms(t) AT TIME ZONE 'UTC'",

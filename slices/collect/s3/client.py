@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from shared_metadata.contract.collect import Extracted, ExtractRequest, Source, TablePlan, Window
+from shared_metadata.contract.projection import beside
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.sizes import Size
 from shared_metadata.drift.changes import source_name
@@ -16,7 +17,7 @@ from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Connection, Flow, Mode, Table
 from shared_metadata.program.schema import Schema, SchemaColumn
 from slices.collect.s3.config import read_config
-from slices.collect.s3.logic import beside, collected, cut, with_types
+from slices.collect.s3.logic import collected, cut, with_types
 from slices.collect.s3.manifests import Known, Manifest, Manifests
 from slices.collect.s3.objects import Bucket, Listing
 from slices.collect.s3.sampling import Sampling

@@ -8,15 +8,15 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.collect import Extracted, ExtractRequest
 from shared_metadata.contract.parquet import rejected_rows
-from shared_metadata.contract.parquet.duckdb_errors import is_of_s3, unreached
 from shared_metadata.contract.parquet.duckdb_session import literal, open_duckdb
+from shared_metadata.contract.parquet.staged_files import copied, meant
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.taken import LEFT_AS_IT_IS
-from shared_metadata.drift.column_values import file_values
 from shared_metadata.errors import DefinitionError, RowError
 from shared_metadata.program.intervals import to_text
 from shared_metadata.program.schema import SchemaColumn
@@ -135,16 +135,12 @@ class Extraction:
         return (int(count) + int(broken), str(reason or why)) if count or broken else None
 
     def _copy(self, connection: duckdb.DuckDBPyConnection, query: str, name: str, *, values: bool = True) -> dict[str, Any]:
-        out = self._request.out
-        copy = f"COPY ({query}) TO {literal(out.url(name))} (FORMAT parquet, RETURN_STATS)"
-        ((_, rows, size, _, statistics, *_),) = self._run(connection, copy)
-        found = file_values(statistics, self._request.schema) if values else {}
-        return {"key": out.key(name), "rows": int(rows), "bytes": int(size), "values": found}
+        return copied(partial(self._run, connection), self._request, query, name, values=values)
 
     def _run(self, connection: duckdb.DuckDBPyConnection, sql: str) -> list[Any]:
         """The whole answer, since what was skipped is only told then.
 
-        Raises RowError for values that cannot be read, what reading an object has raised, RetryLater where S3 was not reached.
+        Raises what reading an object has raised, or else as `meant` says.
         """
         import duckdb
 
@@ -152,12 +148,4 @@ class Extraction:
             return connection.execute(sql).fetchall()
         except duckdb.Error as error:
             self._files.check()
-            if is_of_s3(error):
-                remedy = "nothing, the batch is tried again"
-                raise unreached(error, "the staged file could not be written", place=self._place, remedy=remedy) from None
-            if isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException):
-                raise RowError("a value cannot be read as its type", place=self._place, remedy=TOLERATE) from None
-            if isinstance(error, duckdb.OutOfMemoryException):
-                remedy = f"give the slice more memory when it is deployed: -c memoryOf={self._request.flow.slice_id}=…"
-                raise DefinitionError("rows are too large to be held in memory", place=self._place, remedy=remedy) from None
-            raise
+            raise meant(error, self._request, "rows", TOLERATE) from None

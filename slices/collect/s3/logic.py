@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from urllib.parse import unquote
 
+from shared_metadata.contract.projection import place_of, projected
 from shared_metadata.errors import DefinitionError
-from shared_metadata.program import Flow, Mask, Table
+from shared_metadata.program import Flow, Table
 from shared_metadata.program.schema import Schema, SchemaColumn
 from slices.collect.s3.objects import Found
 
@@ -15,7 +16,6 @@ MOST_PARTS = 40
 PART_BYTES, PART_OBJECTS = 256 << 20, 2000
 OBJECT = SchemaColumn("_object", "string", False, "_object", "key")
 MODIFIED = SchemaColumn("_modified", "timestamptz", False, "_modified", "LastModified")
-BATCH = SchemaColumn("_batch", "timestamptz")
 OWN = (OBJECT, MODIFIED)
 PATH = "path"  # the type of a column that objects' paths hold
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # what Hive and Spark write for NULL
@@ -59,33 +59,15 @@ def with_types(found: Schema, known: Schema | None) -> Schema:
 
 def collected(flow: Flow, table: Table, known: Schema) -> Schema:
     """The columns that a flow collects, and `_batch`. Raises DefinitionError for one that is not there."""
-    place = f"{flow.position}: {table.dataset.removesuffix(':staged')}"
     sources = {column.source.lower(): column for column in known.columns}
-    wanted = [(column.name, unquoted(column.source)) for column in flow.columns] or [(c.name, c.source) for c in known.columns]
-    columns = []
-    for name, source in wanted:
-        if name in table.masked(Mask.DROP):
-            continue
-        found = sources.get(source.lower())
-        if found is None:
-            raise DefinitionError(f"the files of {table.source} have no column {source}", place=place, remedy="change the program")
-        kind = flow.casts.get(name, found.type)
-        columns.append(SchemaColumn(name, kind, found.nullable, found.source, found.source_type))
-    if not columns:
-        raise DefinitionError(f"MASK drops every column of {table.source}", place=place, remedy="leave one")
-    return Schema((*columns, BATCH))
 
+    def find(name: str, source: str) -> SchemaColumn:
+        if (found := sources.get(source.lower())) is None:
+            cause = f"the files of {table.source} have no column {source}"
+            raise DefinitionError(cause, place=place_of(flow, table), remedy="change the program")
+        return found
 
-def beside(flow: Flow, schema: Schema, known: Schema) -> list[SchemaColumn]:
-    """The columns that the flow's WHERE may read and its schema has not: those whose names stand in it."""
-    read, text = {column.source.lower() for column in schema.columns}, flow.filter.lower()
-    return [column for column in known.columns if column.source.lower() not in read and column.source.lower() in text]
-
-
-def unquoted(text: str) -> str:
-    """A column's name in the source, of its SQL."""
-    stripped = text.strip()
-    return stripped[1:-1].replace('""', '"') if stripped.startswith('"') else stripped
+    return projected(flow, table, known, find)
 
 
 def cut(objects: Iterable[Found], count: int, size: int) -> list[int]:

@@ -10,9 +10,10 @@ from shared_metadata.contract.parquet import rejected_rows
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.contract.parquet.exact_values import Value
 from shared_metadata.contract.parquet.masking import Hashing
+from shared_metadata.contract.projection import BATCH
 from shared_metadata.program.schema import Schema, SchemaColumn
 from slices.collect.s3.formats.shape import Shape
-from slices.collect.s3.logic import BATCH, MODIFIED, OBJECT, path_values
+from slices.collect.s3.logic import MODIFIED, OBJECT, path_values
 from slices.collect.s3.objects import Found
 
 
