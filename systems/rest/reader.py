@@ -14,9 +14,11 @@ from urllib.parse import urljoin, urlsplit
 from shared_metadata.contract.secrets.rotating_grant import RotatingGrant
 from shared_metadata.errors import DefinitionError, RetryLater, SecretError
 from systems.rest.answers import Action, Answer, Judge, Verdict
+from systems.rest.columns import key_fields
 from systems.rest.expressions import Expressions
 from systems.rest.manifest import Node, components
 from systems.rest.paging import Paging
+from systems.rest.passes import MOST_PASSES, digest, moving
 from systems.rest.portions import Portion, Portions
 from systems.rest.records import below, extracted, shaped
 from systems.rest.requests import Request, Requests
@@ -43,6 +45,7 @@ class Reader:
 
     config: the connection's options and secret, as expressions read them.  now: the batch's end.  send: a request ▸ its answer.
     hosts: those that credentials may go to beside the ones that the manifest's own addresses name.
+    numbered: whether a stream's pages are numbers, so that `records` reads them until two passes agree.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Reader:
         grant: RotatingGrant | None = None,
         pause: Callable[[float], None] = time.sleep,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        numbered: Callable[[Mapping[str, Node]], bool] = lambda stream: False,
     ) -> None:
         self.expressions = Expressions(now)
         self.portions = Portions(config, self.expressions, self.records)
@@ -64,7 +68,7 @@ class Reader:
         self._requests = Requests(self.expressions, self.portions, self.paging)
         self._judge = Judge(self.expressions, self.portions.context, clock)
         self._place, self._reference, self._pause, self._transport = place, reference, pause, send
-        self._hosts, self._allowed = set(hosts), set[str]()
+        self._hosts, self._allowed, self._numbered = set(hosts), set[str](), numbered
         self._signing = SigningIn(
             config,
             self.expressions,
@@ -78,11 +82,27 @@ class Reader:
         )
 
     def records(self, stream: Mapping[str, Node], portion: Portion) -> Iterator[Any]:
-        """All records of a portion, as the stream shapes them."""
+        """All records of a portion, as the stream shapes them. Raises Moving where they move as fast as they are read."""
+        if not self._numbered(stream):
+            for page in self._pages(stream, portion):
+                yield from self.shaped(stream, portion, page)
+            return
+        key, before = key_fields(stream), None
+        for _ in range(MOST_PASSES):
+            pages = [*self._pages(stream, portion)]
+            seen = digest((record for page in pages for record in page.records), key)
+            if len(pages) == 1 or seen == before:
+                for page in pages:
+                    yield from self.shaped(stream, portion, page)
+                return
+            before = seen
+        raise moving(stream)
+
+    def _pages(self, stream: Mapping[str, Node], portion: Portion) -> Iterator[Page]:
         token = self.first_token(stream)
         while True:
             page = self.page(stream, portion, token)
-            yield from self.shaped(stream, portion, page)
+            yield page
             if page.following is None:
                 return
             token = page.following
