@@ -34,7 +34,7 @@ def is_numbered(stream: Mapping[str, Node], tables: Mapping[str, Mapping[str, An
 
 
 def digest(records: Iterable[Any], key: Sequence[str]) -> int:
-    """Of some records, whatever their order. key: fields that tell records apart; none where the whole record does."""
+    """A number made of some records, whatever their order. key: fields that tell records apart; none where the whole record does."""
     return sum(_digest(record, key) for record in records) % DIGESTS
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata.errors import DefinitionError
+from shared_metadata.program import Flow
 from slices.collect.postgres.snapshot import FIRST_OID
 from systems.postgres.catalog import TableName
 from systems.sql_source.members import Member
@@ -51,11 +52,8 @@ WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.relation >= {FI
   AND setting ~* '^row_security=(on|t|tr|tru|true|y|ye|yes|1)$' ORDER BY 1 LIMIT 1"""
 
 
-def members_of_table(session: Session[Any], table: TableName, reading: str, place: str) -> tuple[tuple[Member, ...], bool]:
-    """The members of a table, and whether its rows are made anew by REFRESH. Those of a view do not tell whose they are.
-
-    reading: the SQL in which each column that is read is named; '' for all columns.
-    """
+def members_of_table(session: Session[Any], table: TableName, flow: Flow, place: str) -> tuple[tuple[Member, ...], bool]:
+    """The members of a table, and whether its rows are made anew by REFRESH. Those of a view do not tell whose they are."""
     found = session.execute(_TREE, {"oid": table.oid}).fetchall()
     if not found or found[0][4] == "v":
         return members_of_query(session, table.quoted, place), False
@@ -63,7 +61,8 @@ def members_of_table(session: Session[Any], table: TableName, reading: str, plac
         Member(number, file, name, _rows(number, constraint) if told else "", empty)
         for number, file, name, empty, _, constraint, told in found
     )
-    values = [one for one in _values(session, members) if not reading or one.number < _FIRST_COLUMN or one.name in reading]
+    read = "\n".join([*(column.source for column in flow.columns), flow.filter]) if flow.columns else ""  # '': all columns
+    values = [one for one in _values(session, members) if not read or one.number < _FIRST_COLUMN or one.name in read]
     return (*members, *values), found[0][4] == "m"
 
 
