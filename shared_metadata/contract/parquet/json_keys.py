@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Keys:
-    """The spellings of wanted names. spelled: name ▸ how objects spell it, where they do otherwise or in several ways.
+    """Spellings of wanted names. spelled: name ▸ how objects spell it, where they do otherwise or in several ways.
 
     twice: some object has one of them twice, in whatever case, so that nobody can tell which value is meant.
     """
