@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Keys:
     """Spellings of wanted names. spelled: name ▸ how objects spell it, where they do otherwise or in several ways.
 
-    twice: some object has one of them twice, in whatever case, so that nobody can tell which value is meant.
+    twice: some object has one of them twice, in whatever case, and nothing tells which value is meant.
     """
 
     spelled: Mapping[str, Sequence[str]] = field(default_factory=dict)
