@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from shared_metadata.contract.secrets.rotating_grant import RotatingGrant
@@ -18,7 +18,7 @@ from systems.rest.columns import key_fields
 from systems.rest.expressions import Expressions
 from systems.rest.manifest import Node, components
 from systems.rest.paging import Paging
-from systems.rest.passes import MOST_PASSES, digest, moving
+from systems.rest.passes import DIGESTS, MOST_PASSES, digest, moving
 from systems.rest.portions import Portion, Portions
 from systems.rest.records import below, extracted, shaped
 from systems.rest.requests import Request, Requests
@@ -27,6 +27,7 @@ from systems.rest.signing_in import SigningIn
 REPEATS, LONGEST_PAUSE_SECONDS = 5, 20.0  # within one call; what takes longer is tried again by the batch
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ADDRESSES = ("url_base", "url", "token_refresh_endpoint")
+T = TypeVar("T")
 MOVED, REDIRECTS = (301, 302, 303, 307, 308), 5
 
 
@@ -45,7 +46,7 @@ class Reader:
 
     config: the connection's options and secret, as expressions read them.  now: the batch's end.  send: a request ▸ its answer.
     hosts: those that credentials may go to beside the ones that the manifest's own addresses name.
-    numbered: whether a stream's pages are numbers, so that `records` reads them until two passes agree.
+    numbered: whether a stream's pages are numbers, so that `each` reads them until two passes agree.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Reader:
         numbered: Callable[[Mapping[str, Node]], bool] = lambda stream: False,
     ) -> None:
         self.expressions = Expressions(now)
-        self.portions = Portions(config, self.expressions, self.records)
+        self.portions = Portions(config, self.expressions, self.each)
         self.paging = Paging(self.expressions, self.portions.context)
         self._requests = Requests(self.expressions, self.portions, self.paging)
         self._judge = Judge(self.expressions, self.portions.context, clock)
@@ -82,19 +83,22 @@ class Reader:
         )
 
     def records(self, stream: Mapping[str, Node], portion: Portion) -> Iterator[Any]:
-        """All records of a portion, as the stream shapes them. Raises Moving where they move as fast as they are read."""
+        """The records of a portion as they come, as the stream shapes them."""
+        for page in self._pages(stream, portion):
+            yield from self.shaped(stream, portion, page)
+
+    def each(self, stream: Mapping[str, Node], portion: Portion, take: Callable[[Any], T]) -> Iterable[T]:
+        """What is taken of each record of a portion, none left out. Raises Moving where they move as fast as they are read."""
         if not self._numbered(stream):
-            for page in self._pages(stream, portion):
-                yield from self.shaped(stream, portion, page)
-            return
+            return map(take, self.records(stream, portion))
         key, before = key_fields(stream), None
         for _ in range(MOST_PASSES):
-            pages = [*self._pages(stream, portion)]
-            seen = digest((record for page in pages for record in page.records), key)
-            if len(pages) == 1 or seen == before:
-                for page in pages:
-                    yield from self.shaped(stream, portion, page)
-                return
+            found, seen, pages = list[T](), 0, 0
+            for page in self._pages(stream, portion):
+                seen, pages = (seen + digest(page.records, key)) % DIGESTS, pages + 1
+                found += [take(record) for record in self.shaped(stream, portion, page)]
+            if pages == 1 or seen == before:
+                return found
             before = seen
         raise moving(stream)
 

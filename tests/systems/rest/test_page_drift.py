@@ -143,7 +143,7 @@ def test_no_parent_that_stays_is_left_out(rows: int, order: str, closed: bool, c
     """constructorfabric/insight#3376: a repository that moved between two pages was not visited, nor what lies below it."""
     table = Table(rows, order, closed, changes, seed)
     reading = Reading(stream(retriever={"paginator": PAGES}), table.answer, numbered=True)
-    found = [record["id"] for record in reading.reader.records(reading.stream, Portion())]
+    found = [*reading.reader.each(reading.stream, Portion(), lambda record: record["id"])]
     assert table.stayed <= {*found} and len(found) == len({*found})
 
 
