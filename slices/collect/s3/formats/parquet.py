@@ -44,7 +44,7 @@ class Parquet:
             column = name if len(waiting) == 1 else column
             if precision and int(precision) > MOST_DIGITS:
                 found[column] = f"is a decimal of {precision} digits, of which no more than {MOST_DIGITS} can be read"
-            elif kind and kind.startswith("Time") and "NANOS" in kind and "TIMESTAMP_NS" not in str(columns.get(column)):
+            elif kind and kind.startswith("TimeType(") and "NANOS=Nano" in kind:
                 found[column] = "has nanoseconds, of which a time keeps none"
             waiting[-1] -= 1
             waiting += [int(children)] if children else []

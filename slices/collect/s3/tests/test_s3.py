@@ -450,6 +450,17 @@ def test_a_column_of_parquet_of_which_other_values_would_be_read_is_refused(drop
     assert [(row["id"], row["s"]) for row in drop.rows()] == [(1, {"x": 1.5})]
 
 
+@pytest.mark.parametrize(
+    "kind", [pa.time64("us"), pa.timestamp("us"), pa.timestamp("us", tz="UTC"), pa.timestamp("ns", tz="UTC"), pa.decimal128(38, 2)]
+)
+def test_a_column_of_parquet_that_is_read_as_it_is_is_not_refused(drop: Drop, kind: pa.DataType) -> None:
+    file = io.BytesIO()
+    pq.write_table(pa.table({"id": [1], "x": [1.5], "v": pa.array([1]).cast(kind)}), file)
+    drop.collect(options={"format": "parquet"})
+    drop.put("a.parquet", file.getvalue(), drop.at)
+    assert drop.ids() == [1]
+
+
 def test_a_moment_in_a_column_of_days_is_no_day(drop: Drop) -> None:
     """A sample says what a column is, and a later value is another: none of it is cut to fit."""
     drop.known = Schema(
