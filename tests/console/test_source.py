@@ -57,6 +57,8 @@ def test_the_same_as_json(atoll: Atoll, folder: Path) -> None:
         "key": ["id"],
         "cursor": "updated",
         "reads": "what its cursor says is new",
+        "misses": "",
+        "only": "",
     }
 
 
