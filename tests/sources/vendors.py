@@ -14,8 +14,10 @@ import pytest
 from doubles.rest_api import (
     Api,
     Vendor,
+    airtable,
     github,
     hubspot,
+    intercom,
     jira,
     klaviyo,
     notion,
@@ -199,6 +201,15 @@ SOURCES = (
         {"data_sources": notion.SOURCE, "step_days": 3_000},
     ),
     Source(
+        "airtable",
+        airtable.VENDOR,
+        (Table("records", "records", airtable.record, airtable.changed, cursor="read_at", again=True),),
+        lambda token: {"token": token},
+        {"base": airtable.BASE_ID, "tables": airtable.TABLE},
+        later=True,
+        waits=False,
+    ),
+    Source(
         "klaviyo",
         klaviyo.VENDOR,
         (
@@ -208,6 +219,17 @@ SOURCES = (
             Table("events", "events", partial(klaviyo.record, "event"), klaviyo.changed, cursor="datetime", fixed=True),
         ),
         lambda token: {"api_key": token},
+    ),
+    Source(
+        "intercom",
+        intercom.VENDOR,
+        (
+            Table("admins", "admins", partial(intercom.record, "admin"), intercom.changed),
+            Table("contacts", "contacts", partial(intercom.record, "contact"), intercom.changed, cursor="updated_at"),
+            Table("conversations", "conversations", partial(intercom.record, "conversation"), intercom.changed, cursor="updated_at"),
+        ),
+        lambda token: {"access_token": token},
+        waits=False,
     ),
 )
 QUICK = ("stripe", "slack")  # of the others the deep suite runs each
