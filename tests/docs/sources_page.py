@@ -20,7 +20,7 @@ declarations and manifests; a test holds it to them. What has to be granted at a
 - **REPLACE** reads a table whole, so that rows which are no longer there go.
 - **MERGE** and **APPEND** with a CURSOR read the rows whose cursor lies in the batch's interval, its start included and its end not:
   each is in one batch, however often a batch is made again. A change that leaves the cursor as it was is in none.
-- *Not seen* is what no batch with a cursor sees; `atoll check` says it too. A REPLACE now and then finds it.
+- *Not seen* is what no batch with a cursor sees; `atoll plan` says it too. A REPLACE now and then finds it.
 
 """
 OF_MANIFESTS = """## APIs
@@ -71,7 +71,8 @@ def _link(declared: Slice) -> str:
 
 def _of_manifest(declared: Slice) -> Iterator[str]:
     found: Coverage = coverage(ROOT / "slices" / "collect" / declared.system)
-    yield f"\n### {declared.system}\n\n{_link(declared)}; the secret holds {', '.join(f'`{name}`' for name in found.secret)}.\n\n"
+    secret = ", ".join(f"`{name}`" for name in found.secret)
+    yield f"\n### {declared.system}\n\n{_link(declared)}; the secret holds {secret}; `lag` is {found.lag} seconds by itself.\n\n"
     yield _table(("table", "key", "CURSOR", "a batch with it reads", "not seen"), map(_of_table, found.tables))
 
 
