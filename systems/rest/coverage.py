@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from systems.rest.columns import columns_of, cursor_field, key_fields
+from shared_metadata.program import Mode
+from systems.rest.columns import columns_of, cursor_field
 from systems.rest.document import MANIFEST, read
 from systems.rest.manifest import Node
+from systems.rest.table_defaults import defaults_of
 
 METADATA = "metadata.yaml"  # beside a manifest of Airbyte's
 # Where the vendors of licences say it in full; of others only the name is told.
@@ -21,13 +23,18 @@ SAID: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class TableRead:
-    """key, cursor: columns; none where the manifest has none.  reads: what a batch reads, in words."""
+    """key, cursor: columns; none where the manifest has none.  reads: what a batch reads, in words.
+
+    mode: by which it is collected where a program says none.  deletes: how it is known that a record is gone; '' where it is not.
+    """
 
     name: str
     columns: int
     key: tuple[str, ...]
     cursor: str
     reads: str
+    mode: str = "REPLACE"
+    deletes: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,8 +66,12 @@ def _table(name: str, stream: Mapping[str, Node], said: Mapping[str, Any]) -> Ta
     cursor = cursor_field(stream)
     asks = bool(cursor and (stream.get("incremental_sync") or {}).get("start_time_option"))
     reads = "what its cursor says is new" if asks else "all"
-    key = tuple(names[field] for field in key_fields(stream))
-    return TableRead(name, len(columns), key, names.get(cursor, ""), f"{reads}, by each parent" if parents else reads)
+    defaults = defaults_of(stream, said)
+    mode = defaults.mode or Mode.REPLACE
+    deletes = defaults.deletes or ("by comparison" if mode == Mode.REPLACE else "")
+    reads = f"{reads}, by each parent" if parents else reads
+    cursor_name = defaults.cursor or names.get(cursor, "")
+    return TableRead(name, len(columns), defaults.key, cursor_name, reads, mode, deletes)
 
 
 def _licence(folder: Path) -> str:
