@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,6 +33,12 @@ def cursor_field(stream: Mapping[str, Node]) -> str:
     """The field by which the API filters changes; '' where it filters none, or by what no column is."""
     found = str((stream.get("incremental_sync") or {}).get("cursor_field") or "")
     return found if found in properties_of(stream) else ""
+
+
+def filters(stream: Mapping[str, Node]) -> bool:
+    """Whether the API is asked for what the cursor says is new, by an option of the window or where a request names it."""
+    said_in_place = "stream_interval" in json.dumps(stream["retriever"]["requester"])
+    return bool(cursor_field(stream) and (said_in_place or stream["incremental_sync"].get("start_time_option")))
 
 
 def key_fields(stream: Mapping[str, Node]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from shared_metadata.program import Mode
-from systems.rest.columns import columns_of, cursor_field
+from systems.rest.columns import columns_of, cursor_field, filters
 from systems.rest.document import MANIFEST, read
 from systems.rest.manifest import Node
 from systems.rest.table_defaults import defaults_of
@@ -26,6 +26,8 @@ class TableRead:
     """key, cursor: columns; none where the manifest has none.  reads: what a batch reads, in words.
 
     mode: by which it is collected where a program says none.  deletes: how it is known that a record is gone; '' where it is not.
+    misses: which changes no batch of a cursor sees beside those that no source of a manifest sees, as the overlay says.
+    only: 'MERGE' where it is read in that mode alone.
     """
 
     name: str
@@ -35,6 +37,8 @@ class TableRead:
     reads: str
     mode: str = "REPLACE"
     deletes: str = ""
+    misses: str = ""
+    only: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,15 +67,13 @@ def _table(name: str, stream: Mapping[str, Node], said: Mapping[str, Any]) -> Ta
     names = {column.source: column.name for column in columns}
     router = stream["retriever"].get("partition_router") or []
     parents = any(one.get("parent_stream_configs") for one in (router if isinstance(router, list) else [router]))
-    cursor = cursor_field(stream)
-    asks = bool(cursor and (stream.get("incremental_sync") or {}).get("start_time_option"))
-    reads = "what its cursor says is new" if asks else "all"
-    defaults = defaults_of(stream, said)
+    reads = "what its cursor says is new" if filters(stream) else "all"
+    reads = said.get("reads") or (f"{reads}, by each parent" if parents else reads)
+    defaults, misses, only = defaults_of(stream, said), str(said.get("misses") or ""), said.get("only") or ""
     mode = defaults.mode or Mode.REPLACE
     deletes = defaults.deletes or ("by comparison" if mode == Mode.REPLACE else "")
-    reads = f"{reads}, by each parent" if parents else reads
-    cursor_name = defaults.cursor or names.get(cursor, "")
-    return TableRead(name, len(columns), defaults.key, cursor_name, reads, mode, deletes)
+    cursor = defaults.cursor or names.get(cursor_field(stream), "")
+    return TableRead(name, len(columns), defaults.key, cursor, reads, mode, deletes, misses, only)
 
 
 def _licence(folder: Path) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.program import Mode
 from shared_metadata.program.source_schemas import TableDefaults
-from systems.rest.columns import columns_of, cursor_field, key_fields, properties_of
+from systems.rest.columns import columns_of, cursor_field, filters, key_fields, properties_of
 from systems.rest.json_types import CURSOR_TYPES
 from systems.rest.manifest import Node
 
@@ -23,16 +23,16 @@ def defaults_of(stream: Mapping[str, Node], said: Mapping[str, Any]) -> TableDef
     """The key, cursor, mode and deletes of a table.  said: of the overlay.
 
     MERGE is the mode of one whose changes the API is asked for. Of another a batch reads all in any case, and a REPLACE shows what is
-    gone as well.
+    gone as well. One that the overlay has read in MERGE only is merged by the cursor that the API filters by, however it is called.
     """
     columns = {column.source: column for column in columns_of(stream, said.get("types") or {})}
     key = _fields(said["key"]) if said.get("key") else key_fields(stream)
-    filtered = cursor_field(stream)
-    cursor = columns.get(said.get("cursor") or (filtered if _OF_CHANGES.search(filtered) else ""))
+    filtered, only = cursor_field(stream), said.get("only") == Mode.MERGE
+    cursor = columns.get(said.get("cursor") or (filtered if only or _OF_CHANGES.search(filtered) else ""))
     if cursor is not None and cursor.source_type not in CURSOR_TYPES:
         cursor = None
-    asked = cursor is not None and cursor.source == filtered and bool((stream.get("incremental_sync") or {}).get("start_time_option"))
-    mode = MODES[said["mode"]] if said.get("mode") else Mode.MERGE if key and asked else None
+    asked = cursor is not None and cursor.source == filtered and filters(stream)
+    mode = MODES[said["mode"]] if said.get("mode") else Mode.MERGE if key and (asked or only) else None
     field = deleted_field(said)
     return TableDefaults(tuple(columns[one].name for one in key), cursor.name if cursor else "", mode, f"by {field}" if field else "")
 

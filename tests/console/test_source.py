@@ -60,6 +60,8 @@ def test_the_same_as_json(atoll: Atoll, folder: Path) -> None:
         "reads": "what its cursor says is new",
         "mode": "MERGE",
         "deletes": "",
+        "misses": "",
+        "only": "",
     }
 
 

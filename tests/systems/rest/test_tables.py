@@ -97,6 +97,7 @@ FIELDS = schema(id=WHOLE, updated_at=MOMENT, created_at=MOMENT, gone={"type": "b
         ({"primary_key": "id"}, {"mode": "merge", "deleted": "gone"}, TableDefaults(("id",), "", Mode.MERGE, "by gone")),
         ({"primary_key": "id"}, {"deleted": {"field": "State", "values": ["x"]}}, TableDefaults(("id",), "", None, "by State")),
         ({"primary_key": [["data", "id"]]}, {}, TableDefaults()),
+        ({"primary_key": "id", "incremental_sync": MADE}, {"only": "MERGE"}, TableDefaults(("id",), "created_at", Mode.MERGE)),
     ],
 )
 def test_a_table_is_merged_by_what_moves_when_it_changes_and_never_by_when_it_was_made(
