@@ -320,7 +320,8 @@ def test_how_a_table_is_collected_by_itself_is_told_and_kept(atoll: Atoll, sourc
     assert answer["connections"][0]["defaults"] == {"public.told": expected}
     head = "CREATE WAREHOUSE lake USING iceberg;\nCREATE CONNECTION ops TO postgres WITH (secret = 'ops');\n"
     (folder / "program.sql").write_text(f"{head}INSERT INTO lake.ops FROM ops.public TABLES (told) EVERY '1 hour';")
-    assert "lake.ops.told: no batch sees" in atoll("check").stdout
+    explained = json.loads(atoll("explain", "lake.ops.told", "--json").stdout)
+    assert (explained["mode"], explained["key"], explained["cursor"]) == ("MERGE", ["id"], "at")
 
 
 def test_what_a_cursor_would_not_see_is_told_and_kept_for_check(atoll: Atoll, sources: Sources, folder: Path) -> None:
