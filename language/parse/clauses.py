@@ -149,6 +149,9 @@ class ClauseParser:
         return ModeClause(Mode(token.text.upper()), (), token.span)
 
     def _merge(self, token: Token) -> ModeClause:
+        following = self._reader.peek()
+        if following is None or not (following.is_word("ON") or following.is_symbol("(")):
+            return ModeClause(Mode.MERGE, (), token.span)  # by the key that the source's table has
         self._reader.expect_word("ON", _MERGE)
         key = self._reader.parts("a key column", _MERGE)
         return ModeClause(Mode.MERGE, key, token.span.to(self._reader.last_span))
