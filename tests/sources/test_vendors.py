@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from doubles.rest_api import hubspot, jira, notion
+from doubles.rest_api import hubspot, jira, notion, zendesk
 from systems.rest import client
 from systems.rest.reader import Reader
 from tests.conformance.collect import Collecting
@@ -102,3 +102,13 @@ def test_an_event_of_longer_ago_than_thirty_days_is_there_no_more(opened: Open) 
     collecting.cloud.clock.advance(days=40)
     collecting.run()
     assert staged(collecting) == []
+
+
+def test_a_ticket_that_was_deleted_is_told_as_gone(opened: Open) -> None:
+    collecting = opened("zendesk", "tickets")
+    collecting.run()
+    row = api(collecting).rows["tickets"][1]
+    zendesk.changed(row, collecting.at)
+    row["status"] = "deleted"
+    collecting.run()
+    assert [(found["id"], found["_deleted"]) for found in staged(collecting)] == [(row["id"], True)]
