@@ -15,7 +15,7 @@ _raised: ContextVar[str | None] = ContextVar("raised", default=None)
 
 
 def keep_error_names() -> None:
-    """Report a function's exception by its class name, as Lambda does and as Retry and Catch of a state machine need.
+    """Reports a function's exception by its class name, as Lambda does and as Retry and Catch of a state machine need.
 
     ministack calls every exception Runtime.HandlerError, and the end of its process too.
     https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html
@@ -45,7 +45,7 @@ def keep_error_names() -> None:
 
 
 def prefer_free_environments() -> None:
-    """Have a call wait a little for one of its function's environments before another is started, once there are that many.
+    """Has a call wait a little for one of its function's environments before another is started, once there are that many.
 
     A start takes a second or two of a processor, which at the first batches is most of what a small machine would do.
     """
@@ -61,7 +61,7 @@ def prefer_free_environments() -> None:
 
 
 def end_idle_environments() -> None:
-    """Has each of a function's environments end that nobody has called for a while, as Lambda does.
+    """Ends each of a function's environments that has had no call for a while, as Lambda does.
 
     ministack keeps the first one of a function for ever, which for an installation is some gigabytes of memory.
     """

@@ -192,7 +192,7 @@ def test_steps_between_plan_and_commit_write_the_lease_and_nothing_else(template
     }
     steps.pop("Conductor FunctionRole")
     assert steps.pop("Conductor VerificationFunctionRole") == {"VERIFICATION"}
-    writing = [step for declared in installed().values() for step in declared.steps if step not in BESIDE_THE_LEASE]
+    writing = [step for declared in looked_at().values() for step in declared.steps if step not in BESIDE_THE_LEASE]
     assert len(steps) == len(writing)
     assert steps.pop("CollectSalesforceSlice ExtractRole") == {"FLOW#*", "GRANT#*"}
     assert set(map(tuple, steps.values())) == {("FLOW#*",)}
