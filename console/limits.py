@@ -18,27 +18,30 @@ def limits(program: Program, statements: Collection[str], slices: Mapping[str, S
     found: dict[str, list[str]] = {}
     for flow in program.flows.values():
         slice_ = slices.get(flow.slice_id)
-        if slice_ is None or flow.id not in statements or flow.kind is not Kind.COLLECT or not (flow.cursor or flow.capture):
+        if slice_ is None or flow.id not in statements or flow.kind is not Kind.COLLECT:
             continue
-        can = slice_.capabilities
-        appended, rising = flow.mode is Mode.APPEND, flow.rising
-        by_cursor = (can.never_seen, can.never_appended * appended, can.never_rising * rising)
-        for said in filter(None, (can.never_captured,) if flow.capture else by_cursor):
-            found.setdefault(said, []).extend(table.dataset.removesuffix(":staged") for table in flow.tables)
-        for dataset, said in _of_tables(flow, slice_):
-            found.setdefault(said, []).append(dataset)
+        for table in flow.tables:
+            dataset = table.dataset.removesuffix(":staged")
+            for said in (*_of(flow.of(table.dataset), slice_), *_of_table(flow.of(table.dataset), table.source, slice_)):
+                found.setdefault(said, []).append(dataset)
     return [f"{', '.join(sorted(tables))}: no batch sees {what}" for what, tables in found.items()]
 
 
-def _of_tables(flow: Flow, slice_: Slice) -> Iterator[tuple[str, str]]:
-    """What no batch sees of single tables of a flow, where the source has tables that are not alike."""
-    if not slice_.misses:
+def _of(flow: Flow, slice_: Slice) -> Iterator[str]:
+    """What no batch of a flow sees, whose mode and cursor are those of one table."""
+    can = slice_.capabilities
+    appended, rising = flow.mode is Mode.APPEND, flow.rising
+    by_cursor = (can.never_seen, can.never_appended * appended, can.never_rising * rising) if flow.cursor else ()
+    yield from filter(None, (can.never_captured,) if flow.capture else by_cursor)
+
+
+def _of_table(flow: Flow, source: str, slice_: Slice) -> Iterator[str]:
+    """What no batch sees of a table, where the source has tables that are not alike."""
+    if not slice_.misses or not flow.cursor:
         return
     module, name = slice_.misses.split(":")
-    tell = getattr(importlib.import_module(module), name)
-    for table in flow.tables:
-        if said := tell(slice_.system, table.source):
-            yield table.dataset.removesuffix(":staged"), said
+    if said := getattr(importlib.import_module(module), name)(slice_.system, source):
+        yield said
 
 
 def left_behind(reader: MetadataReader, program: Program, slices: Mapping[str, Slice]) -> list[str]:

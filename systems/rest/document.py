@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from shared_metadata.errors import DefinitionError
+from systems.rest import table_defaults
 from systems.rest.columns import why_no_columns
 from systems.rest.covered import not_interpreted
 from systems.rest.manifest import Node, streams_of
@@ -17,7 +18,7 @@ MANIFEST, OVERLAY, DOCUMENT = "manifest.yaml", "overlay.yaml", "manifest.json"
 FOLDER = "slices/collect"
 OWN = Path(__file__).resolve().parents[2]
 LAG_SECONDS = 60
-TABLE_WORDS = frozenset({"types", "pages", "reads", "misses", "only"})
+TABLE_WORDS = frozenset({"types", "pages", "reads", "misses", "only"}) | table_defaults.WORDS
 Document = Mapping[str, Any]
 
 
@@ -53,6 +54,7 @@ def read(folder: Path) -> dict[str, Any]:
     except DefinitionError as error:
         raise DefinitionError(error.what, place=place, remedy=error.remedy) from None
     left_out = {name: why for name, stream in streams.items() if (why := _why_not(stream))}
+    left_out |= dict.fromkeys(_dynamic(manifest), "DynamicDeclarativeStream")
     _check_overlay(overlay, streams, str(folder / OVERLAY))
     return {
         "streams": {name: stream for name, stream in streams.items() if name not in left_out},
@@ -69,6 +71,12 @@ def _why_not(stream: Mapping[str, Node]) -> str:
     return ", ".join(not_interpreted(stream)) or why_no_columns(stream)
 
 
+def _dynamic(manifest: Mapping[str, Node]) -> Iterator[str]:
+    """Names of what makes streams of what the API answers."""
+    for number, one in enumerate(manifest.get("dynamic_streams") or (), 1):
+        yield str((one.get("name") if isinstance(one, dict) else "") or f"dynamic stream {number}")
+
+
 def _check_overlay(overlay: Mapping[str, Any], streams: Mapping[str, Node], place: str) -> None:
     for wrong in _wrong_in(overlay, streams):
         raise DefinitionError(wrong, place=place, remedy="see systems/rest/README.md for what an overlay says")
@@ -81,6 +89,8 @@ def _wrong_in(overlay: Mapping[str, Any], streams: Mapping[str, Node]) -> Iterat
     for name, said in (overlay.get("tables") or {}).items():
         if name not in streams:
             yield f"the manifest has no stream {name}"
+            continue
+        yield from table_defaults.wrong_in(name, said, streams[name])
         yield from (f"a table of an overlay has no `{word}`" for word in said if word not in TABLE_WORDS)
         if said.get("pages", "numbers") not in ("numbers", "values"):
             yield f"`pages` of {name} is neither numbers nor values"

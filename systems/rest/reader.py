@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from shared_metadata.contract.secrets.rotating_grant import RotatingGrant
 from shared_metadata.errors import DefinitionError, RetryLater, SecretError
 from systems.rest.answers import Action, Answer, Judge, Verdict
 from systems.rest.columns import key_fields
+from systems.rest.decoding import decoded
 from systems.rest.expressions import Expressions
 from systems.rest.manifest import Node, components
 from systems.rest.paging import Paging
@@ -119,15 +119,18 @@ class Reader:
         answer = self._answer(stream, portion, token)
         if answer is None:
             return Page(b"", (), None)
-        document = self._document(answer)
-        path = self.field_path(stream)
-        records = extracted(document, path)
+        answered = decoded(stream, answer.body, self._place)
+        document, elements, path = answered.document, answered.elements, self.field_path(stream)
+        if elements is None:
+            records, listed = extracted(document, path), isinstance(below(document, path), list)
+        else:
+            records, listed = [record for one in elements for record in extracted(one, path)], not path
         following = self.paging.following(stream["retriever"].get("paginator"), document, answer.headers, records, token)
         if following is not None and following == token:
             if records:
                 raise RetryLater("the answer names its own page as the next one", place=self._place)
             following = None
-        return Page(answer.body, records, following, isinstance(below(document, path), list))
+        return Page(answered.body, records, following, listed)
 
     def field_path(self, stream: Mapping[str, Node]) -> list[str]:
         """Where in an answer the records are."""
@@ -136,13 +139,6 @@ class Reader:
 
     def shaped(self, stream: Mapping[str, Node], portion: Portion, page: Page) -> Iterator[Any]:
         return shaped(self.expressions, stream, page.records, self.portions.context(stream, portion))
-
-    def _document(self, answer: Answer) -> Any:
-        """Raises RetryLater for a body that is no JSON: what it would hold must not pass for nothing."""
-        try:
-            return json.loads(answer.body) if answer.body.strip() else {}
-        except ValueError:
-            raise RetryLater(f"an answer {answer.status} is no JSON", place=self._place) from None
 
     def _answer(self, stream: Mapping[str, Node], portion: Portion, token: Any) -> Answer | None:
         """The answer to a page's request; None where the manifest leaves it out."""

@@ -75,6 +75,10 @@ class MysqlSource(SqlSource):
                     found[table] = [*([SourceNote(Concern.MERGE, LEAVES)] if name.kind == "VIEW" else ()), *late]
         return {table: notes for table, notes in found.items() if notes}
 
+    def primary_key(self, table: str) -> Sequence[str]:
+        name = self._find(table)
+        return catalog.primary_key(self.session, name) if name else ()
+
     def sizes(self, tables: Sequence[str]) -> dict[str, Size]:
         """The server's estimates, for tables that exist and may be read."""
         found = {}
