@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from shared_metadata.program import Flow, Program, Warehouse
+from shared_metadata.program import Warehouse
+from shared_metadata.state.places import warehouse_of
 from shared_metadata.state.records import Batch
 from shared_metadata.state.schedule import DueBatch
 from shared_metadata.state.timeline import Programs
 
 Recorded = Mapping[tuple[str, datetime], Batch]
-STAGE = "organize"  # the flows that work in a warehouse
 
 
 class Places:
@@ -27,18 +27,17 @@ class Places:
     """
 
     def __init__(self, programs: Programs, due: Sequence[DueBatch], looked_at: frozenset[str], at_work: Mapping[str, int]) -> None:
-        each = [program for _, program in programs.entries]
-        last = {flow.id: warehouse.name for program in each for flow, warehouse in _bounded(program)}
         self._of = dict[int, Warehouse]()  # by the identity of a batch's object: equal ones may differ in what they name
-        for batch in due if last else ():
+        for batch in due:
             known = programs.with_flow(batch.flow, batch.interval.start)
-            if known and (warehouse := _warehouse(known[1], known[1].flows[batch.flow])) is not None:
+            if known and (warehouse := warehouse_of(known[1], known[1].flows[batch.flow])) is not None:
                 self._of[id(batch)] = warehouse
         self.bounded = [batch for batch in due if self.bounds(batch)]
         self._kept = {batch.flow: at_work.get(batch.flow, 0) for batch in self.bounded}
         self._taken = Counter[str]()
-        for flow in at_work.keys() & last.keys() - looked_at:
-            self._taken[last[flow]] += at_work[flow]
+        for flow in at_work.keys() - looked_at if self.bounded else ():
+            if (warehouse := _last(programs, flow)) is not None:
+                self._taken[warehouse.name] += at_work[flow]
 
     def bounds(self, batch: DueBatch) -> bool:
         """Whether the batch, of those that are due, works in a warehouse that has a bound."""
@@ -72,12 +71,7 @@ def _busy(batch: DueBatch, recorded: Recorded, now: datetime) -> list[str]:
     return [name for name in batch.datasets if known and known.running(name, now)]
 
 
-def _bounded(program: Program) -> list[tuple[Flow, Warehouse]]:
-    if not any(warehouse.at_once for warehouse in program.warehouses.values()):
-        return []
-    return [(flow, found) for flow in program.flows.values() if (found := _warehouse(program, flow)) is not None]
-
-
-def _warehouse(program: Program, flow: Flow) -> Warehouse | None:
-    found = program.warehouses.get(flow.warehouse)
-    return found if found is not None and found.at_once and flow.stage == STAGE else None
+def _last(programs: Programs, flow: str) -> Warehouse | None:
+    """The warehouse of a flow by the last program in which it works in one that has a bound."""
+    found = (warehouse_of(program, program.flows.get(flow)) for _, program in reversed(programs.entries))
+    return next((one for one in found if one is not None), None)

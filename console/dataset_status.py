@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from shared_metadata.drift.changes import readers
 from shared_metadata.program import Flow, Kind, Program, Table
 from shared_metadata.program.intervals import ceil, count, covered, from_text, next_interval, to_text
+from shared_metadata.state.places import TakenPlaces
 from shared_metadata.state.records import Batch, LastChange, TableState
 from shared_metadata.state.schedule import Waiting
 
@@ -32,6 +33,7 @@ class DatasetStatus:
         when, and when the step is called again.
     attempts: failed ones at its next batch, since it was begun or redriven.
     waits_for: inputs that are not yet complete through the end of its next batch.
+    waits_for_place_in, taken_by: the warehouse for a place in which its batch waits, and the datasets that have its places.
     stopped_at, execution, waiting: of a dead letter: since when, who tried last, and the datasets that wait for it.
     """
 
@@ -64,6 +66,8 @@ class DatasetStatus:
     elsewhere_step: str = ""
     elsewhere_since: str = ""
     elsewhere_next_look: str = ""
+    waits_for_place_in: str = ""
+    taken_by: tuple[str, ...] = ()
 
     @property
     def breaks_promise(self) -> bool:
@@ -94,7 +98,9 @@ def statuses_of(reader: MetadataReader, program: Program, datasets: list[str], n
     producers = program.producers()
     tables = {table.dataset: table for flow in program.flows.values() for table in flow.tables}
     found = [_status(producers[name], tables[name], states[name], waiting, now) for name in datasets if name in states]
-    return _with_workers(reader, program, [_held(one, states[one.dataset], program) for one in found], now)
+    known = _with_workers(reader, program, [_held(one, states[one.dataset], program) for one in found], now)
+    places = TakenPlaces(programs, flow_states, reader.batches_at, now)
+    return [_without_place(one, places) if _is_due(one, now) else one for one in known]
 
 
 def _with_workers(reader: MetadataReader, program: Program, found: list[DatasetStatus], now: datetime) -> list[DatasetStatus]:
@@ -117,6 +123,17 @@ def _with_worker(status: DatasetStatus, program: Program, batch: Batch | None, n
         return found
     since, next_look = to_text(waits.since), to_text(waits.next_look)
     return replace(found, elsewhere=waits.what, elsewhere_step=waits.step, elsewhere_since=since, elsewhere_next_look=next_look)
+
+
+def _is_due(status: DatasetStatus, now: datetime) -> bool:
+    """Whether nothing but the conductor has to begin its next batch."""
+    held = status.running or status.waits_for or status.state in ("stopped", "quiesced")
+    return not held and from_text(status.next_batch_end) <= now and (not status.retry_at or from_text(status.retry_at) <= now)
+
+
+def _without_place(status: DatasetStatus, places: TakenPlaces) -> DatasetStatus:
+    taken = places.of(status.flow, status.dataset)
+    return replace(status, waits_for_place_in=taken.warehouse, taken_by=taken.by) if taken else status
 
 
 def _held(status: DatasetStatus, state: TableState, program: Program) -> DatasetStatus:

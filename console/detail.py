@@ -11,7 +11,7 @@ from console.again import again
 from console.dataset_status import DatasetStatus
 from console.printable import printable
 from console.status import COLOURS, troubles
-from console.wording import age, counted, dollars
+from console.wording import age, counted, dollars, without_place
 from shared_metadata import naming
 from shared_metadata.contract.tasks.run import chooses
 from shared_metadata.notices.message import covering
@@ -181,7 +181,10 @@ def _next(status: DatasetStatus) -> str:
         )
     if status.retry_at:
         return f"the one that ends at {status.next_batch_end}, again at {status.retry_at}"
-    return f"ends at {status.next_batch_end}" + (f"; waits for {', '.join(status.waits_for)}" if status.waits_for else "")
+    waits = f"waits for {', '.join(status.waits_for)}" if status.waits_for else ""
+    if status.waits_for_place_in:
+        waits = without_place(status.waits_for_place_in, status.taken_by)
+    return "; ".join(filter(None, (f"ends at {status.next_batch_end}", waits)))
 
 
 def _last_batch(status: DatasetStatus) -> str:

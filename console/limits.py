@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import importlib
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.program import Kind, Mode, Program
+from shared_metadata.program import Flow, Kind, Mode, Program
 
 if TYPE_CHECKING:
     from shared_metadata.store.reader import MetadataReader
@@ -24,7 +25,20 @@ def limits(program: Program, statements: Collection[str], slices: Mapping[str, S
         by_cursor = (can.never_seen, can.never_appended * appended, can.never_rising * rising)
         for said in filter(None, (can.never_captured,) if flow.capture else by_cursor):
             found.setdefault(said, []).extend(table.dataset.removesuffix(":staged") for table in flow.tables)
+        for dataset, said in _of_tables(flow, slice_):
+            found.setdefault(said, []).append(dataset)
     return [f"{', '.join(sorted(tables))}: no batch sees {what}" for what, tables in found.items()]
+
+
+def _of_tables(flow: Flow, slice_: Slice) -> Iterator[tuple[str, str]]:
+    """What no batch sees of single tables of a flow, where the source has tables that are not alike."""
+    if not slice_.misses:
+        return
+    module, name = slice_.misses.split(":")
+    tell = getattr(importlib.import_module(module), name)
+    for table in flow.tables:
+        if said := tell(slice_.system, table.source):
+            yield table.dataset.removesuffix(":staged"), said
 
 
 def left_behind(reader: MetadataReader, program: Program, slices: Mapping[str, Slice]) -> list[str]:

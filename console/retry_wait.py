@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from console.again import again
+from console.causes import Cause, why_of
 from console.run import POLL_SECONDS
-from console.why import why_of
 from console.wording import counted
 from shared_metadata.program.intervals import to_text
 from shared_metadata.state.records import FlowState, TableState
@@ -66,8 +66,11 @@ class Waiting:
         due = due_batches(self._programs, states, now, ignore_failures=True)
         if any(one.flow == flow and dataset in one.datasets for one in due):
             idle = time.monotonic() - self._idle_since.setdefault(dataset, time.monotonic())
-            what = f"{dataset} has its batch due, and the conductor has not started it: `{again('atoll logs conductor')}`"
-            return ("WAITING", what) if idle >= START_SECONDS else None
+            if idle < START_SECONDS:
+                return None
+            if (why := why_of(dataset, self._programs, states, self._reader.batches_at, now)).cause == Cause.PLACE:
+                return "WAITING", why.sentence.rstrip(".")
+            return "WAITING", f"{dataset} has its batch due, and the conductor has not started it: `{again('atoll logs conductor')}`"
         found = self._programs.with_flow(flow, table.watermark)
         assert found is not None  # the flow was in one of the programs when it was redriven
-        return "WAITING", why_of(dataset, found[1], states, self._reader.batch, now).sentence.rstrip(".")
+        return "WAITING", why_of(dataset, found[1], states, self._reader.batches_at, now).sentence.rstrip(".")

@@ -17,7 +17,7 @@ from console.nearest import unknown
 from console.printable import printable
 from console.table import GAP, aligned, terminal_width
 from console.target import Target, json_option, open_target, profile_option
-from console.wording import age, counted, dollars, names_of, waiting_for
+from console.wording import age, counted, dollars, names_of, waiting_for, without_place
 from shared_metadata.notices.dead_letters import dead_remedy
 
 WATCH_SECONDS = 5
@@ -119,6 +119,8 @@ def troubles(row: DatasetStatus) -> Iterator[str]:
         yield f"{row.dataset} {waiting_elsewhere(row)}"
     if row.state == "late" and row.waits_for:
         yield f"{row.dataset} waits for {', '.join(row.waits_for)} through {row.next_batch_end}"
+    if row.state == "late" and row.waits_for_place_in:
+        yield f"{row.dataset} {without_place(row.waits_for_place_in, row.taken_by)}"
 
 
 def at_work(row: DatasetStatus) -> str:

@@ -22,6 +22,11 @@ def waiting_for(what: str, step: str, since: str, next_look: str) -> str:
     return f"waits in {step} for {what} since {since}; it looks again at {next_look}"
 
 
+def without_place(warehouse: str, by: Sequence[str]) -> str:
+    """'waits for a place: of dwh no more tables are at work at once than a and b'."""
+    return f"waits for a place: in {warehouse} no more tables are at work at once than {names_of(by)} (at_once)"
+
+
 def dollars(amount: float) -> str:
     """'0.000041', '0.12', '3.40': two figures that count; '' for nothing known."""
     if not amount:

@@ -179,7 +179,8 @@ def _settings(item: Any) -> tuple[Any, str]:
 
 def workers() -> int:
     """One for each core, and two that wait for a clock or for other processes, which of the deep suite's tests more do; each takes
-    eight seconds of a core to begin, and a gigabyte.
+    eight seconds of a core to begin, and one gigabyte, or three with an installation deployed.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return (cores or 1) + (2 if suite() == "quick" else 4)
+    more, gigabytes = (2, 1) if suite() == "quick" else (4, 3)
+    return max(1, min((cores or 1) + more, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // (gigabytes << 30)))

@@ -12,7 +12,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.pacing import CHOICE, EXAMPLES, FEWEST, SAME, SHARES, share
+from tests.pacing import CHOICE, EXAMPLES, FEWEST, SAME, SHARES, share, workers
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = """
@@ -174,3 +174,15 @@ def test_what_may_take_longest_begins_first(tmp_path: Path) -> None:
     """
     run(tmp_path, "quick", "-n", "1", "--dist", "loadgroup", tests=tests)
     assert (tmp_path / "order").read_text() == "dbca"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "gigabytes", "expected"), [("quick", 64, 6), ("quick", 4, 4), ("deep", 64, 8), ("deep", 16, 5), ("deep", 2, 1)]
+)
+def test_workers_are_as_many_as_cores_and_memory_are_for(
+    monkeypatch: pytest.MonkeyPatch, chosen: str, gigabytes: int, expected: int
+) -> None:
+    monkeypatch.setenv(CHOICE, chosen)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
+    monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": gigabytes << 18, "SC_PAGE_SIZE": 4096}.__getitem__)
+    assert workers() == expected

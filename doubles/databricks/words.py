@@ -23,6 +23,13 @@ SELECT c.schema_name AS table_schema, c.table_name, c.column_name, c.column_inde
          AS full_data_type
 FROM duckdb_columns() AS c WHERE NOT c.internal)"""
 _FILES = ("READ_TEXT", "READ_CSV", "READ_CSV_AUTO", "READ_PARQUET", "READ_JSON", "READ_BLOB", "GLOB", "PARQUET_SCAN")
+_DATED = ("DAY", "WEEK", "MONTH", "QUARTER", "YEAR")  # a DATE is one still, so much earlier or later
+MACROS = "; ".join(
+    f"CREATE MACRO {name}(a DATE, b INTERVAL) AS CAST(a {sign} b AS DATE), (a TIMESTAMP, b INTERVAL) AS a {sign} b, "
+    f"(a TIMESTAMPTZ, b INTERVAL) AS a {sign} b"
+    for name, sign in (("atoll_moved", "+"), ("atoll_moved_back", "-"))
+)
+_AGGREGATES = {"every": "bool_and", "some": "bool_or"}
 _TABLE_NAME = re.compile(r"[ ./\x00-\x1f\x7f]")  # what Unity Catalog takes in no name of a schema or a table
 
 
@@ -88,7 +95,13 @@ def _ddl(tree: exp.Expr) -> Said:
 
 
 def duckdb_text(tree: exp.Expr) -> str:
-    return tree.transform(_instead).sql("duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE)
+    whole = tree.copy()
+    for node in reversed([*whole.walk()]):  # what stands within another comes first
+        made = _instead(node)
+        if made is not node:
+            whole = made if node is whole else whole
+            node.replace(made)
+    return whole.sql("duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE)
 
 
 def _instead(node: exp.Expr) -> exp.Expr:
@@ -108,8 +121,18 @@ def _instead(node: exp.Expr) -> exp.Expr:
             raise unknown("to_json of what is no struct")
         parts = [part for pair in pairs for part in (exp.Literal.string(pair.this.name), pair.expression)]
         return exp.cast(exp.Anonymous(this="json_object", expressions=parts), "text", dialect="duckdb")
-    if isinstance(node, exp.Div):
+    if isinstance(node, exp.Div | exp.IntDiv | exp.Mod):
         zero = exp.EQ(this=node.expression.copy(), expression=exp.Literal.number(0))
         fails = exp.Anonymous(this="error", expressions=[exp.Literal.string("Division by zero")])
-        return exp.Case(ifs=[exp.If(this=zero, true=fails)], default=exp.Div(this=node.this, expression=node.expression, typed=False))
+        kept = {"typed": False} if isinstance(node, exp.Div) else {}
+        return exp.Case(ifs=[exp.If(this=zero, true=fails)], default=type(node)(this=node.this, expression=node.expression, **kept))
+    if isinstance(node, exp.Add | exp.Sub) and isinstance(node.expression, exp.Interval):
+        unit = node.expression.args.get("unit")
+        if unit is not None and unit.name.upper().rstrip("S") in _DATED:
+            name = "atoll_moved" if isinstance(node, exp.Add) else "atoll_moved_back"
+            return exp.Anonymous(this=name, expressions=[node.this, node.expression])
+    if isinstance(node, exp.TimestampTrunc | exp.DateTrunc):
+        node.set("this", exp.cast(node.this, "timestamptz", dialect="duckdb"))
+    if isinstance(node, exp.Anonymous) and (name := node.name.lower()) in _AGGREGATES:
+        return exp.Anonymous(this=_AGGREGATES[name], expressions=node.expressions)
     return node

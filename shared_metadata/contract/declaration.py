@@ -92,6 +92,8 @@ class Slice:
     stage: 'collect' | 'organize' | 'harness'.  system: as after TO or USING in a program.
     title: 'Salesforce', for stack and console names (`CollectSalesforceSlice`).
     config: 'module:class' of its pydantic model of the connection's or warehouse's options, imported on demand.
+    misses: COLLECT: 'module:function' of which changes no batch of a cursor sees of one table beside `never_seen`, imported on
+        demand: of the system and the table, words that follow "no batch sees", or ''. '' where its tables are all alike.
     secret: 'module:function' of what `atoll secret` asks of what a connection or warehouse signs in with, imported on demand: it
         takes that and the object's fields, and raises SecretError that names a field and no value. '' where it asks nothing.
     check: 'module:function' of what `atoll check` asks of each flow and of what is known of its tables, imported on demand; it raises
@@ -132,6 +134,7 @@ class Slice:
     deployed_options: tuple[str, ...] = ()
     check: str = ""
     fits: str = ""
+    misses: str = ""
     sizes: str = ""
     secret: str = ""
     systems: tuple[str, ...] = ()

@@ -23,7 +23,7 @@ from shared_metadata.spelling import did_you_mean
 from systems.rest.columns import columns_of, key_fields
 from systems.rest.document import Document
 from systems.rest.manifest import Node
-from systems.rest.options import config_of
+from systems.rest.options import config_of, lag_of
 from systems.rest.parquet_files import path_of
 from systems.rest.portions import Portion, Span
 from systems.rest.reader import Reader
@@ -53,7 +53,7 @@ class RestSource(Source):
         self._place = f"connection {connection.name} ({connection.position})"
         self._document, self._aws, self._clock = document, aws, clock
         self._config = config_of(connection, secret, document)
-        self._lag = int(connection.options.get("lag", 60))
+        self._lag = lag_of(connection)
         self._reference = str(connection.options.get("secret") or "")
         rotates = connection.options.get(OPTION) is True
         self._grant = grant_of(self._reference, place=self._place) if rotates and grant_of else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +22,19 @@ SAID: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class TableRead:
-    """key, cursor: columns; none where the manifest has none.  reads: what a batch reads, in words."""
+    """key, cursor: columns; none where the manifest has none.  reads: what a batch reads, in words.
+
+    misses: which changes no batch of a cursor sees beside those that no source of a manifest sees, as the overlay says.
+    only: 'MERGE' where it is read in that mode alone.
+    """
 
     name: str
     columns: int
     key: tuple[str, ...]
     cursor: str
     reads: str
+    misses: str = ""
+    only: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,10 +64,12 @@ def _table(name: str, stream: Mapping[str, Node], said: Mapping[str, Any]) -> Ta
     router = stream["retriever"].get("partition_router") or []
     parents = any(one.get("parent_stream_configs") for one in (router if isinstance(router, list) else [router]))
     cursor = cursor_field(stream)
-    asks = bool(cursor and (stream.get("incremental_sync") or {}).get("start_time_option"))
+    said_in_place = "stream_interval" in json.dumps(stream["retriever"]["requester"])
+    asks = bool(cursor and (said_in_place or (stream.get("incremental_sync") or {}).get("start_time_option")))
     reads = "what its cursor says is new" if asks else "all"
-    key = tuple(names[field] for field in key_fields(stream))
-    return TableRead(name, len(columns), key, names.get(cursor, ""), f"{reads}, by each parent" if parents else reads)
+    reads = said.get("reads") or (f"{reads}, by each parent" if parents else reads)
+    key, misses = tuple(names[field] for field in key_fields(stream)), str(said.get("misses") or "")
+    return TableRead(name, len(columns), key, names.get(cursor, ""), reads, misses, said.get("only") or "")
 
 
 def _licence(folder: Path) -> str:

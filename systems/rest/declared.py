@@ -25,6 +25,7 @@ def declared(system: str) -> Slice:
         ),
         config=f"systems.rest.options:{system}",
         check="systems.rest.checking:check_flow",
+        misses="systems.rest.checking:misses",
         systems=("rest",),
         steps=("plan", "extract", "commit", "discover"),
         code="systems.rest",

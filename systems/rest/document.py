@@ -16,7 +16,8 @@ from systems.rest.manifest import Node, streams_of
 MANIFEST, OVERLAY, DOCUMENT = "manifest.yaml", "overlay.yaml", "manifest.json"
 FOLDER = "slices/collect"
 OWN = Path(__file__).resolve().parents[2]
-TABLE_WORDS = frozenset({"types", "pages"})
+LAG_SECONDS = 60
+TABLE_WORDS = frozenset({"types", "pages", "reads", "misses", "only"})
 Document = Mapping[str, Any]
 
 
@@ -40,8 +41,9 @@ def bundled(system: str) -> dict[str, str]:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """The document of a folder with a manifest, and perhaps an overlay: {'streams', 'left_out', 'spec', 'check', 'hosts', 'tables'}.
+    """The document of a folder with a manifest, and perhaps an overlay.
 
+    {'streams', 'left_out', 'spec', 'check', 'hosts', 'tables', 'lag'}.
     left_out: stream ▸ why it is no table here. Raises DefinitionError, with its place, for what cannot be read.
     """
     manifest, overlay = _yaml(folder / MANIFEST), _yaml(folder / OVERLAY)
@@ -59,6 +61,7 @@ def read(folder: Path) -> dict[str, Any]:
         "check": [name for name in (manifest.get("check") or {}).get("stream_names") or [] if name not in left_out],
         "hosts": overlay.get("hosts") or [],
         "tables": overlay.get("tables") or {},
+        "lag": overlay.get("lag", LAG_SECONDS),
     }
 
 
@@ -72,13 +75,17 @@ def _check_overlay(overlay: Mapping[str, Any], streams: Mapping[str, Node], plac
 
 
 def _wrong_in(overlay: Mapping[str, Any], streams: Mapping[str, Node]) -> Iterator[str]:
-    yield from (f"an overlay has no `{name}`" for name in overlay if name not in ("hosts", "tables"))
+    yield from (f"an overlay has no `{name}`" for name in overlay if name not in ("hosts", "tables", "lag"))
+    if not isinstance(overlay.get("lag", LAG_SECONDS), int):
+        yield "`lag` of an overlay is no number of seconds"
     for name, said in (overlay.get("tables") or {}).items():
         if name not in streams:
             yield f"the manifest has no stream {name}"
         yield from (f"a table of an overlay has no `{word}`" for word in said if word not in TABLE_WORDS)
         if said.get("pages", "numbers") not in ("numbers", "values"):
             yield f"`pages` of {name} is neither numbers nor values"
+        if said.get("only", "MERGE") != "MERGE":
+            yield f"`only` of {name} is not MERGE"
 
 
 def _yaml(file: Path) -> dict[str, Any]:

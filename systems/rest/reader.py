@@ -184,9 +184,13 @@ class Reader:
 
     def _refusal(self, request: Request, answer: Answer, verdict: Verdict) -> DefinitionError:
         if answer.status in (401, 403):
-            what = f"{_named(request)} refuses the credentials of the secret {self._reference}: {answer.status}"
+            words = f": {verdict.said}" if verdict.said else ""
+            what = f"{_named(request)} refuses the credentials of the secret {self._reference}: {answer.status}{words}"
             return SecretError(what, place=self._place, remedy="store ones that work, with the right to read this")
         said = f": {verdict.said}" if verdict.said else ""
+        if verdict.given and self._reference:
+            what = f"{_named(request)} does not take the secret {self._reference}{said}"
+            return SecretError(what, place=self._place, remedy="store one that works, with the rights that the source's README names")
         remedy = "compare the connection's options with what the source expects"
         return DefinitionError(f"{_named(request)} answered {answer.status}{said}", place=self._place, remedy=remedy)
 

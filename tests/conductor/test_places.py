@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
@@ -12,9 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conductor.places import Places
+from console.causes import Cause, why_of
+from console.dataset_status import dataset_statuses
 from shared_metadata.program import Flow, Program, Warehouse
 from shared_metadata.program.intervals import Interval, from_text
 from shared_metadata.state.records import TableCommit
+from shared_metadata.state.schedule import DueBatch
+from shared_metadata.state.timeline import Programs
 from shared_metadata.store.writer import MetadataWriter
 from tests.conductor.doubles import FakeStepFunctions, new_starter, new_table
 from tests.conformance.fixtures import SettableClock
@@ -101,3 +107,72 @@ def test_a_batch_of_several_tables_begins_with_as_many_as_there_are_places(
     starter.start_due(clock.now)
     ((_, body, names),) = at_work(states, dict(made.flows))
     assert len(names) == at_once and body["datasets"] == names
+
+
+class Asked(dict[str, Flow]):
+    """Flows of a program, and which of them were looked up."""
+
+    def __init__(self, flows: Mapping[str, Flow]) -> None:
+        super().__init__(flows)
+        self.names = list[str]()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.names.append(name)
+        return super().get(name, default)
+
+    def __getitem__(self, name: str) -> Flow:
+        self.names.append(name)
+        return super().__getitem__(name)
+
+    def __iter__(self) -> Iterator[str]:
+        raise AssertionError("goes through all flows")
+
+    values = items = keys = __iter__  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(("due", "looked_up"), [((), set()), (NAMES[:1], {NAMES[0], NAMES[2]})])
+def test_a_round_looks_up_only_the_flows_that_are_due_or_at_work(due: Sequence[str], looked_up: set[str]) -> None:
+    made = bounded(2)
+    programs, flows = Programs.always(made), Asked(made.flows)
+    object.__setattr__(made, "flows", flows)
+    batches = [DueBatch(name, "organize.test", FIRST, (name,), 0, {}, FIRST) for name in due]
+    places = Places(programs, batches, frozenset(due), {NAMES[2]: 1})
+    assert set(flows.names) == looked_up and [batch.flow for batch in places.bounded] == [*due]
+
+
+def test_who_asks_is_told_that_a_batch_waits_for_a_place(
+    writer: MetadataWriter, states: FakeStepFunctions, clock: SettableClock
+) -> None:
+    """While one is free it is due; one that has a worker runs; one whose inputs are not complete waits for these."""
+    late = view("lake.a.late", "lake.crm.t000")
+    made = replace(bounded(2), flows={**bounded(2).flows, late.id: late})
+    apply(writer, made)
+    starter = new_starter(writer, states)
+
+    def causes() -> dict[str, Cause]:
+        known = writer.reader.programs(), writer.reader.flow_states(made.flows), writer.reader.batches_at, clock.now
+        return {name: why_of(name, *known).cause for name in (*NAMES, *ELSEWHERE, late.id)}
+
+    assert set(causes().values()) == {Cause.DUE}
+    starter.start_due(clock.now)
+    work = [names for _, body, names in at_work(states, dict(made.flows)) if body["flow"] in NAMES]
+    begun = [name for names in work for name in names]
+    assert len(begun) == 2
+    for name in begun:
+        writer.claim(name, FIRST, (name,), program_version="v", owner=name, lease_seconds=900)
+    waiting = set(NAMES) - set(begun)
+    there = causes()
+    assert {name for name, cause in there.items() if cause == Cause.PLACE} == waiting
+    assert all(there[name] == Cause.RUNNING for name in begun) and all(there[name] == Cause.DUE for name in (*ELSEWHERE, late.id))
+    found = why_of(min(waiting), writer.reader.programs(), writer.reader.flow_states(made.flows), writer.reader.batches_at, clock.now)
+    of_all = " and ".join(sorted(begun))
+    assert f"due, and waits for a place: in lake no more tables are at work at once than {of_all} (at_once)." in found.sentence
+    assert "`at_once` in CREATE WAREHOUSE lake" in found.remedy
+    shown = {one.dataset: (one.waits_for_place_in, one.taken_by) for one in dataset_statuses(writer.reader, made, clock.now)}
+    assert {name for name, (place, _) in shown.items() if place} == waiting
+    assert all(shown[name] == ("lake", tuple(sorted(begun))) for name in waiting)
+    failing = max(waiting)  # and is tried again when it has a place, not within a minute
+    writer.fail(writer.claim(failing, FIRST, (failing,), program_version="v", owner="x", lease_seconds=9), failing, "broke")
+    clock.advance(minutes=10)
+    found = why_of(failing, writer.reader.programs(), writer.reader.flow_states(made.flows), writer.reader.batches_at, clock.now)
+    assert found.cause == Cause.RETRY and "is tried again when it has a place in lake: broke" in found.sentence

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from console.causes import Cause, why_of
 from console.init import PROGRAM
-from console.why import Cause, why_of
 from shared_metadata.errors import AtollError, InputError, SecretError
 from shared_metadata.program import Program, Table
 from shared_metadata.program.intervals import floor, next_interval, to_text
@@ -174,7 +174,7 @@ def test_the_remedy_of_an_error_is_the_help(error: AtollError, failures: int, ca
     now, behind = datetime(2026, 11, 23, 12, 30, tzinfo=UTC), datetime(2026, 11, 23, 10, tzinfo=UTC)
     table = TableState(behind, attempts=failures, retry_at=now + timedelta(hours=1), error=str(error))
     states = {f.id: FlowState(f.id, {t.dataset: table for t in f.tables}) for f in wanted.flows.values()}
-    found = why_of("lake.a.v000", wanted, states, lambda flow, start, datasets: None, now)
+    found = why_of("lake.a.v000", wanted, states, lambda wanted: {}, now)
     assert found.cause == cause and found.what.endswith(error.what) and "Remedy" not in found.what
     assert found.remedy.startswith(f"{error.remedy}; ") and "unless the error says so" not in found.remedy
 
@@ -188,7 +188,7 @@ def test_of_several_inputs_the_one_with_the_worst_cause_is_followed() -> None:
     now, behind = datetime(2026, 11, 23, 12, 30, tzinfo=UTC), datetime(2026, 11, 23, 10, tzinfo=UTC)
     states = {f.id: FlowState(f.id, {t.dataset: TableState(behind) for t in f.tables}) for f in flows.values()}
     states["lake.a.v001"] = FlowState("lake.a.v001", {"lake.a.v001": TableState(behind, quiesced=(Quiesce(4, behind, "v"),))})
-    found = why_of("lake.a.reader", both, states, lambda flow, start, datasets: None, now)
+    found = why_of("lake.a.reader", both, states, lambda wanted: {}, now)
     assert (found.cause, found.drift, found.path) == (Cause.QUIESCED, 4, ("lake.a.reader", "lake.a.v001"))
 
 
@@ -207,7 +207,7 @@ def test_an_input_that_the_program_has_no_more_is_followed_while_a_reader_needs_
     broken = TableState(start, attempts=5, error="the column n is int and would become long")
     states = {"lake.a.v000": FlowState("lake.a.v000", {"lake.a.v000": broken})}
     states["lake.a.reader"] = FlowState("lake.a.reader", {"lake.a.reader": TableState(start)})
-    found = why_of("lake.a.reader", Programs(entries), states, lambda flow, start, datasets: None, now)
+    found = why_of("lake.a.reader", Programs(entries), states, lambda wanted: {}, now)
     assert (found.cause, found.path) == (Cause.STOPPED, ("lake.a.reader", "lake.a.v000"))
     assert "which a former program makes" in found.what
 

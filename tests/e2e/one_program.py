@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import boto3
 import psycopg
 import pytest
+from botocore.exceptions import ClientError
 
 from console.run import wait_for
 from console.target import Target, open_target
@@ -21,6 +23,7 @@ from slices.registry import installed
 
 FLIGHTS = [(1, "AA", 1.5), (2, "AA", 2.5), (3, "XX", 1.0), (4, "UA", None)]
 CHANGED = "2026-01-01 00:00:00.000001+00"
+CARRIERS = [("AA", 2, 4.0), ("UA", 1, None)]  # what a program's view makes of them, with XX set aside
 
 
 def shop(aws: EmbeddedAws) -> str:
@@ -43,6 +46,12 @@ def store_secret(aws: EmbeddedAws, reference: str, values: dict[str, Any]) -> No
         secrets.put_secret_value(SecretId=name, SecretString=text)
     except secrets.exceptions.ResourceNotFoundException:
         secrets.create_secret(Name=name, SecretString=text)
+
+
+def published(dsn: str) -> list[tuple[Any, ...]]:
+    """The carriers that a program has published, the moment as text."""
+    with psycopg.connect(dsn) as connection:
+        return connection.execute("SELECT carrier, flights, delay, changed::text FROM carriers ORDER BY carrier").fetchall()
 
 
 @contextmanager
@@ -82,3 +91,19 @@ def refusal(target: Target, slice_id: str, flow: str) -> str:
     (error,) = (table.error for table in target.reader.flow_states([flow])[flow].tables.values())
     assert error, ended
     return str(error)
+
+
+def as_function(target: Target, aws: EmbeddedAws, name: str, service: str) -> Any:
+    """A client of a service, by the role of a function."""
+    role = target.session.client("lambda").get_function_configuration(FunctionName=name)["Role"]
+    keys = target.session.client("sts").assume_role(RoleArn=role, RoleSessionName="function")["Credentials"]
+    signed = boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=aws.region)
+    return signed.client(service, endpoint_url=aws.endpoint, verify=str(aws.ca_bundle))  # type: ignore[call-overload]
+
+
+def reads_one_secret(target: Target, aws: EmbeddedAws, function: str, reference: str) -> None:
+    """Asserts that a function's role reads the secret of this reference, and not the database's."""
+    secrets = as_function(target, aws, function, "secretsmanager")
+    assert secrets.get_secret_value(SecretId=naming.secret(reference))["SecretString"]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        secrets.get_secret_value(SecretId=naming.secret("ops"))

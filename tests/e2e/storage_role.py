@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
+import pytest
+from botocore.exceptions import ClientError
 
 from infra.embedded import EmbeddedAws
+from shared_metadata import naming
 
 
 @dataclass
@@ -55,3 +58,24 @@ class StorageRole:
         asked = {"RoleArn": self.arn, "RoleSessionName": self.user_name, "ExternalId": self.external_id}
         keys = self.client(by, "sts").assume_role(**asked)["Credentials"]
         return boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=self.aws.region)
+
+    def reaches_what_is_staged_alone(self, stranger: StorageRole) -> None:
+        """Asserts that the role reads what is staged and nothing else, and that who asks for it by another ID gets nothing.
+
+        What refuses it is its policy, and its trust: the user may nothing by itself. That the role may take itself, as Unity Catalog
+        wants it, is not seen here: the embedded AWS knows no aws:PrincipalArn.
+        """
+        bucket, s3, own = naming.data_bucket(self.aws.account, self.aws.region), self.s3(), self.aws.session().client("s3")
+        own.put_object(Bucket=bucket, Key="warehouse/of-another/x", Body=b"x")
+        staged = [one["Key"] for one in own.list_objects_v2(Bucket=bucket, Prefix="staging/")["Contents"]]
+        readable = [key for key in staged if key.startswith("staging/collect.postgres/") and key.endswith(".parquet")]
+        assert readable and s3.get_object(Bucket=bucket, Key=readable[0])["Body"].read()
+        for call in (
+            lambda: s3.get_object(Bucket=bucket, Key="warehouse/of-another/x"),
+            lambda: s3.put_object(Bucket=bucket, Key="staging/collect.postgres/x", Body=b""),
+            lambda: s3.delete_object(Bucket=bucket, Key=readable[0]),
+            lambda: self.client(self.user(), "s3").get_object(Bucket=bucket, Key=readable[0]),
+            stranger.s3,
+        ):
+            with pytest.raises(ClientError, match="AccessDenied"):
+                call()

@@ -8,10 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import boto3
-import psycopg
 import pytest
-from botocore.exceptions import ClientError
 
 from console.target import Target
 from infra.embedded import EmbeddedAws
@@ -21,14 +18,13 @@ from slices.organize.databricks.logic import DatabricksSql
 from systems.sql_warehouse.ledger import Ledger
 from tests.conformance.readers import looping
 from tests.e2e.databricks_workspace import Credential, opened, written
-from tests.e2e.one_program import FLIGHTS, deployed, refusal, run, shop, store_secret
+from tests.e2e.one_program import CARRIERS, CHANGED, FLIGHTS, deployed, published, reads_one_secret, refusal, run, shop, store_secret
 from tests.memory.databricks import CATALOG, OPTIONS, WAREHOUSE, Served
 
 pytestmark = [pytest.mark.xdist_group("databricks"), pytest.mark.timeout(900), pytest.mark.budget(300), pytest.mark.deep]
 PROGRAM = Path(__file__).with_name("databricks.sql")
 STACKS = ("CollectPostgresSlice", "OrganizeDatabricksSlice", "HarnessPostgresSlice")
 TABLE, LOAD, VIEW = "dwh.ops.flights", "dwh.ops.flights:load", "dwh.ops.carriers"
-CARRIERS = [("AA", 2, 4.0), ("UA", 1, None)]
 READ = "SELECT carrier, flights, delay FROM ops.carriers ORDER BY carrier"
 
 
@@ -201,9 +197,7 @@ def test_rows_that_are_loaded_go_through_a_view_and_are_published(loaded: Accoun
     assert loaded.rows(READ) == CARRIERS
     ((reason, data),) = loaded.rows("SELECT reason, data FROM ops.carriers__rejected")
     assert (reason, json.loads(str(data))["carrier"]) == ("named", "XX")
-    with psycopg.connect(loaded.dsn) as connection:
-        published = connection.execute("SELECT carrier, flights, delay, changed::text FROM carriers ORDER BY carrier").fetchall()
-    assert published == [("AA", 2, 4.0, "2026-01-01 00:00:00.000001+00"), ("UA", 1, None, "2026-01-01 00:00:00.000001+00")]
+    assert published(loaded.dsn) == [(*row, CHANGED) for row in CARRIERS]
     (found,) = loaded.target.reader.statistics(VIEW, 1)
     assert {one["purpose"] for one in found["statements"]} >= {"rows", "counts", "aside", "commit 0"}
 
@@ -223,32 +217,8 @@ def test_a_reader_who_loops_sees_the_whole_table_while_batches_are_made_again(lo
 
 
 def test_the_credential_s_role_reaches_what_is_staged_and_nothing_else(loaded: Account) -> None:
-    """What refuses it is its policy, and its trust: the user may nothing by itself.
-
-    That the role may take itself is not seen here: the embedded AWS knows no aws:PrincipalArn.
-    """
-    bucket, s3 = naming.data_bucket(loaded.aws.account, loaded.aws.region), loaded.credential.s3()
-    own = loaded.aws.session().client("s3")
-    own.put_object(Bucket=bucket, Key="warehouse/of-another/x", Body=b"x")
-    staged = [one["Key"] for one in own.list_objects_v2(Bucket=bucket, Prefix="staging/")["Contents"]]
-    readable = [key for key in staged if key.startswith("staging/collect.postgres/") and key.endswith(".parquet")]
-    assert readable and s3.get_object(Bucket=bucket, Key=readable[0])["Body"].read()
-    for call in (
-        lambda: s3.get_object(Bucket=bucket, Key="warehouse/of-another/x"),
-        lambda: s3.put_object(Bucket=bucket, Key="staging/collect.postgres/x", Body=b""),
-        lambda: s3.delete_object(Bucket=bucket, Key=readable[0]),
-        lambda: loaded.credential.client(loaded.credential.user(), "s3").get_object(Bucket=bucket, Key=readable[0]),
-        lambda: Credential(loaded.aws, "dwh", "another").s3(),
-    ):
-        with pytest.raises(ClientError, match="AccessDenied"):
-            call()
+    loaded.credential.reaches_what_is_staged_alone(Credential(loaded.aws, "dwh", "another"))
 
 
 def test_a_function_s_role_reads_the_one_secret(loaded: Account) -> None:
-    role = loaded.target.session.client("lambda").get_function_configuration(FunctionName="atoll-organize-databricks-commit")["Role"]
-    keys = loaded.target.session.client("sts").assume_role(RoleArn=role, RoleSessionName="commit")["Credentials"]
-    session = boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=loaded.aws.region)
-    secrets = loaded.credential.client(session, "secretsmanager")
-    assert secrets.get_secret_value(SecretId=naming.secret(OPTIONS["secret"]))["SecretString"]
-    with pytest.raises(ClientError, match="AccessDenied"):
-        secrets.get_secret_value(SecretId=naming.secret("ops"))
+    reads_one_secret(loaded.target, loaded.aws, "atoll-organize-databricks-commit", OPTIONS["secret"])

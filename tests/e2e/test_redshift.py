@@ -6,14 +6,13 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from console.target import Target
 from doubles.redshift_data.door import Door
 from infra.embedded import EmbeddedAws
-from tests.e2e.one_program import FLIGHTS, deployed, run, shop
+from tests.e2e.one_program import CARRIERS, FLIGHTS, as_function, deployed, run, shop
 
 pytestmark = [pytest.mark.xdist_group("redshift"), pytest.mark.timeout(900), pytest.mark.budget(200), pytest.mark.deep]
 PROGRAM = Path(__file__).with_name("redshift.sql")
@@ -41,7 +40,7 @@ def test_rows_of_a_database_are_loaded_and_a_view_is_computed_in_the_workgroup_t
     run(target, "organize.redshift", "dwh.ops.flights:load")
     run(target, "organize.redshift", "dwh.ops.carriers")
     assert rows(target, "SELECT id, carrier, delay FROM ops.flights ORDER BY id") == [list(row) for row in FLIGHTS]
-    assert rows(target, "SELECT carrier, flights, delay FROM ops.carriers ORDER BY carrier") == [["AA", 2, 4.0], ["UA", 1, None]]
+    assert rows(target, "SELECT carrier, flights, delay FROM ops.carriers ORDER BY carrier") == [list(row) for row in CARRIERS]
     ((reason, data),) = rows(target, "SELECT reason, data FROM ops.carriers__rejected")
     assert (reason, json.loads(str(data))) == ("named", {"carrier": "XX", "flights": 1, "delay": 1.0})
     (found,) = target.reader.statistics("dwh.ops.carriers", 1)
@@ -55,10 +54,7 @@ def test_a_role_asks_for_its_own_statements_and_reaches_no_other_warehouse(targe
     theirs = client.execute_statement(WorkgroupName=WORKGROUP, Database="dev", Sql="SELECT 1 AS n", WaitTimeSeconds=20)["Id"]
     assert client.describe_statement(Id=theirs)["Status"] == "FINISHED"
     client.execute_statement(WorkgroupName="another", Database="dev", Sql="SELECT 1 AS n")
-    role = target.session.client("lambda").get_function_configuration(FunctionName="atoll-organize-redshift-commit")["Role"]
-    keys = target.session.client("sts").assume_role(RoleArn=role, RoleSessionName="commit")["Credentials"]
-    signed = boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=own_aws.region)
-    function = signed.client("redshift-data", endpoint_url=own_aws.endpoint, verify=str(own_aws.ca_bundle))
+    function = as_function(target, own_aws, "atoll-organize-redshift-commit", "redshift-data")
     for call in (
         lambda: function.describe_statement(Id=theirs),
         lambda: function.get_statement_result(Id=theirs),

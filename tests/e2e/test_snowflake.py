@@ -7,15 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import boto3
-import psycopg
 import pytest
-from botocore.exceptions import ClientError
 
 from console.target import Target
 from infra.embedded import EmbeddedAws
-from shared_metadata import naming
-from tests.e2e.one_program import FLIGHTS, deployed, refusal, run, shop, store_secret
+from tests.e2e.one_program import CARRIERS, CHANGED, FLIGHTS, deployed, published, reads_one_secret, refusal, run, shop, store_secret
 from tests.e2e.snowflake_account import Integration, opened, written
 from tests.memory.snowflake import OPTIONS, STAGE, Served
 
@@ -76,40 +72,17 @@ def test_rows_of_a_database_are_loaded_a_view_is_computed_and_what_it_says_is_pu
     run(account.target, "organize.snowflake", "ops.public.carriers:result")
     run(account.target, "harness.postgres", "ops.public.carriers")
     assert account.rows("SELECT ID, CARRIER, DELAY FROM OPS.FLIGHTS ORDER BY ID") == FLIGHTS
-    assert account.rows("SELECT CARRIER, FLIGHTS, DELAY FROM OPS.CARRIERS ORDER BY CARRIER") == [("AA", 2, 4.0), ("UA", 1, None)]
+    assert account.rows("SELECT CARRIER, FLIGHTS, DELAY FROM OPS.CARRIERS ORDER BY CARRIER") == CARRIERS
     ((reason, data),) = account.rows('SELECT REASON, DATA FROM OPS."CARRIERS__REJECTED"')
     assert (reason, json.loads(str(data))["carrier"]) == ("named", "XX")
-    with psycopg.connect(account.dsn) as connection:
-        published = connection.execute("SELECT carrier, flights, delay, changed::text FROM carriers ORDER BY carrier").fetchall()
-    assert published == [("AA", 2, 4.0, "2026-01-01 00:00:00.000001+00"), ("UA", 1, None, "2026-01-01 00:00:00.000001+00")]
+    assert published(account.dsn) == [(*row, CHANGED) for row in CARRIERS]
     (found,) = account.target.reader.statistics("dwh.ops.carriers", 1)
     assert {one["purpose"] for one in found["statements"]} >= {"rows", "counts", "aside", "commit 0"}
 
 
 def test_the_integration_s_role_reaches_what_is_staged_and_nothing_else(account: Account) -> None:
-    """What refuses it is its policy, and its trust: the user may nothing by itself."""
-    bucket, s3 = naming.data_bucket(account.aws.account, account.aws.region), account.integration.s3()
-    own = account.aws.session().client("s3")
-    own.put_object(Bucket=bucket, Key="warehouse/of-another/x", Body=b"x")
-    staged = [one["Key"] for one in own.list_objects_v2(Bucket=bucket, Prefix="staging/")["Contents"]]
-    readable = [key for key in staged if key.startswith("staging/collect.postgres/") and key.endswith(".parquet")]
-    assert readable and s3.get_object(Bucket=bucket, Key=readable[0])["Body"].read()
-    for call in (
-        lambda: s3.get_object(Bucket=bucket, Key="warehouse/of-another/x"),
-        lambda: s3.put_object(Bucket=bucket, Key="staging/collect.postgres/x", Body=b""),
-        lambda: s3.delete_object(Bucket=bucket, Key=readable[0]),
-        lambda: account.integration.client(account.integration.user(), "s3").get_object(Bucket=bucket, Key=readable[0]),
-        lambda: Integration(account.aws, "dwh", "another").s3(),
-    ):
-        with pytest.raises(ClientError, match="AccessDenied"):
-            call()
+    account.integration.reaches_what_is_staged_alone(Integration(account.aws, "dwh", "another"))
 
 
 def test_a_function_s_role_reads_the_one_secret(account: Account) -> None:
-    role = account.target.session.client("lambda").get_function_configuration(FunctionName="atoll-organize-snowflake-commit")["Role"]
-    keys = account.target.session.client("sts").assume_role(RoleArn=role, RoleSessionName="commit")["Credentials"]
-    session = boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=account.aws.region)
-    secrets = account.integration.client(session, "secretsmanager")
-    assert secrets.get_secret_value(SecretId=naming.secret(OPTIONS["secret"]))["SecretString"]
-    with pytest.raises(ClientError, match="AccessDenied"):
-        secrets.get_secret_value(SecretId=naming.secret("ops"))
+    reads_one_secret(account.target, account.aws, "atoll-organize-snowflake-commit", OPTIONS["secret"])

@@ -11,6 +11,7 @@ import pytest
 
 from shared_metadata import naming
 from slices.registry import installed
+from tests.infra.looked_at import looked_at
 
 pytestmark = pytest.mark.xdist_group("synth")
 REVIEWED = Path(__file__).with_name("grants.txt")
@@ -191,7 +192,7 @@ def test_steps_between_plan_and_commit_write_the_lease_and_nothing_else(template
     }
     steps.pop("Conductor FunctionRole")
     assert steps.pop("Conductor VerificationFunctionRole") == {"VERIFICATION"}
-    writing = [step for declared in installed().values() for step in declared.steps if step not in BESIDE_THE_LEASE]
+    writing = [step for declared in looked_at().values() for step in declared.steps if step not in BESIDE_THE_LEASE]
     assert len(steps) == len(writing)
     assert steps.pop("CollectSalesforceSlice ExtractRole") == {"FLOW#*", "GRANT#*"}
     assert set(map(tuple, steps.values())) == {("FLOW#*",)}
@@ -200,7 +201,7 @@ def test_steps_between_plan_and_commit_write_the_lease_and_nothing_else(template
 def test_discover_writes_what_sources_are_like_and_the_lease_of_a_grant_that_rotates(templates):
     found = {who.split()[0]: kinds for who, kinds in written(templates).items() if "DiscoverRole" in who}
     assert found.pop("CollectSalesforceSlice") == {"SOURCE#*", "GRANT#*"}
-    discovering = {declared.stack_name for declared in installed().values() if "discover" in declared.steps}
+    discovering = {declared.stack_name for declared in looked_at().values() if "discover" in declared.steps}
     assert found == {key: {"SOURCE#*"} for key in discovering - {"CollectSalesforceSlice"}}
 
 
@@ -236,7 +237,7 @@ def test_only_maintenance_deletes_what_was_staged(templates):
     deleting = {
         (who.split()[1], resource.split("/", 1)[1]) for who, action, resource in pairs(templates) if action == "s3:DeleteObject"
     }
-    staging = {("MaintainRole", f"staging/{name}/*") for name in installed() if name.split(".")[0] in ("collect", "organize")}
+    staging = {("MaintainRole", f"staging/{name}/*") for name in looked_at() if name.split(".")[0] in ("collect", "organize")}
     assert deleting == {
         ("CommitRole", "warehouse/lake/*"),
         ("MaintainRole", "warehouse/lake/*"),
@@ -299,7 +300,7 @@ def test_a_slice_writes_below_its_own_prefixes_only(templates):
     for prefixes in written.values():  # a warehouse's own part of a slice's prefix is granted with it
         prefixes -= {one for one in prefixes if any(one != wide and one.startswith(wide[:-1]) for wide in prefixes)}
     assert written == {
-        **{declared.stack_name: own(name, declared) for name, declared in installed().items()},
+        **{declared.stack_name: own(name, declared) for name, declared in looked_at().items()},
         "Conductor": {"verification/*"},  # what verifies; the conductor's own function reaches no object
     }
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from shared_metadata import naming
-from slices.registry import installed
 from tests.infra.conftest import EVERY_OTHER
+from tests.infra.looked_at import looked_at
 from tests.infra.test_grants import text
 
 pytestmark = pytest.mark.xdist_group("synth")
 CAUSES = ("batch completed", "program activated", "flow quiesced", "flow resumed", "batch dead", "batch redriven")
-SLICES = tuple(declared.stack_name for declared in installed().values())
+SLICES = tuple(declared.stack_name for declared in looked_at().values())
 
 
 def resources(template: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
@@ -75,7 +75,7 @@ def test_every_log_group_forgets(templates):
 
 def test_every_function_runs_python_3_13_on_arm64_and_traces_what_an_execution_traces(templates):
     found = dict(functions(templates))
-    assert len(found) == 2 + sum(len(declared.steps) for declared in installed().values())
+    assert len(found) == 2 + sum(len(declared.steps) for declared in looked_at().values())
     for name, properties in found.items():
         assert properties["Runtime"] == "python3.13", name
         assert properties["Architectures"] == ["arm64"], name
@@ -168,7 +168,7 @@ def test_in_a_vpc_there_are_endpoints_and_no_nat(vpc_templates):
     assert not resources(network, "AWS::EC2::NatGateway")
     assert not resources(network, "AWS::EC2::InternetGateway")
     endpoints = [json.dumps(e["ServiceName"]) for e in resources(network, "AWS::EC2::VPCEndpoint").values()]
-    services = {service for declared in installed().values() for service in declared.services}
+    services = {service for declared in looked_at().values() for service in declared.services}
     wanted = {"s3", "dynamodb", "secretsmanager", "states", "sns", *services}
     for service in wanted:
         assert sum(f".{service}" in name for name in endpoints) == 1, service

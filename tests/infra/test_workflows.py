@@ -17,7 +17,7 @@ from shared_metadata.aws import later
 from shared_metadata.contract import discovery, landed
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.maintenance import step as maintenance
-from slices.registry import installed
+from tests.infra.looked_at import looked_at
 
 BUILDERS = {
     "collect": workflows.collect_workflow,
@@ -38,8 +38,8 @@ def waiting(declaration: Slice) -> Slice:
     return dataclasses.replace(declaration, waits=tuple(s for s in declaration.steps if s not in ("plan", *BESIDE)))
 
 
-SLICES = [pytest.param(declaration, id=declaration.id) for declaration in installed().values()]
-SLICES += [pytest.param(waiting(declaration), id=f"{declaration.id}, waiting") for declaration in installed().values()]
+SLICES = [pytest.param(declaration, id=declaration.id) for declaration in looked_at().values()]
+SLICES += [pytest.param(waiting(declaration), id=f"{declaration.id}, waiting") for declaration in looked_at().values()]
 
 
 @pytest.fixture(params=SLICES)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from console.causes import Why, why_of
 from console.dataset_status import DatasetStatus, statuses_of
 from console.detail import read_detail
 from console.status import at_work, show
-from console.why import Why, why_of
 from shared_metadata.program.intervals import to_text
 from tests.conformance.fixtures import cloud
 from tests.waiting.slices import COLLECT, LOAD, PUBLISH, RESULT, STAGED, TABLE
@@ -28,7 +28,7 @@ def seen(world: World, dataset: str) -> DatasetStatus:
 
 def why(world: World, dataset: str) -> Why:
     states = world.cloud.reader.states_of(world.program.datasets())
-    return why_of(dataset, world.program, states, world.cloud.reader.batch, world.cloud.clock())
+    return why_of(dataset, world.program, states, world.cloud.reader.batches_at, world.cloud.clock())
 
 
 def since(state: Mapping[str, Any]) -> datetime:

@@ -172,3 +172,26 @@ def test_a_file_is_copied_into_a_table_once(caller: Caller) -> None:
 @pytest.mark.parametrize("name", ["Capital", "a b", "a.b", "a/b"])
 def test_unity_catalog_takes_no_such_name(caller: Caller, name: str) -> None:
     assert caller.fails(f"CREATE TABLE `ops`.`{name}` (`id` BIGINT)").startswith("[INVALID_PARAMETER_VALUE]")
+
+
+@pytest.mark.parametrize(
+    ("expression", "kind", "value"),
+    [
+        ("DATE '2024-01-31' + INTERVAL '1' MONTH", "DATE", "2024-02-29"),
+        ("DATE '2024-01-31' - INTERVAL '1' DAY", "DATE", "2024-01-30"),
+        ("TIMESTAMP_NTZ '2024-01-31 12:00:00' + INTERVAL '1' DAY", "TIMESTAMP_NTZ", "2024-02-01T12:00:00.000"),
+        ("TIMESTAMP '2024-01-31 12:00:00+00:00' - INTERVAL '90' MINUTE", "TIMESTAMP", "2024-01-31T10:30:00.000Z"),
+        ("date_trunc('month', DATE '2024-01-31')", "TIMESTAMP", "2024-01-01T00:00:00.000Z"),
+        ("date_trunc('day', TIMESTAMP_NTZ '2024-01-31 12:00:00')", "TIMESTAMP", "2024-01-31T00:00:00.000Z"),
+        ("some(q.b)", "BOOLEAN", "true"),
+        ("every(q.b)", "BOOLEAN", "false"),
+    ],
+)
+def test_a_value_is_of_the_type_that_is_documented(caller: Caller, expression: str, kind: str, value: str) -> None:
+    _, told = caller.post(f"SELECT {expression} AS x FROM (SELECT explode(array(true, false)) AS b) AS q GROUP BY ALL")
+    assert told["manifest"]["schema"]["columns"][0]["type_name"] == kind and told["result"]["data_array"][0] == [value]
+
+
+@pytest.mark.parametrize("expression", ["1 / 0", "1 / (1 / 0)", "1 DIV 0", "1 % 0", "abs(1 + 2 DIV (3 % 3))"])
+def test_a_division_by_zero_fails_wherever_it_stands(caller: Caller, expression: str) -> None:
+    assert caller.fails(f"SELECT {expression} AS x").startswith("[DIVIDE_BY_ZERO]")

@@ -13,15 +13,21 @@ from shared_metadata.errors import DefinitionError, RowError
 if TYPE_CHECKING:
     import duckdb
 
-    from shared_metadata.contract.collect import ExtractRequest
+    from shared_metadata.contract.collect import ExtractRequest, Output
+    from shared_metadata.program.schema import Schema
 
 
-def copied(run: Callable[[str], list[Any]], request: ExtractRequest, query: str, name: str, *, values: bool = True) -> dict[str, Any]:
-    """Writes a file, and tells of it what a manifest says.  run: executes SQL.  values: whether its columns are the flow's."""
-    copy = f"COPY ({query}) TO {literal(request.out.url(name))} (FORMAT parquet, RETURN_STATS)"
-    ((_, rows, size, _, statistics, *_),) = run(copy)
-    found = file_values(statistics, request.schema) if values else {}
-    return {"key": request.out.key(name), "rows": int(rows), "bytes": int(size), "values": found}
+def copied(
+    run: Callable[[str], list[Any]], out: Output, query: str, name: str, schema: Schema | None, options: str = ""
+) -> dict[str, Any]:
+    """Writes a file, and tells of it what a manifest says: {'key', 'rows', 'bytes', 'values'}.
+
+    run: executes SQL.  schema: of its columns; None where they are not the flow's.  options: more of COPY's.
+    """
+    more = f", {options}" if options else ""
+    ((_, rows, size, _, statistics, *_),) = run(f"COPY ({query}) TO {literal(out.url(name))} (FORMAT parquet, RETURN_STATS{more})")
+    values = file_values(statistics, schema) if schema is not None else {}
+    return {"key": out.key(name), "rows": int(rows), "bytes": int(size), "values": values}
 
 
 def meant(error: duckdb.Error, request: ExtractRequest, what: str, remedy: str) -> Exception:

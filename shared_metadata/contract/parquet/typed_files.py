@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from shared_metadata.contract.parquet.duckdb_errors import unreached
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal, open_duckdb
 from shared_metadata.contract.parquet.duckdb_types import duckdb_type
 from shared_metadata.contract.parquet.left_rows import left_columns
-from shared_metadata.drift.column_values import file_values
+from shared_metadata.contract.parquet.staged_files import copied
 from shared_metadata.errors import RowError
 from shared_metadata.program import Mode
 from shared_metadata.program.intervals import to_text
@@ -147,18 +148,17 @@ class TypedFiles:
         return rejected_rows.select(to_text(self._batch_start), "collect", f"concat_ws(', ', {reasons})", data)
 
     def _copy(self, query: str, name: str) -> dict[str, Any]:
+        return copied(partial(self._run, name), self._out, query, name, self._schema, f"ROW_GROUP_SIZE {ROW_GROUP_ROWS}")
+
+    def _run(self, name: str, sql: str) -> list[Any]:
         import duckdb
 
-        target = f"{literal(self._out.url(name))} (FORMAT parquet, ROW_GROUP_SIZE {ROW_GROUP_ROWS}, RETURN_STATS)"
         try:
-            found = self._open().execute(f"COPY ({query}) TO {target}")
-            row = dict(zip((column[0] for column in found.description), found.fetchone() or (), strict=True))
+            return self._open().execute(sql).fetchall()
         except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
             raise self._unreadable(str(error)) from None
         except (duckdb.IOException, duckdb.HTTPException) as error:
             raise unreached(error, f"{name} could not be written: {type(error).__name__}", place=self._place) from None
-        values = file_values(row["column_statistics"], self._schema)
-        return {"key": self._out.key(name), "rows": int(row["count"]), "bytes": int(row["file_size_bytes"]), "values": values}
 
     def _columns(self) -> str:
         found = [

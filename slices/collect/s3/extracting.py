@@ -135,7 +135,8 @@ class Extraction:
         return (int(count) + int(broken), str(reason or why)) if count or broken else None
 
     def _copy(self, connection: duckdb.DuckDBPyConnection, query: str, name: str, *, values: bool = True) -> dict[str, Any]:
-        return copied(partial(self._run, connection), self._request, query, name, values=values)
+        schema = self._request.schema if values else None
+        return copied(partial(self._run, connection), self._request.out, query, name, schema)
 
     def _run(self, connection: duckdb.DuckDBPyConnection, sql: str) -> list[Any]:
         """The whole answer, since what was skipped is only told then.
