@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared_metadata.errors import AtollError
-
 # Names of the source's columns ▸ texts from which the source makes the values again, None for null.
 Values = dict[str, str | None]
 
@@ -32,10 +30,14 @@ class TableLog(Protocol):
     """
 
     table: str
-    columns: Sequence[str]
-    key: Sequence[str]
     since: str
     chunk_bytes: int
+
+    @property
+    def columns(self) -> Sequence[str]: ...
+
+    @property
+    def key(self) -> Sequence[str]: ...
 
     def changes(self, seconds: float) -> Iterator[Change]:
         """Tells them in the log's order, in the memory of a few, within so many seconds. Raises TooLong, and what the log says."""
@@ -53,7 +55,7 @@ class TableLog(Protocol):
         """The condition that `t` and `k` have the same value in a column of the key, byte by byte."""
         ...
 
-    def unkeyed(self, column: str) -> AtollError:
+    def unkeyed(self, column: str) -> Exception:
         """What to raise where the log does not tell a column of the key."""
         ...
 

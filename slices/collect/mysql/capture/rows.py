@@ -108,7 +108,7 @@ def _fixed(column: Any) -> int:
     if kind in (ENUM, SET):
         return int(column.size)
     if kind in (TIMESTAMP2, DATETIME2, TIME2):
-        return {TIMESTAMP2: 4, DATETIME2: 5, TIME2: 3}[kind] + (column.fsp + 1) // 2
+        return {TIMESTAMP2: 4, DATETIME2: 5, TIME2: 3}[kind] + (int(column.fsp) + 1) // 2
     found = {FLOAT: 4, DOUBLE: 8, DATE: 3, NEWDATE: 3, YEAR: 1}.get(kind)
     if found is None:
         raise Unreadable
@@ -178,8 +178,8 @@ def _moment(column: Any, word: str, data: bytes) -> str | None:
     if word == "timestamp" and column.type == TIMESTAMP2:
         seconds = int.from_bytes(data[:4], "big")
         days, rest = divmod(seconds, 86_400)
-        clock = f"{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}{_fraction(data[4:], column.fsp)}"
-        return f"CAST(CONCAT(DATE'1970-01-01' + INTERVAL {days} DAY, ' {clock}') AS DATETIME({column.fsp}))" if seconds else None
+        of_day = f"{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}{_fraction(data[4:], column.fsp)}"
+        return f"CAST(CONCAT(DATE'1970-01-01' + INTERVAL {days} DAY, ' {of_day}') AS DATETIME({column.fsp}))" if seconds else None
     if word == "time" and column.type == TIME2:
         return _length_of_time(data, column.fsp)
     return None
