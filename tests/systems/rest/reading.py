@@ -31,14 +31,19 @@ def stream(*, requester: Mapping[str, Any] | None = None, retriever: Mapping[str
 
 
 class Reading:
-    """reply: a request ▸ its answer.  paused: the seconds that it waited."""
+    """reply: a request ▸ its answer.  paused: the seconds that it waited.  numbered: whether all pages are numbers."""
 
-    def __init__(self, declared: Mapping[str, Any], reply: Callable[[Request], Answer], **config: Any) -> None:
+    def __init__(
+        self, declared: Mapping[str, Any], reply: Callable[[Request], Answer], *, numbered: bool = False, **config: Any
+    ) -> None:
         self.stream = streams_of({"streams": [declared]})["things"]
         self.sent: list[Request] = []
         self.paused: list[float] = []
         self._reply = reply
-        self.reader = Reader(config, NOW, self._send, pause=self.paused.append, clock=lambda: NOW, place="here", reference="thing")
+        self.reader = Reader(
+            config, NOW, self._send, pause=self.paused.append, clock=lambda: NOW, place="here", reference="thing",
+            numbered=lambda _: numbered,
+        )  # fmt: skip
 
     def records(self, span: Span | None = None) -> list[Any]:
         reader = self.reader
