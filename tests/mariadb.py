@@ -74,7 +74,8 @@ class Server:
 
     def connect(self, database: str = "") -> Any:
         """A session of root's, which commits each statement."""
-        return pymysql.connect(unix_socket=self.socket, user="root", database=database or None, charset="utf8mb4", autocommit=True)
+        socket = {"unix_socket": self.socket, "ssl_disabled": True}  # else the system's certificates are read for each
+        return pymysql.connect(**socket, user="root", database=database or None, charset="utf8mb4", autocommit=True)
 
 
 @dataclass(frozen=True)

@@ -70,12 +70,18 @@ class Merge:
         found += self._each(columns, lambda same: sql.delete(target, rows, "n", same), target, "n")
         return [*found, append(self.sql, target, rows, columns)]
 
-    def besides(self, target: str, left: str, start: str) -> list[str]:
-        """Makes the keys of all rows of the target those that are gone; of these, `statements` takes out what the batch brings."""
+    def besides(self, target: str, left: str, start: str, there: Sequence[str], columns: Sequence[SchemaColumn]) -> list[str]:
+        """Makes the keys of all rows of the target those that are gone; of these, `statements` takes out what the batch brings.
+
+        there: staging tables of rows that the source has and the batch sets aside.
+        """
         keys = ", ".join(map(self.sql.identifier, self.key))
         named = f"{keys}, {self.sql.identifier(self.batch)}"
         all_keys = f"SELECT {keys}, {self.sql.moment(start)} FROM {target}"
-        return [f"DELETE FROM {left}", f"INSERT INTO {left} ({named}) {all_keys}"]
+        found = [f"DELETE FROM {left}", f"INSERT INTO {left} ({named}) {all_keys}"]
+        for rows in there:
+            found += self._each(columns, lambda same, rows=rows: self.sql.delete(left, rows, "n", same), left, "n")
+        return found
 
     def _each(self, columns: Sequence[SchemaColumn], statement: Callable[[str], str], one: str, other: str) -> list[str]:
         """The statement for keys that are equal, and for those of which a part is null."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata.contract.collect import ExtractRequest
+from shared_metadata.contract.collect import Extracted, ExtractRequest, TablePlan, Window
 from shared_metadata.contract.parquet.masking import without_dropped
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.sizes import Size
@@ -55,6 +55,22 @@ class MysqlSource(SqlSource):
         from slices.collect.mysql.scanning import MysqlScan
 
         return MysqlScan(self, request, deadline)
+
+    def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
+        if not flow.capture:
+            return super().plan(flow, table, schema, window)
+        from slices.collect.mysql.capture.planning import CapturePlan
+
+        relation, name = self._relation(flow, table), self._found(table, str(flow.position))
+        with self.translated(str(flow.position)):
+            return CapturePlan(self, self._max_parts, self._part_mb).of(flow, table, relation, name, window)
+
+    def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
+        if "log" not in request.part:
+            return super().extract(request, resume, deadline)
+        from slices.collect.mysql.capture.extraction import extract
+
+        return extract(self, request, resume, deadline, self._aws)
 
     # -- what discover and drift ask
 
@@ -126,9 +142,7 @@ class MysqlSource(SqlSource):
 
     def described(self, flow: Flow, table: Table) -> Relation:
         flow = without_dropped(flow, table)
-        name = self._find(table.source)
-        if name is None:
-            raise catalog.missing_table(self.session, table.source, self.address.dbname, str(flow.position))
+        name = self._found(table, str(flow.position))
         columns = columns_to_read(flow, table, catalog.columns_of(self.session, name))
         flow = spelled(flow, columns)
         where = f" WHERE ({flow.filter}\n)" if flow.filter else ""
@@ -137,6 +151,12 @@ class MysqlSource(SqlSource):
         size = table_size(self.session, name, in_ranges=comes_again(flow))
         members = members_of_table(self.session, name, {column.name for column in columns})
         return replace(table_relation(flow, name.quoted, read_columns(columns), size), members=members)
+
+    def _found(self, table: Table, place: str) -> TableName:
+        name = self._find(table.source)
+        if name is None:
+            raise catalog.missing_table(self.session, table.source, self.address.dbname, place)
+        return name
 
     def _find(self, table: str) -> TableName | None:
         return catalog.find_table(self.session, table, self.address.dbname)

@@ -79,9 +79,9 @@ class PostgresSource(SqlSource):
     def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
         if "log" not in request.part:
             return super().extract(request, resume, deadline)
-        from slices.collect.postgres.capture.extraction import LogExtraction
+        from slices.collect.postgres.capture.extraction import extract
 
-        return LogExtraction(self, request, deadline, self._aws).run()
+        return extract(self, request, deadline, self._aws)
 
     # -- what discover and drift ask
 

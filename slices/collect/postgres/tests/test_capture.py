@@ -409,6 +409,18 @@ def test_a_value_that_no_warehouse_can_hold_is_set_aside(capturing: Capturing) -
     assert sum(file["rows"] for file in capturing.manifest()["rejected"]) == 1
 
 
+def test_a_row_that_a_new_copy_sets_aside_is_not_taken_for_gone(capturing: Capturing) -> None:
+    capturing.make("id int PRIMARY KEY, day date")
+    capturing.database.run("INSERT INTO thing VALUES (1, '2026-01-01'), (2, '2026-01-02'), (3, '2026-01-03')")
+    capturing.apply(bad_rows=BadRows(rows=1))
+    capturing.run()
+    capturing.database.run("UPDATE thing SET day = '10000-01-01' WHERE id = 1; DELETE FROM thing WHERE id = 3")
+    forget_slots(capturing.database)
+    capturing.run()
+    assert (capturing.was_whole(), capturing.set_aside()) == (True, [(1,)])
+    assert [row["id"] for row in capturing.rows()] == [1, 2]
+
+
 def test_masked_columns_are_hashed_as_they_are_copied(capturing: Capturing) -> None:
     capturing.cloud.put_secret("mask", {"key": KEY})
     capturing.make()
