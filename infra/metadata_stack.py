@@ -136,6 +136,7 @@ class SharedMetadataStack(AtollStack):
                 ),
                 # What a publish compares and sends is of no use after it; the data of tables lies elsewhere (maintenance/sweep.py).
                 s3.LifecycleRule(prefix=naming.staging_prefix("harness.").removesuffix("/"), expiration=Duration.days(30)),
+                s3.LifecycleRule(prefix=naming.INBOX, expiration=Duration.days(naming.INBOX_DAYS)),
                 s3.LifecycleRule(prefix=naming.ANSWERS, expiration=Duration.days(naming.ANSWERS_DAYS)),
                 s3.LifecycleRule(
                     prefix=naming.rejected_prefix("harness.").removesuffix("/"), expiration=Duration.days(naming.REJECTED_DAYS)
