@@ -36,8 +36,9 @@ class Deployed:
 
     def __init__(self, aws: EmbeddedAws, target: Target) -> None:
         self.aws, self.target, self.sent = aws, target, list[int]()
-        stacks = aws.session().client("cloudformation").describe_stacks(StackName="CollectHttpSlice")["Stacks"]
-        (self.url,) = (output["OutputValue"] for output in stacks[0]["Outputs"] if output["OutputKey"] == "Url")
+        stacks = aws.session().client("cloudformation").describe_stacks()["Stacks"]
+        outputs = [output for stack in stacks for output in stack.get("Outputs", ())]
+        (self.url,) = (output["OutputValue"] for output in outputs if output["OutputKey"] == "Url")
         trusted = ssl.create_default_context(cafile=str(tls_files(aws.folders.aws / "tls").bundle))
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusted))
 
