@@ -57,6 +57,7 @@ class SliceStack(slice_stack.SliceStack):
         receive = self.receive(memory_mb=512, timeout_seconds=10)
         receive.put_objects([sent], SENT)
         receive.read_secrets(self.secrets)
+        self._know(receive)
         self._endpoint(receive)
         self.finish(workflow)
 
@@ -66,17 +67,37 @@ class SliceStack(slice_stack.SliceStack):
 
     def _endpoint(self, receive: AtollFunction) -> None:
         """An HTTP API with a route for each table, each with a bound of its own, before a function is called."""
-        connections = self.program.connections
+        made = api.CfnApi(self, "Endpoint", name=naming.state_machine(SLICE.id), protocol_type="HTTP")
+        routes, bounds = self._routes(receive, made)
+        stage = api.CfnStage(
+            self,
+            "Stage",
+            api_id=made.ref,
+            stage_name="$default",
+            auto_deploy=True,
+            access_log_settings=api.CfnStage.AccessLogSettingsProperty(destination_arn=self._log().log_group_arn, format=LOGGED),
+            route_settings=bounds,
+        )
+        for one in routes:
+            stage.add_resource_dependency(one)
+        self._let_in(receive, made)
+        self._watch(made)
+        CfnOutput(self, "Url", value=made.attr_api_endpoint, description="Events are sent to this, and /connection/table behind it")
+
+    def _know(self, receive: AtollFunction) -> None:
+        """Tells the function of the connections. Raises DefinitionError where that is more than its variables hold."""
+        secrets = {name: self.program.connections[name].options["secret"] for name in self._connections()}
         options = {
-            name: {"secret": connections[name].options["secret"], **config.model_dump(exclude_defaults=True)}
-            for name, config in self._connections().items()
+            name: {"secret": secrets[name], **one.model_dump(exclude_defaults=True)} for name, one in self._connections().items()
         }
         text = json.dumps(options)
         if len(text) > MOST_BYTES:
             cause = f"the options of the connections to http have more than {MOST_BYTES:,} characters together"
             raise DefinitionError(cause, remedy="name fewer tables, or shorter ones")
         receive.function.add_environment(ENDPOINTS, text)
-        made = api.CfnApi(self, "Endpoint", name=naming.state_machine(SLICE.id), protocol_type="HTTP")
+
+    def _routes(self, receive: AtollFunction, made: api.CfnApi) -> tuple[list[api.CfnRoute], dict[str, dict[str, int]]]:
+        """The routes, and the bound of each."""
         calls = api.CfnIntegration(
             self,
             "Calls",
@@ -93,20 +114,7 @@ class SliceStack(slice_stack.SliceStack):
                 routes.append(api.CfnRoute(self, id, api_id=made.ref, route_key=key, authorization_type="NONE", target=target))
                 acknowledge(routes[-1], "AwsSolutions-APIG4", SIGNED)
                 bounds[key] = {"ThrottlingRateLimit": config.requests_a_second, "ThrottlingBurstLimit": 2 * config.requests_a_second}
-        stage = api.CfnStage(
-            self,
-            "Stage",
-            api_id=made.ref,
-            stage_name="$default",
-            auto_deploy=True,
-            access_log_settings=api.CfnStage.AccessLogSettingsProperty(destination_arn=self._log().log_group_arn, format=LOGGED),
-            route_settings=bounds,
-        )
-        for one in routes:
-            stage.add_resource_dependency(one)
-        self._let_in(receive, made)
-        self._watch(made)
-        CfnOutput(self, "Url", value=made.attr_api_endpoint, description="Events are sent to this, and /connection/table behind it")
+        return routes, bounds
 
     def _let_in(self, receive: AtollFunction, made: api.CfnApi) -> None:
         source = f"arn:{self.partition}:execute-api:{self.region}:{self.account}:{made.ref}/$default/*"
