@@ -29,7 +29,7 @@ from ministack.core import iam_actions, iam_evaluator  # type: ignore[import-unt
 from ministack.core.persistence import save_all  # type: ignore[import-untyped]
 from ministack.services import dynamodb  # type: ignore[import-untyped]
 
-from infra.embedded import formation, functions, kinesis, step_functions
+from infra.embedded import api_gateway, formation, functions, kinesis, step_functions
 
 _SAVE_INTERVAL_SECONDS = float(os.environ["ATOLL_SAVE_INTERVAL_SECONDS"])
 # Saving may take at most this part of the process's time, however large the state has grown.
@@ -187,5 +187,6 @@ if __name__ == "__main__":
     step_functions.tell_of_interrupted()
     formation.import_buckets()
     kinesis.keep_closed_shards()
+    api_gateway.serve_default_stages()
     _answer_by_doubles()
     asyncio.run(_serve())

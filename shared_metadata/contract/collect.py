@@ -284,7 +284,7 @@ class CollectSteps(Steps):
     def open(self, work: Work) -> Source:
         connection = work.program.connections[work.flow.connection]
         place = f"connection {connection.name} ({connection.position})"
-        secret = connection.options.get("secret")
+        secret = connection.options.get("secret") if not self.declaration.secret_for else None
         values = self.services.secret(str(secret), place=place) if secret else {}
         return self._open(connection, values)
 

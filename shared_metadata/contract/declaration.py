@@ -108,6 +108,7 @@ class Slice:
         says `engine = 'auto'`: the lowest is taken, unless the warehouse names one; 0 for none of these.
     warehouse: ORGANIZE: the system whose warehouses it computes in, where another slice keeps them; '' where it keeps its own.
     deployed_options: options of a warehouse or a connection that its stack is made by: whoever changes one deploys it again.
+    secret_for: COLLECT: its function that alone reads a connection's secret, which opens no source; '' for all that open one.
     systems: the folders of `systems/` that it imports, which its functions' bundles hold with it.
     waits: those of its steps that may wait for work that runs elsewhere (`waiting.turn.NotYet`): COLLECT: extract; ORGANIZE: load,
         refresh, check, commit; HARNESS: diff, publish, commit. Only these have a pause in the state machine.
@@ -137,6 +138,7 @@ class Slice:
     misses: str = ""
     sizes: str = ""
     secret: str = ""
+    secret_for: str = ""
     systems: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
     endpoints: tuple[tuple[str, str], ...] = ()

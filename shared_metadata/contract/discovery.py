@@ -123,7 +123,7 @@ class DiscoverStep:
         return {"tables": found, "close": close, "left": left, "warnings": warnings, "notes": notes, "defaults": defaults}
 
     def _secret(self, connection: Connection) -> Mapping[str, Any]:
-        reference = connection.options.get("secret")
+        reference = connection.options.get("secret") if not self._declaration.secret_for else None
         place = f"connection {connection.name} ({connection.position})"
         return self._services.secret(str(reference), place=place) if reference else {}
 

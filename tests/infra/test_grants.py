@@ -19,7 +19,7 @@ CONDUCTOR_STARTS = ("Conductor FunctionRole", "states:StartExecution")
 VERIFIES = ("Conductor VerificationFunctionRole", "lambda:InvokeFunction")
 OF_A_STATEMENT = ("DescribeStatement", "GetStatementResult", "CancelStatement")
 # Steps that write more than the lease of their table, or no metadata at all.
-BESIDE_THE_LEASE = ("plan", "commit", "discover", "maintain", "landed")
+BESIDE_THE_LEASE = ("plan", "commit", "discover", "maintain", "landed", "receive")
 NO_RESOURCE = (
     "logs:",
     "xray:",
@@ -280,6 +280,16 @@ def test_a_slice_reads_the_secrets_of_its_own_connections_only(templates, progra
     assert read == of and {"atoll/mask-??????", "atoll/ops-??????"} == of["CollectPostgresSlice"]
 
 
+@pytest.mark.security
+def test_who_receives_puts_what_was_sent_and_reads_the_senders_keys_and_nothing_else(templates):
+    found = {(action, resource) for who, action, resource in pairs(templates) if who == "CollectHttpSlice ReceiveRole"}
+    assert {pair for pair in found if not pair[0].startswith(("logs:", "xray:", "kms:"))} == {
+        ("s3:PutObject", f"arn:aws:s3:::{naming.data_bucket('111122223333', 'eu-central-1')}/inbox/collect.http/*"),
+        ("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:eu-central-1:111122223333:secret:atoll/senders-??????"),
+    }
+    assert {who for who, _, resource in pairs(templates) if "atoll/senders" in resource} == {"CollectHttpSlice ReceiveRole"}
+
+
 def test_a_mask_key_is_read_by_the_step_that_hashes_and_by_no_other(templates):
     assert {who for who, _, resource in pairs(templates) if "atoll/mask" in resource} == {"CollectPostgresSlice ExtractRole"}
 
@@ -294,7 +304,8 @@ def test_a_slice_writes_below_its_own_prefixes_only(templates):
     def own(name, declared):
         lake = declared.works_in == "iceberg"
         kept = (*(("warehouse/lake/*",) if lake else ()), *(("answers/{}/*",) if lake and declared.waits else ()))
-        more = (*of_stage[declared.stage], *kept)
+        received = ("inbox/{}/*",) if "receive" in declared.steps else ()
+        more = (*of_stage[declared.stage], *kept, *received)
         return {f"staging/{name}/*", *(prefix.format(name) for prefix in more)}
 
     for prefixes in written.values():  # a warehouse's own part of a slice's prefix is granted with it

@@ -14,7 +14,7 @@ from infra import workflows
 from infra.workflows import Machine
 from shared_metadata import errors
 from shared_metadata.aws import later
-from shared_metadata.contract import discovery, landed
+from shared_metadata.contract import discovery, landed, receiving
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.maintenance import step as maintenance
 from tests.infra.looked_at import looked_at
@@ -24,7 +24,7 @@ BUILDERS = {
     "organize": workflows.organize_workflow,
     "harness": workflows.harness_workflow,
 }
-BESIDE = (discovery.STEP, landed.STEP, maintenance.STEP)  # take part in no batch
+BESIDE = (discovery.STEP, landed.STEP, maintenance.STEP, receiving.STEP)  # take part in no batch
 AWS_ERRORS = {*workflows.START_ERRORS, *later.FUNCTION_ERRORS, *workflows.LOST_ERRORS, "States.ALL"}
 
 

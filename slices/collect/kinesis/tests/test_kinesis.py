@@ -27,9 +27,10 @@ from slices.collect.kinesis import streams
 from slices.collect.kinesis.aggregated import MAGIC, apart, hash_of
 from slices.collect.kinesis.client import KinesisSource
 from slices.collect.kinesis.positions import Shard
-from slices.collect.kinesis.records import MOST_UNPACKED, events, unpacked
+from slices.collect.kinesis.records import events
 from slices.collect.kinesis.slice import SLICE
 from slices.collect.kinesis.tests.under_test import KINESIS
+from systems.events.lines import MOST_UNPACKED, unpacked
 from tests.conformance.fixtures import NOW, BatchRun, Cloud, FakeContext, open_cloud, run_batch
 from tests.memory.kinesis import arn
 

@@ -15,19 +15,11 @@ from shared_metadata.contract.parquet.staged_files import keys_of_rows
 from shared_metadata.contract.projection import BATCH
 from shared_metadata.program import Flow
 from shared_metadata.program.schema import Schema, SchemaColumn
-from slices.collect.kinesis.logic import ARRIVED, DATA, JSON, KEY, SEQUENCE, SHARD
+from systems.events.columns import DATA, JSON, Told
 
 if TYPE_CHECKING:
     import duckdb
 
-TOLD = {
-    ARRIVED.name: "epoch_ms(t) AT TIME ZONE 'UTC'",
-    SEQUENCE.name: "n",
-    SHARD.name: "s",
-    KEY.name: "k",
-    DATA.name: "d",
-}
-_TYPES = {ARRIVED.name: "TIMESTAMP WITH TIME ZONE"}
 IS_OBJECT = "CASE WHEN json_valid(d) THEN json_type(d) = 'OBJECT' ELSE false END"
 BROKEN = "atoll_why"  # why an event is no row at all; null for one that is
 
@@ -38,8 +30,10 @@ class Rows:
     beside: columns that only the WHERE reads.
     """
 
-    def __init__(self, lines: str, schema: Schema, batch: str, flow: Flow, beside: Sequence[SchemaColumn] = ()) -> None:
-        self._lines, self._batch, self._where, where = lines, batch, flow.filter, flow.filter
+    def __init__(self, lines: str, told: Told, schema: Schema, batch: str, flow: Flow, beside: Sequence[SchemaColumn] = ()) -> None:
+        self._lines, self._place, self._batch, self._where, where = lines, told.place, batch, flow.filter, flow.filter
+        self._told = {**told.sql, DATA.name: "d"}
+        self._own = {column.name: (told.sql[column.name], _type(column)) for column in told.columns}
         self._key, self._keys = keys_of_rows(flow), Keys()
         self._columns = [column for column in schema.columns if column.source]
         # in a WHERE a column has the type that it is collected as, under the name that events have for it
@@ -64,13 +58,14 @@ class Rows:
 
     def rejected(self, masked: Collection[str]) -> str:
         """The rows that cannot be read, without masked values; of a masked table's events that are none only where they stand."""
-        own = {column.name: (TOLD[column.name], _TYPES.get(column.name, "VARCHAR")) for column in (ARRIVED, SEQUENCE, SHARD, KEY)}
-        own = {name: value for name, value in own.items() if name not in masked}
-        clear = {c.name: (identifier(_at(c.source)), "VARCHAR") for c in self._columns if c.name not in masked and c.name not in TOLD}
+        own = {name: value for name, value in self._own.items() if name not in masked}
+        clear = {
+            c.name: (identifier(_at(c.source)), "VARCHAR") for c in self._columns if c.name not in masked and c.name not in self._told
+        }
         clear |= {DATA.name: ("coalesce(d, r)", "VARCHAR")} if not masked else {}
         whole = rejected_rows.as_json(own | ({} if masked else {DATA.name: ("coalesce(d, r)", "VARCHAR")}))
         data = f"CASE WHEN {BROKEN} IS NULL THEN {rejected_rows.as_json(own | clear)} ELSE {whole} END"
-        why = f"s || ', event ' || n || ': ' || {self._reason}"
+        why = f"{self._place} || ': ' || {self._reason}"
         selected = rejected_rows.select(self._batch, "collect", why, data)
         return f"SELECT {rejected_rows.NAMES} FROM ({selected} FROM {self._events} WHERE {self._misfit})"
 
@@ -89,7 +84,8 @@ class Rows:
         is_row = f"{IS_OBJECT} THEN " + (f"CASE WHEN {twice} THEN 'has a key twice' END" if twice else "NULL")
         why = f"coalesce(w, CASE WHEN {is_row} WHEN json_valid(d) THEN 'is no JSON object' ELSE 'is no JSON' END)"
         judged = f"(SELECT *, {why} AS {BROKEN} FROM {self._lines})"
-        parsed = f"(SELECT *, CASE WHEN {BROKEN} IS NULL THEN json_extract_string(d, [{pointers}]) END AS atoll_values FROM {judged})"
+        values_of = f"json_extract_string(coalesce(x, d), [{pointers}])"
+        parsed = f"(SELECT *, CASE WHEN {BROKEN} IS NULL THEN {values_of} END AS atoll_values FROM {judged})"
         return f"(SELECT * EXCLUDE (atoll_values), {values} FROM {parsed})"
 
     @cached_property
@@ -104,7 +100,7 @@ class Rows:
             if column.source_type == JSON:
                 found[name] = Value.of_file(_at(column.source), "VARCHAR").as_type(column.type)
             else:
-                found[name] = Value(TOLD[column.source], _TYPES.get(column.source, "VARCHAR")).as_type(column.type)
+                found[name] = Value(*(self._own.get(column.source) or ("d", "VARCHAR"))).as_type(column.type)
             if column.name in self._key and name.startswith("as "):
                 found[name] = found[name].required()
         return found
@@ -137,3 +133,7 @@ class Rows:
 def _at(key: str) -> str:
     """The name of a key's column among the events' columns, which it cannot meet."""
     return f"key {key}"
+
+
+def _type(column: SchemaColumn) -> str:
+    return "TIMESTAMP WITH TIME ZONE" if column.type == "timestamptz" else "VARCHAR"
