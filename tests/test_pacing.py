@@ -72,7 +72,7 @@ TESTS = """
 
 def run(folder: Path, suite: str, *options: str, tests: str = TESTS) -> str:
     (folder / "conftest.py").write_text((ROOT / "conftest.py").read_text())
-    markers = "".join(f"\n  {name}: what it says" for name in ("deep", "sampled", "repeats", "budget"))
+    markers = "".join(f"\n  {name}: what it says" for name in ("deep", "sampled", "repeats", "nightly", "budget"))
     (folder / "pytest.ini").write_text(f"[pytest]\nmarkers ={markers}\n")
     (folder / "test_them.py").write_text(textwrap.dedent(tests))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
@@ -128,6 +128,17 @@ def test_the_two_suites_share_out_what_repeats_another_s(tmp_path: Path) -> None
         run(tmp_path, suite, tests=tests)
         found.append((tmp_path / "said").read_text())
     assert len(found[0]) == 2 and sorted(found[1]) == [*"012345"]
+
+
+@pytest.mark.parametrize(("examples", "cases"), [(SAME, 2), ("", 10)])
+def test_of_a_costly_table_a_part_is_tried_where_a_change_is_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, examples: str, cases: int
+) -> None:
+    tests = "import pathlib, pytest\n@pytest.mark.deep\n@pytest.mark.nightly(5)\n@pytest.mark.parametrize('case', range(10))\n"
+    tests += "def test_table(case):\n    (pathlib.Path(__file__).parent / 'said').open('a').write('x')\n"
+    monkeypatch.setenv(EXAMPLES, examples)
+    run(tmp_path, "deep", tests=tests)
+    assert (tmp_path / "said").read_text() == "x" * cases
 
 
 @pytest.mark.deep

@@ -133,6 +133,8 @@ def _instead(node: exp.Expr) -> exp.Expr:
             return exp.Anonymous(this=name, expressions=[node.this, node.expression])
     if isinstance(node, exp.TimestampTrunc | exp.DateTrunc):
         node.set("this", exp.cast(node.this, "timestamptz", dialect="duckdb"))
+    if isinstance(node, exp.CountIf):  # of which DuckDB says NULL where each is NULL
+        return exp.Count(this=exp.Case(ifs=[exp.If(this=node.this, true=exp.Literal.number(1))]))
     if isinstance(node, exp.Anonymous) and (name := node.name.lower()) in _AGGREGATES:
         return exp.Anonymous(this=_AGGREGATES[name], expressions=node.expressions)
     return node

@@ -27,6 +27,7 @@ from systems.rest.document import Document
 from systems.rest.manifest import Node
 from systems.rest.options import config_of, lag_of
 from systems.rest.parquet_files import path_of
+from systems.rest.passes import is_numbered
 from systems.rest.portions import Portion, Span
 from systems.rest.reader import Reader
 from systems.rest.records import is_plain
@@ -34,7 +35,6 @@ from systems.rest.sending import Sending
 from systems.rest.window import BEYOND, cursor_text, taken
 
 DELETED = SchemaColumn("_deleted", "boolean")
-NUMBERED = ("PageIncrement", "OffsetIncrement")
 GrantOf = Callable[..., RotatingGrant]
 
 
@@ -143,7 +143,7 @@ class RestSource(Source):
         )
         reader = self._reader(request.window.interval.end)
         try:
-            return Extraction(reader, stream, request, files, key_fields(stream), self._numbered(stream)).run(resume, deadline)
+            return Extraction(reader, stream, request, files, key_fields(stream), self._is_numbered(stream)).run(resume, deadline)
         finally:
             files.close()
 
@@ -171,6 +171,7 @@ class RestSource(Source):
             place=self._place,
             reference=self._reference,
             grant=self._grant,
+            numbered=self._is_numbered,
         )
 
     def _stream(self, flow: Flow, table: Table) -> Mapping[str, Node]:
@@ -189,11 +190,8 @@ class RestSource(Source):
             raise DefinitionError(f"{table.source} has no column {flow.cursor}", place=place_of(flow, table), remedy="change CURSOR")
         return column
 
-    def _numbered(self, stream: Mapping[str, Node]) -> bool:
-        """Whether pages are numbers or offsets, by the overlay or else by what the manifest calls them."""
-        said = self._said(stream["name"]).get("pages")
-        strategy = (stream["retriever"].get("paginator") or {}).get("pagination_strategy") or {}
-        return said == "numbers" if said else strategy.get("type") in NUMBERED
+    def _is_numbered(self, stream: Mapping[str, Node]) -> bool:
+        return is_numbered(stream, self._document["tables"])
 
     @staticmethod
     def _is_empty(reader: Reader, stream: Mapping[str, Node], portion: Portion) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
@@ -88,6 +89,20 @@ def test_a_batch_that_nobody_starts_is_waited_for_no_longer_than_the_conductor_m
     (found,) = json.loads(result.stdout)
     assert result.exit_code == 1 and found["status"] == "WAITING"
     assert found["error"] == f"{STAGED} has its batch due, and the conductor has not started it: `atoll logs conductor`"
+
+
+def test_a_batch_for_which_its_warehouse_has_no_place_says_so(atoll: Atoll, ready: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, other = program(), "lake.ops.beside"
+    alone = replace(made.flows[VIEW], tables=(replace(made.flows[VIEW].tables[0], inputs=()),))
+    beside = replace(alone, id=other, tables=(replace(alone.tables[0], dataset=other),))
+    warehouses = {name: replace(one, at_once=1) for name, one in made.warehouses.items()}
+    activate(ready, replace(made, flows={**made.flows, VIEW: alone, other: beside}, warehouses=warehouses))
+    for _ in range(5):
+        fail(ready, VIEW, VIEW, "it broke")
+    claim(ready, other, other, lease_seconds=900)
+    monkeypatch.setattr(retry_wait, "START_SECONDS", 0.0)
+    result = atoll("retry", VIEW)
+    assert result.exit_code == 1 and f"waits for a place: in lake no more tables are at work at once than {other}" in result.stderr
 
 
 def test_a_name_that_is_none_is_an_error_with_what_may_have_been_meant(atoll: Atoll, stopped: Any) -> None:

@@ -185,6 +185,7 @@ def test_unity_catalog_takes_no_such_name(caller: Caller, name: str) -> None:
         ("date_trunc('day', TIMESTAMP_NTZ '2024-01-31 12:00:00')", "TIMESTAMP", "2024-01-31T00:00:00.000Z"),
         ("some(q.b)", "BOOLEAN", "true"),
         ("every(q.b)", "BOOLEAN", "false"),
+        ("count_if(CASE WHEN q.b THEN CAST(NULL AS BOOLEAN) END)", "LONG", "0"),
     ],
 )
 def test_a_value_is_of_the_type_that_is_documented(caller: Caller, expression: str, kind: str, value: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.collect import Extracted, ExtractRequest
 from shared_metadata.contract.parquet.duckdb_session import open_duckdb
-from shared_metadata.contract.parquet.staged_files import copied, meant
+from shared_metadata.contract.parquet.staged_files import copied, keys_of_rows, meant, with_keys
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.taken import LEFT_AS_IT_IS
 from shared_metadata.errors import DefinitionError, RowError
@@ -91,9 +91,11 @@ class Extraction:
         if not lines.count:
             return
         request, name = self._request, f"{len(self._files):06d}"
-        rows = Rows(lines.relation(), request.schema, to_text(request.window.interval.start), request.flow.filter, self._beside)
+        rows = Rows(lines.relation(), request.schema, to_text(request.window.interval.start), request.flow, self._beside)
+        rows.look(connection)
         try:
-            self._files.append(self._copy(connection, rows.strict(request.hashing), f"{name}.parquet"))
+            written = self._copy(connection, rows.strict(request.hashing), f"{name}.parquet")
+            self._files.append(with_keys(written, keys_of_rows(request.flow), self._place))
         except RowError as error:
             ((count, reason),) = self._run(connection, rows.counted())
             if not count:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared_metadata.contract.parquet.duckdb_session import identifier, literal, open_duckdb
+from shared_metadata.contract.parquet.duckdb_session import identifier, open_duckdb
 from shared_metadata.contract.parquet.guessed_types import TEXT, guessed
+from shared_metadata.contract.parquet.json_keys import value_of
 from slices.collect.kinesis.config import Config
 from slices.collect.kinesis.positions import START, Position
 from slices.collect.kinesis.records import Lines
@@ -35,14 +36,14 @@ class Sampling:
             names = [name for (name,) in connection.execute(sql).fetchall() if name]
             if not names:
                 return {}
-            values = ", ".join(f"{_value(name)} AS {identifier(name)}" for name in _first_of_each(names))
+            values = ", ".join(f"{value_of('d', [name])} AS {identifier(name)}" for name in _first_of_each(names))
             types = guessed(connection, f"(SELECT {values} FROM {events})", _first_of_each(names))
             return {name: types.get(name, TEXT) for name in _first_of_each(names)}
 
     def values(self, key: str, most: int) -> list[Any]:
         """Some of what the events have there: null where they have none."""
         with open_duckdb(threads=1) as connection:
-            sql = f"SELECT {_value(key)} FROM {self._sampled().relation()} WHERE {IS_OBJECT} LIMIT {most}"
+            sql = f"SELECT {value_of('d', [key])} FROM {self._sampled().relation()} WHERE {IS_OBJECT} LIMIT {most}"
             return [value for (value,) in connection.execute(sql).fetchall()]
 
     def close(self) -> None:
@@ -69,10 +70,6 @@ class Sampling:
             if len(found) >= FEWEST_EVENTS:
                 break
         return found[-SAMPLE_EVENTS:]
-
-
-def _value(key: str) -> str:
-    return f"json_extract_string(d, {literal('/' + key.replace('~', '~0').replace('/', '~1'))})"
 
 
 def _first_of_each(names: list[str]) -> list[str]:

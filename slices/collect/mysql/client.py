@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from slices.collect.mysql import failures, replica
 from slices.collect.mysql.config import read_config
 from slices.collect.mysql.dialect import DIALECT
 from slices.collect.mysql.logic import columns_to_read, read_columns, spelled
+from slices.collect.mysql.members import members_of_table
 from slices.collect.mysql.planning import due_rows, estimated_size, first, table_size
 from slices.collect.mysql.slice import SLICE
 from systems.mysql import catalog, sessions
@@ -132,7 +134,9 @@ class MysqlSource(SqlSource):
         where = f" WHERE ({flow.filter}\n)" if flow.filter else ""
         selected = ", ".join(identifier(column.name) for column in columns) or "1"
         first(self.session, f"SELECT {selected} FROM {name.quoted}{where} LIMIT 0")  # which names what is missing or may not be read
-        return table_relation(flow, name.quoted, read_columns(columns), table_size(self.session, name, in_ranges=comes_again(flow)))
+        size = table_size(self.session, name, in_ranges=comes_again(flow))
+        members = members_of_table(self.session, name, {column.name for column in columns})
+        return replace(table_relation(flow, name.quoted, read_columns(columns), size), members=members)
 
     def _find(self, table: str) -> TableName | None:
         return catalog.find_table(self.session, table, self.address.dbname)

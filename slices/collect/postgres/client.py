@@ -212,7 +212,7 @@ class PostgresSource(SqlSource):
             found = [column for column in found if column.name.lower() not in dropped]
         read = read_columns(flow, found, [column.name for column in flow.columns])
         relation = table_relation(flow, name.quoted, read, table_size(session, name))
-        members, remade = members_of_table(session, name, str(flow.position))
+        members, remade = members_of_table(session, name, flow, str(flow.position))
         return replace(relation, members=members, remade=remade)
 
     def _schema_of(self, table: str) -> Schema | None:

@@ -32,16 +32,22 @@ def stream(*, requester: Mapping[str, Any] | None = None, retriever: Mapping[str
 
 
 class Reading:
-    """reply: a request ▸ its answer.  paused: the seconds that it waited."""
+    """reply: a request ▸ its answer.  paused: the seconds that it waited.  numbered: whether all pages are numbers."""
 
     def __init__(
-        self, declared: Mapping[str, Any], reply: Callable[[Request], Answer], *, grant: RotatingGrant | None = None, **config: Any
+        self,
+        declared: Mapping[str, Any],
+        reply: Callable[[Request], Answer],
+        *,
+        numbered: bool = False,
+        grant: RotatingGrant | None = None,
+        **config: Any,
     ) -> None:
         self.stream = streams_of({"streams": [declared]})["things"]
         self.sent: list[Request] = []
         self.paused: list[float] = []
         self._reply = reply
-        how: dict[str, Any] = {"place": "here", "reference": "thing", "grant": grant}
+        how: dict[str, Any] = {"place": "here", "reference": "thing", "grant": grant, "numbered": lambda _: numbered}
         self.reader = Reader(config, NOW, self._send, pause=self.paused.append, clock=lambda: NOW, **how)
 
     def records(self, span: Span | None = None) -> list[Any]:
