@@ -3,8 +3,8 @@
 `make test` runs the quick suite: no test that is marked `deep`, every n-th case of a table that is marked `sampled(n)`, and a share
 of the examples of those that make them by chance. `make test-deep` runs what that leaves out: the deep tests, the other cases, and
 those with all their examples.
-ATOLL_SUITE is quick, deep or all. ATOLL_EXAMPLES is same where a change is judged: the deep suite makes the same examples each time and
-tries every n-th case of a table that is marked `nightly(n)`.
+ATOLL_SUITE is quick, deep or all. ATOLL_EXAMPLES is same where a change is judged: the deep suite makes the same examples each time
+and tries every n-th case of a table that is marked `nightly(n)`.
 """
 
 from __future__ import annotations

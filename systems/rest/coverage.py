@@ -43,13 +43,17 @@ class TableRead:
 
 @dataclass(frozen=True)
 class Coverage:
-    """left_out: table ▸ why.  options, secret: what a connection says, and its secret holds.  licence: '' where none is told."""
+    """left_out: table ▸ why.  options, secret: what a connection says, and its secret holds.  licence: '' where none is told.
+
+    lag: of the source, in seconds, where a connection says no other.
+    """
 
     tables: tuple[TableRead, ...]
     left_out: Mapping[str, str]
     options: tuple[str, ...]
     secret: tuple[str, ...]
     licence: str
+    lag: int
 
 
 def coverage(folder: Path) -> Coverage:
@@ -59,7 +63,7 @@ def coverage(folder: Path) -> Coverage:
     document = read(folder)
     tables = tuple(_table(name, stream, document["tables"].get(name) or {}) for name, stream in document["streams"].items())
     options, secret = (tuple(name for name, _ in fields(document)) for fields in (plain_fields, secret_fields))
-    return Coverage(tables, document["left_out"], options, secret, _licence(folder))
+    return Coverage(tables, document["left_out"], options, secret, _licence(folder), document["lag"])
 
 
 def _table(name: str, stream: Mapping[str, Node], said: Mapping[str, Any]) -> TableRead:

@@ -20,7 +20,7 @@ declarations and manifests; a test holds it to them. What has to be granted at a
 - **REPLACE** reads a table whole, so that rows which are no longer there go.
 - **MERGE** and **APPEND** with a CURSOR read the rows whose cursor lies in the batch's interval, its start included and its end not:
   each is in one batch, however often a batch is made again. A change that leaves the cursor as it was is in none.
-- *Not seen* is what no batch with a cursor sees; `atoll check` says it too. A REPLACE now and then finds it.
+- *Not seen* is what no batch with a cursor sees; `atoll plan` says it too. A REPLACE now and then finds it.
 
 """
 OF_MANIFESTS = """## APIs
@@ -28,7 +28,7 @@ OF_MANIFESTS = """## APIs
 Each of these is one file, `manifest.yaml`, and no code ([how](../systems/rest/README.md)); a project brings others by `atoll source
 add`. All take REPLACE and MERGE. No batch with a cursor sees {never}; *not seen* is what it does not see
 beside that. A CURSOR may also be another column of days or moments: then all is read, and what the cursor says is taken. *Again*
-means that rows are read which may not have changed: `read_at` says when.
+means that rows are read which may not have changed: `read_at` says when. *By itself* is the mode of a statement that says none.
 """
 
 
@@ -71,14 +71,19 @@ def _link(declared: Slice) -> str:
 
 def _of_manifest(declared: Slice) -> Iterator[str]:
     found: Coverage = coverage(ROOT / "slices" / "collect" / declared.system)
-    yield f"\n### {declared.system}\n\n{_link(declared)}; the secret holds {', '.join(f'`{name}`' for name in found.secret)}.\n\n"
-    yield _table(("table", "key", "CURSOR", "a batch with it reads", "not seen"), map(_of_table, found.tables))
+    secret = ", ".join(f"`{name}`" for name in found.secret)
+    yield f"\n### {declared.system}\n\n{_link(declared)}; the secret holds {secret}; `lag` is {found.lag} seconds by itself.\n\n"
+    yield _table(
+        ("table", "by itself", "key", "CURSOR", "a batch with it reads", "deleted", "not seen"), map(_of_table, found.tables)
+    )
 
 
 def _of_table(table: TableRead) -> tuple[str, ...]:
     name = f"`{table.name}`" + (f", {table.only} only" if table.only else "")
     key = ", ".join(f"`{one}`" for one in table.key) or "-"
-    return name, key, f"`{table.cursor}`" if table.cursor else "-", table.reads if table.cursor else "-", table.misses or "-"
+    cursor, reads = (f"`{table.cursor}`", table.reads) if table.cursor else ("-", "-")
+    deleted = table.deletes if table.deletes.startswith("by ") and table.mode != "REPLACE" else "by REPLACE" * (not table.only)
+    return name, table.mode, key, cursor, reads, deleted or "-", table.misses or "-"
 
 
 def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:

@@ -1,4 +1,4 @@
--- Uses every slice, two warehouses' schemas, the connections' secrets, one with a grant that rotates, and a mask key.
+-- Uses every slice (of those that are a manifest one: looked_at.py), two warehouses' schemas, the connections' secrets, one with a grant that rotates, and a mask key.
 CREATE WAREHOUSE  lake USING iceberg WITH (mask_key = 'mask', scan_limit_gb = 100, spark_vcpus = 128);
 CREATE WAREHOUSE  dwh  USING redshift WITH (managed = TRUE);
 CREATE WAREHOUSE  snow USING snowflake WITH (

@@ -16,7 +16,7 @@ from tests.infra.conftest import PLAIN, synthesise
 from tests.infra.looked_at import OF_MANIFESTS, looked_at
 from tests.infra.test_grants import grants
 
-pytestmark = [pytest.mark.xdist_group("synth"), pytest.mark.deep, pytest.mark.budget(120)]
+pytestmark = [pytest.mark.xdist_group("synth"), pytest.mark.deep, pytest.mark.budget(300)]
 SYSTEMS = sorted({OF_MANIFESTS, *(set(installed()) - set(looked_at()))})
 
 

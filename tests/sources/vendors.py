@@ -11,7 +11,22 @@ from typing import Any
 
 import pytest
 
-from doubles.rest_api import Api, Vendor, github, served, slack, stripe
+from doubles.rest_api import (
+    Api,
+    Vendor,
+    airtable,
+    github,
+    hubspot,
+    intercom,
+    jira,
+    klaviyo,
+    notion,
+    served,
+    shopify,
+    slack,
+    stripe,
+    zendesk,
+)
 from shared_metadata.contract.collect import OpenSource
 from shared_metadata.program import Mode
 from systems.rest.client import RestSource
@@ -28,8 +43,9 @@ class Table:
     """One table of a source, as the suite reads it.
 
     rows: what holds its records at the double.  made, changed: a record of a number as of a moment, and that it changes at one.
-    cursor: of a MERGE; '' for REPLACE.  merged: its key.  again: whether a batch reads what changed and what did not.
+    cursor: of a MERGE; '' for REPLACE.  merged: its key.  again: whether a batch reads more than what changed in it.
     place: where in a record its fields are.  besides: what else is there at the vendor's.  twice: a record that changes comes twice.
+    fixed: records are made and never change.
     """
 
     name: str
@@ -42,6 +58,7 @@ class Table:
     place: tuple[str, ...] = ()
     merged: tuple[str, ...] = ()
     twice: bool = False
+    fixed: bool = False
     besides: Callable[[Api, datetime], None] = lambda api, at: None
 
 
@@ -50,6 +67,7 @@ class Source:
     """system: its folder.  tables: of each kind one.  secret: the field of the token.  most: records on a page of the double.
 
     denied: what an error says where a right is missing.  waits: whether the answer to one request too many says for how long.
+    later: it is never waited for within a function.
     """
 
     system: str
@@ -60,6 +78,7 @@ class Source:
     address: str = "api_url"
     most: int = 3
     waits: bool = True
+    later: bool = False
     token: str = TOKEN
 
 
@@ -71,6 +90,7 @@ def stripe_table(name: str, cursor: str) -> Table:
         stripe.changed,
         cursor=cursor,
         again=cursor == "read_at",
+        fixed=name == "events",
     )
 
 
@@ -122,6 +142,94 @@ SOURCES = (
         ),
         lambda token: {"token": token},
         {"repositories": "acme/shop"},
+    ),
+    Source(
+        "hubspot",
+        hubspot.VENDOR,
+        (
+            Table("owners", "owners", hubspot.owner, hubspot.changed),
+            Table("contacts", "contacts", partial(hubspot.record, "contacts"), hubspot.changed, cursor="modified"),
+            Table("deals", "deals", partial(hubspot.record, "deals"), hubspot.changed, cursor="modified"),
+            Table("deals_archived", "deals", partial(hubspot.archived, "deals"), hubspot.changed),
+        ),
+        lambda token: {"access_token": token},
+        waits=False,
+    ),
+    Source(
+        "jira",
+        jira.VENDOR,
+        (
+            Table("projects", "projects", jira.project, jira.changed),
+            Table("statuses", "statuses", jira.status, jira.changed),
+            Table("issues", "issues", jira.issue, jira.changed, cursor="updated"),
+        ),
+        lambda token: {"email": jira.EMAIL, "api_token": token},
+        address="url",
+    ),
+    Source(
+        "zendesk",
+        zendesk.VENDOR,
+        (
+            Table("groups", "groups", zendesk.group, zendesk.changed),
+            Table("tickets", "tickets", zendesk.ticket, zendesk.changed, cursor="generated_timestamp", twice=True),
+            Table("users", "users", zendesk.user, zendesk.changed, cursor="updated_at", twice=True),
+        ),
+        lambda token: {"email": zendesk.EMAIL, "api_token": token},
+        address="url",
+    ),
+    Source(
+        "shopify",
+        shopify.VENDOR,
+        (
+            Table("products", "products", partial(shopify.record, "Product"), shopify.changed, cursor="updatedat"),
+            Table("orders", "orders", partial(shopify.record, "Order"), shopify.changed, cursor="updatedat"),
+            Table("product_variants", "product_variants", partial(shopify.record, "ProductVariant"), shopify.changed),
+            Table("customers", "customers", partial(shopify.record, "Customer"), shopify.changed),
+        ),
+        lambda token: {"access_token": token},
+        address="url",
+        waits=False,
+    ),
+    Source(
+        "notion",
+        notion.VENDOR,
+        (
+            Table("users", "users", notion.user, notion.changed),
+            Table("pages", "pages", notion.page, notion.changed, cursor="last_edited_time", twice=True),
+        ),
+        lambda token: {"token": token},
+        {"data_sources": notion.SOURCE, "step_days": 3_000},
+    ),
+    Source(
+        "airtable",
+        airtable.VENDOR,
+        (Table("records", "records", airtable.record, airtable.changed, cursor="read_at", again=True),),
+        lambda token: {"token": token},
+        {"base": airtable.BASE_ID, "tables": airtable.TABLE},
+        later=True,
+        waits=False,
+    ),
+    Source(
+        "klaviyo",
+        klaviyo.VENDOR,
+        (
+            Table("lists", "lists", partial(klaviyo.record, "list"), klaviyo.changed),
+            Table("metrics", "metrics", partial(klaviyo.record, "metric"), klaviyo.changed),
+            Table("profiles", "profiles", partial(klaviyo.record, "profile"), klaviyo.changed, cursor="updated"),
+            Table("events", "events", partial(klaviyo.record, "event"), klaviyo.changed, cursor="datetime", fixed=True),
+        ),
+        lambda token: {"api_key": token},
+    ),
+    Source(
+        "intercom",
+        intercom.VENDOR,
+        (
+            Table("admins", "admins", partial(intercom.record, "admin"), intercom.changed),
+            Table("contacts", "contacts", partial(intercom.record, "contact"), intercom.changed, cursor="updated_at"),
+            Table("conversations", "conversations", partial(intercom.record, "conversation"), intercom.changed, cursor="updated_at"),
+        ),
+        lambda token: {"access_token": token},
+        waits=False,
     ),
 )
 QUICK = ("stripe", "slack")  # of the others the deep suite runs each

@@ -122,14 +122,14 @@ class TypedFiles:
     def _read(self, name: str) -> str:
         """A text as the field's type; null where it is none."""
         kind = self._types[name]
+        if kind == "DATE":
+            return f"CASE WHEN {_is_day(name)} THEN TRY_CAST({identifier(name)} AS DATE) END"
         if name in self._nested:
             json = f"TRY_CAST({identifier(name)} AS JSON)"
             value = f"TRY_CAST({json} AS {duckdb_name(self._nested[name])})"
             return (
                 f"CASE WHEN {fits(json, self._nested[name])} AND {self._is_whole(name, value)} THEN TRY_CAST({value} AS {kind}) END"
             )
-        if kind == "DATE":
-            return f"CASE WHEN {_is_day(name)} THEN TRY_CAST({identifier(name)} AS DATE) END"
         if kind not in WHOLE:
             return f"TRY_CAST({identifier(name)} AS {kind})"
         number = f"TRY_CAST({identifier(name)} AS {WHOLE[kind][0]})"
@@ -213,14 +213,14 @@ class TypedFiles:
         return self._connection
 
 
+def _is_day(name: str) -> str:
+    return f"regexp_full_match(CAST({identifier(name)} AS VARCHAR), {literal(A_DAY)})"
+
+
 def _widened(kind: TypeName) -> TypeName:
     """The type with each whole number as what holds fractions, too."""
     wide = {"int": parsed("double"), "long": parsed("decimal(38,9)")}
     return wide.get(kind.word) or kind.over(_widened)
-
-
-def _is_day(name: str) -> str:
-    return f"regexp_full_match(CAST({identifier(name)} AS VARCHAR), {literal(A_DAY)})"
 
 
 def _where(*conditions: str) -> str:
