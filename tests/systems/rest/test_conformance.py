@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from shared_metadata.contract.discovery import DiscoverStep
-from shared_metadata.program import Column
-from tests.conformance.collect import COLUMNS, CollectConformance, Collecting
+from shared_metadata.program import Column, Connection, Flow, Kind, Mode, Program, Table
+from tests.conformance.collect import COLUMNS, FLOW, HERE, HOUR, CollectConformance, Collecting, label_rows
 from tests.conformance.drift import DriftConformance
 from tests.conformance.fixtures import Cloud, FakeContext, cloud
 from tests.systems.rest.things import Things, ThingsUnderTest
@@ -38,6 +38,21 @@ def test_a_record_that_says_that_it_is_gone_is_reported_where_the_overlay_says_s
     collecting.run()
     assert [(row["label"], row["_deleted"]) for row in collecting.rows()] == [("a", True)]
     assert "gone" not in collecting.rows()[0]
+
+
+def test_a_table_is_collected_by_its_own_settings_where_its_flow_has_others(cloud: Cloud, source: ThingsUnderTest) -> None:
+    collecting = Collecting(cloud, source)
+    table = source.create_table(COLUMNS)
+    source.put(table, label_rows(["a", "b"]), collecting.at)
+    own = Table(collecting.dataset, table, mode=Mode.MERGE, key=("id",), cursor="updated")
+    flow = Flow(FLOW, Kind.COLLECT, source.declaration.id, "lake", HOUR, (own,), HERE, connection="out", mode=Mode.REPLACE)
+    connection = Connection("out", source.declaration.system, {"secret": "thing"}, HERE)
+    cloud.apply(Program({"out": connection}, {}, {FLOW: flow}))
+    collecting.run()
+    assert collecting.labels() == ["a", "b"]
+    source.put(table, label_rows(["c"]), collecting.at)
+    collecting.run()
+    assert collecting.labels() == ["c"]
 
 
 def test_discover_tells_how_a_table_is_collected(cloud: Cloud, source: ThingsUnderTest) -> None:
