@@ -21,7 +21,7 @@ from doubles.databricks.errors import StatementFailed, failed, unknown
 from doubles.databricks.files import Opens
 from doubles.databricks.results import text as as_text
 from doubles.databricks.script import Assigned, Block, Declared, Signalled, Sql
-from doubles.databricks.words import DDL, MACROS, QUERY, Said, said
+from doubles.databricks.words import DDL, QUERY, Said, said
 
 MANAGED, WIDENS = "delta.feature.catalogManaged=supported", "delta.enableTypeWidening=true"
 _JSON = re.compile(
@@ -45,9 +45,6 @@ class Catalog:
     connection: duckdb.DuckDBPyConnection = field(default_factory=lambda: duckdb.connect(":memory:"))
     properties: dict[str, frozenset[str]] = field(default_factory=dict)
     loaded: dict[str, set[str]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.connection.execute(MACROS)
 
 
 class Session:

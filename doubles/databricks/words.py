@@ -23,12 +23,6 @@ SELECT c.schema_name AS table_schema, c.table_name, c.column_name, c.column_inde
          AS full_data_type
 FROM duckdb_columns() AS c WHERE NOT c.internal)"""
 _FILES = ("READ_TEXT", "READ_CSV", "READ_CSV_AUTO", "READ_PARQUET", "READ_JSON", "READ_BLOB", "GLOB", "PARQUET_SCAN")
-_DATED = ("DAY", "WEEK", "MONTH", "QUARTER", "YEAR")  # a DATE is one still, so much earlier or later
-MACROS = "; ".join(
-    f"CREATE MACRO {name}(a DATE, b INTERVAL) AS CAST(a {sign} b AS DATE), (a TIMESTAMP, b INTERVAL) AS a {sign} b, "
-    f"(a TIMESTAMPTZ, b INTERVAL) AS a {sign} b"
-    for name, sign in (("atoll_moved", "+"), ("atoll_moved_back", "-"))
-)
 _AGGREGATES = {"every": "bool_and", "some": "bool_or"}
 _TABLE_NAME = re.compile(r"[ ./\x00-\x1f\x7f]")  # what Unity Catalog takes in no name of a schema or a table
 
@@ -126,11 +120,6 @@ def _instead(node: exp.Expr) -> exp.Expr:
         fails = exp.Anonymous(this="error", expressions=[exp.Literal.string("Division by zero")])
         kept = {"typed": False} if isinstance(node, exp.Div) else {}
         return exp.Case(ifs=[exp.If(this=zero, true=fails)], default=type(node)(this=node.this, expression=node.expression, **kept))
-    if isinstance(node, exp.Add | exp.Sub) and isinstance(node.expression, exp.Interval):
-        unit = node.expression.args.get("unit")
-        if unit is not None and unit.name.upper().rstrip("S") in _DATED:
-            name = "atoll_moved" if isinstance(node, exp.Add) else "atoll_moved_back"
-            return exp.Anonymous(this=name, expressions=[node.this, node.expression])
     if isinstance(node, exp.TimestampTrunc | exp.DateTrunc):
         node.set("this", exp.cast(node.this, "timestamptz", dialect="duckdb"))
     if isinstance(node, exp.CountIf):  # of which DuckDB says NULL where each is NULL
