@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.parquet.duckdb_session import literal
 from shared_metadata.contract.parquet.duckdb_types import duckdb_name
@@ -40,7 +40,7 @@ def _within(value: str, kind: TypeName, found: DuckDBPyType | None, unfit: Unfit
         return unfit(value, kind, "VARCHAR" if found is None else str(found))
     if found is not None and found.id not in ((kind.word, "array") if kind.word == "list" else (kind.word,)):
         return ""
-    children = dict(found.children) if found is not None else {}
+    children: dict[str, Any] = dict(found.children) if found is not None else {}
     if kind.word == "struct":
         there = {str(name).lower(): (str(name), part) for name, part in children.items()}
         each = []
