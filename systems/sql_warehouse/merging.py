@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from shared_metadata.contract.own_columns import BATCH, DELETED
 from shared_metadata.program.schema import SchemaColumn
@@ -80,7 +81,7 @@ class Merge:
         all_keys = f"SELECT {keys}, {self.sql.moment(start)} FROM {target}"
         found = [f"DELETE FROM {left}", f"INSERT INTO {left} ({named}) {all_keys}"]
         for rows in there:
-            found += self._each(columns, lambda same, rows=rows: self.sql.delete(left, rows, "n", same), left, "n")
+            found += self._each(columns, partial(self.sql.delete, left, rows, "n"), left, "n")
         return found
 
     def _each(self, columns: Sequence[SchemaColumn], statement: Callable[[str], str], one: str, other: str) -> list[str]:

@@ -76,12 +76,12 @@ class HttpSource(Source):
         until = json.loads(window.cursor)["until"] if window.cursor else None
         begins, ends = from_text(until) if until else None, window.interval.end
         if window.took is not None:
-            begins, ends = (from_text(text) if text else None for text in (window.took["from"], window.took["until"]))
+            begins = from_text(window.took["from"]) if window.took["from"] else None
+            ends = from_text(window.took["until"])
         elif window.rerun:
             begins = window.interval.start
         if begins is not None and window.took is None:
             self._check_kept(flow, table, begins)
-        assert ends is not None
         self._inbox.settle(ends)
         names = list(self._inbox.names(table.source, begins, ends))
         told = {"from": to_text(begins) if begins else "", "until": to_text(ends), **digest(names)}

@@ -39,7 +39,10 @@ class Answer:
     count: int = 0
 
     def plain(self) -> dict[str, Any]:
-        """As API Gateway takes it: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html"""
+        """The answer as API Gateway takes it, in version 2.0 of its format.
+
+        https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+        """
         body = {"error": self.cause} if self.cause else {"events": self.count}
         headers = {"content-type": "application/json", **(LATER if self.status == 503 else {})}
         return {"statusCode": self.status, "headers": headers, "body": json.dumps(body)}
