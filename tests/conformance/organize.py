@@ -128,7 +128,7 @@ class Lake:
             if unread := how.get("rejected"):
                 manifest["rejected"] = [self._put(staging.key(staged, "rejected.parquet"), unread, UNREAD)]
             for name in ("left", "there"):
-                if keys := [{"_batch": interval.start, **row} for row in how.get(name, ())]:
+                if keys := [{"_batch": interval.start, **row} for row in how.get(name) or ()]:
                     known = [column for column in every if column[0] in keys[0]]
                     manifest[name] = [self._put(staging.key(staged, f"{name}.parquet"), keys, known)]
             if how.get("whole"):
