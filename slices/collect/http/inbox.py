@@ -77,9 +77,8 @@ class Inbox:
     def names(self, table: str, begins: datetime | None, ends: datetime | None) -> Iterator[str]:
         """The objects that arrived from a moment, or ever, and before another, in the order of their arrival."""
         base, last = self._key(table, ""), stamp(ends) if ends else "~"
-        after: dict[str, Any] = (
-            {"StartAfter": base + stamp(begins)} if begins else {}
-        )  # a name is longer than its moment, so it is after it
+        # a name is longer than its moment, so it is after it
+        after: dict[str, Any] = {"StartAfter": base + stamp(begins)} if begins else {}
         for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=base, **after):
             for found in page.get("Contents", ()):
                 name = found["Key"].removeprefix(base)
