@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from conductor.executions import Done
+from conductor.places import AtWork
 from shared_metadata.program import Program
 from shared_metadata.program.intervals import next_interval
 from shared_metadata.state.entries import Entry
@@ -91,7 +92,7 @@ class Agenda:
     def __init__(self) -> None:
         self._moments: dict[str, datetime] = {}
         self._queue: dict[str, datetime] = {}
-        self._at_work: dict[str, int] = {}  # and how many of its tables are
+        self._at_work: dict[str, frozenset[AtWork]] = {}
         self._entries: tuple[Entry, ...] = ()
         self._neighbours = Neighbours(Programs([]))
         self._looked_at: tuple[datetime, int] | None = None  # the last whole look, and the timeline entry it was made under
@@ -151,8 +152,8 @@ class Agenda:
         return len(self._at_work.keys() - flows)
 
     @property
-    def at_work(self) -> Mapping[str, int]:
-        """The flows that run, by all events so far, and how many tables of each."""
+    def at_work(self) -> Mapping[str, frozenset[AtWork]]:
+        """The flows that run, by all events so far, and the tables of each."""
         return self._at_work
 
     # -- after a look
@@ -174,7 +175,8 @@ class Agenda:
                 continue
             self._moments[batch.flow] = min(found.again_at, self._moments.get(batch.flow, found.again_at))
             if found.figures.started or found.figures.running:
-                self._at_work[batch.flow] = self._at_work.get(batch.flow, 0) + found.tables
+                begun = frozenset((batch.interval.start, table) for table in found.tables)
+                self._at_work[batch.flow] = self._at_work.get(batch.flow, frozenset()) | begun
 
 
 def waiting_for_time(

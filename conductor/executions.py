@@ -49,12 +49,12 @@ class Round:
 class Done:
     """The result for a batch, and when to look at it again if no event comes.
 
-    tables: how many of its tables are at work.  partly: others wait for a place in their warehouse.
+    tables: those of its tables that are at work.  partly: others wait for a place in their warehouse.
     """
 
     figures: Round
     again_at: datetime
-    tables: int = 0
+    tables: tuple[str, ...] = ()
     partly: bool = False
 
 
@@ -74,12 +74,12 @@ class Executions:
         free = tuple(name for name in batch.datasets if name not in busy)
         if not free or (recorded and batch.waits(recorded)):
             at = min([*(worker.lease_until for worker in busy.values()), *([now + UNHEARD] if free else [])])
-            return Done(running, at, len(busy))
+            return Done(running, at, tuple(busy))
         done = self._start(batch.only(free), now)
-        begun = len(free) if done.figures.started or done.figures.running else 0
+        begun = free if done.figures.started or done.figures.running else ()
         done.figures.add(running)
         at = min([done.again_at, *(worker.lease_until for worker in busy.values())])
-        return replace(done, again_at=at, tables=len(busy) + begun)
+        return replace(done, again_at=at, tables=(*busy, *begun))
 
     def _start(self, batch: DueBatch, now: datetime) -> Done:
         machine = self._environment.state_machine_arn(batch.slice_id)

@@ -7,7 +7,7 @@ with as many as there are places for; the others of it follow.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from shared_metadata.program import Warehouse
@@ -17,27 +17,31 @@ from shared_metadata.state.schedule import DueBatch
 from shared_metadata.state.timeline import Programs
 
 Recorded = Mapping[tuple[str, datetime], Batch]
+AtWork = tuple[datetime, str]  # the start of a batch, and a table that is at work on it
 
 
 class Places:
     """The places of one round.
 
-    at_work: flow ▸ how many of its tables are at work, by all that was heard.  looked_at: the flows of this round, of which what is
+    at_work: flow ▸ its tables that are at work, by all that was heard.  looked_at: the flows of this round, of which what is
     due is known anew.
     """
 
-    def __init__(self, programs: Programs, due: Sequence[DueBatch], looked_at: frozenset[str], at_work: Mapping[str, int]) -> None:
+    def __init__(
+        self, programs: Programs, due: Sequence[DueBatch], looked_at: frozenset[str], at_work: Mapping[str, Collection[AtWork]]
+    ) -> None:
         self._of = dict[int, Warehouse]()  # by the identity of a batch's object: equal ones may differ in what they name
         for batch in due:
             known = programs.with_flow(batch.flow, batch.interval.start)
             if known and (warehouse := warehouse_of(known[1], known[1].flows[batch.flow])) is not None:
                 self._of[id(batch)] = warehouse
         self.bounded = [batch for batch in due if self.bounds(batch)]
-        self._kept = {batch.flow: at_work.get(batch.flow, 0) for batch in self.bounded}
+        self._begun = {batch.flow: at_work.get(batch.flow, ()) for batch in self.bounded}
+        self._kept = {flow: len(begun) for flow, begun in self._begun.items()}
         self._taken = Counter[str]()
         for flow in at_work.keys() - looked_at if self.bounded else ():
             if (warehouse := _last(programs, flow)) is not None:
-                self._taken[warehouse.name] += at_work[flow]
+                self._taken[warehouse.name] += len(at_work[flow])
 
     def bounds(self, batch: DueBatch) -> bool:
         """Whether the batch, of those that are due, works in a warehouse that has a bound."""
@@ -54,14 +58,18 @@ class Places:
             self._taken[name] += self._kept[flow]
 
     def take(self, batch: DueBatch, recorded: Recorded, now: datetime) -> DueBatch | None:
-        """The batch with as many of its tables as have a place, those among them that are at work; None where none has."""
+        """The batch with as many of its tables as have a place, those among them that are at work; None where none has.
+
+        Where some were begun that no worker has claimed yet, it is these again: others follow once it is known which those are.
+        """
         warehouse = self._of.get(id(batch))
         if warehouse is None:
             return batch
         self._taken[warehouse.name] -= self._kept.pop(batch.flow, 0)  # these places are its own
         busy = _busy(batch, recorded, now)
         free = [name for name in batch.datasets if name not in busy]
-        begin = free[: max(warehouse.at_once - self._taken[warehouse.name] - len(busy), 0)]
+        unclaimed = [name for name in free if (batch.interval.start, name) in self._begun[batch.flow]]
+        begin = unclaimed or free[: max(warehouse.at_once - self._taken[warehouse.name] - len(busy), 0)]
         self._taken[warehouse.name] += len(busy) + len(begin)
         return batch.only(sorted([*busy, *begin])) if busy or begin else None
 

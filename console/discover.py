@@ -19,7 +19,7 @@ from console.type_advice import advice
 from language.text.diagnostics import Diagnostic, did_you_mean
 from shared_metadata.errors import InputError
 from shared_metadata.program.schema import Schema
-from shared_metadata.program.source_schemas import FOLDER, ConnectionSchemas
+from shared_metadata.program.source_schemas import FOLDER, NO_DEFAULTS, ConnectionSchemas
 from slices.registry import installed
 
 if TYPE_CHECKING:
@@ -109,7 +109,9 @@ class _Work:
         new = {**kept, **{table: schema for table, schema in tables.items() if schema is not None or table in named}}
         notes = {table: seen.notes[table] for table in new if table in seen.notes}
         notes |= {table: former.notes[table] for table in kept if table in former.notes}
-        snapshot = ConnectionSchemas(name, self._outside.connections[name].system, new, notes).to_json()
+        defaults = {table: seen.defaults[table] for table in new if table in seen.defaults}
+        defaults |= {table: former.defaults[table] for table in kept if table in former.defaults}
+        snapshot = ConnectionSchemas(name, self._outside.connections[name].system, new, notes, defaults).to_json()
         gone = {table for table, schema in tables.items() if schema is None}
         return Discovered(
             name,
@@ -123,6 +125,7 @@ class _Work:
             snapshot,
             advice(tables),
             _told(seen),
+            {table: seen.defaults.get(table, NO_DEFAULTS) for table, schema in tables.items() if schema is not None},
         )
 
     def _wanted(self, connection: str, tables: Sequence[str]) -> dict[str, Slice]:

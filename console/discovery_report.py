@@ -15,6 +15,7 @@ from console.printable import printable
 from console.schema_changes import ColumnChange, TableChange
 from console.wording import counted
 from language.text.diagnostics import Diagnostic
+from shared_metadata.program.source_schemas import TableDefaults
 
 if TYPE_CHECKING:
     from language.outside import Outside
@@ -31,6 +32,7 @@ class Discovered:
     to_be_made: missing tables to publish to; their first batch makes them.
     advice: columns whose type the program may say better than the source does ▸ how.
     warnings: tables of which a batch would fail ▸ why, and what to do.
+    defaults: how tables are collected where a statement leaves it open.
     """
 
     connection: str
@@ -44,6 +46,7 @@ class Discovered:
     text: str
     advice: Mapping[str, str] = field(default_factory=dict)
     warnings: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, TableDefaults] = field(default_factory=dict)
 
 
 def show(found: Sequence[Discovered], outside: Outside, only_check: bool, as_json: bool) -> None:
@@ -78,12 +81,22 @@ def _show_one(one: Discovered, only_check: bool) -> None:
         click.echo(f"  . {name} is not there yet: the first batch that is published makes it")
     for name, advice in one.advice.items():
         click.echo(f"  . {name}: {advice}")
+    for name, told in one.defaults.items():
+        if told.to_plain():
+            click.echo(f"  = {name}: {_said(told)}")
     for name, warning in one.warnings.items():
         click.secho(f"  ! {name}: {warning}", fg="yellow", err=True)
     for name, close in one.unknown.items():
         click.echo(f"  ! {name} is not there{f'; did you mean {close}?' if close else ''}", err=True)
     for diagnostic in one.missing:
         click.echo(f"\n{diagnostic}\n", err=True)
+
+
+def _said(told: TableDefaults) -> str:
+    """What a statement may leave out, in a program's words: 'MERGE is ON (id); CURSOR is updated_at'."""
+    mode = f"{told.mode}, unless a statement says otherwise" if told.mode else ""
+    key, cursor = f"MERGE is ON ({', '.join(told.key)})" if told.key else "", f"CURSOR is {told.cursor}" if told.cursor else ""
+    return "; ".join(filter(None, (mode, key, cursor, f"deletes are told {told.deletes}" if told.deletes else "")))
 
 
 def _show_column(change: ColumnChange) -> None:
@@ -108,6 +121,7 @@ def _plain(one: Discovered, only_check: bool) -> dict[str, Any]:
         "to_be_made": list(one.to_be_made),
         "advice": dict(one.advice),
         "warnings": dict(one.warnings),
+        "defaults": {name: told.to_plain() for name, told in one.defaults.items()},
     }
 
 

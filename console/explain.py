@@ -56,7 +56,7 @@ def _known(name: str, known: Iterable[str], what: str) -> str:
 
 def _explained(program: Program, known: Lineage, name: str) -> dict[str, Any]:
     dataset = known.datasets[name]
-    flow = program.flows[dataset.flow]
+    flow = program.flows[dataset.flow].of(name)
     query = next((f for f in program.flows.values() if f.id in (name, f"{name}:result") and (f.query or f.columns)), flow)
     table = next((t.source for t in query.tables if t.source), "")
     return {

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import importlib
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.program import Kind, Mode, Program
+from shared_metadata.program import Flow, Kind, Mode, Program
 
 if TYPE_CHECKING:
     from shared_metadata.store.reader import MetadataReader
@@ -17,14 +18,30 @@ def limits(program: Program, statements: Collection[str], slices: Mapping[str, S
     found: dict[str, list[str]] = {}
     for flow in program.flows.values():
         slice_ = slices.get(flow.slice_id)
-        if slice_ is None or flow.id not in statements or flow.kind is not Kind.COLLECT or not (flow.cursor or flow.capture):
+        if slice_ is None or flow.id not in statements or flow.kind is not Kind.COLLECT:
             continue
-        can = slice_.capabilities
-        appended, rising = flow.mode is Mode.APPEND, flow.rising
-        by_cursor = (can.never_seen, can.never_appended * appended, can.never_rising * rising)
-        for said in filter(None, (can.never_captured,) if flow.capture else by_cursor):
-            found.setdefault(said, []).extend(table.dataset.removesuffix(":staged") for table in flow.tables)
+        for table in flow.tables:
+            dataset = table.dataset.removesuffix(":staged")
+            for said in (*_of(flow.of(table.dataset), slice_), *_of_table(flow.of(table.dataset), table.source, slice_)):
+                found.setdefault(said, []).append(dataset)
     return [f"{', '.join(sorted(tables))}: no batch sees {what}" for what, tables in found.items()]
+
+
+def _of(flow: Flow, slice_: Slice) -> Iterator[str]:
+    """What no batch of a flow sees, whose mode and cursor are those of one table."""
+    can = slice_.capabilities
+    appended, rising = flow.mode is Mode.APPEND, flow.rising
+    by_cursor = (can.never_seen, can.never_appended * appended, can.never_rising * rising) if flow.cursor else ()
+    yield from filter(None, (can.never_captured,) if flow.capture else by_cursor)
+
+
+def _of_table(flow: Flow, source: str, slice_: Slice) -> Iterator[str]:
+    """What no batch sees of a table, where the source has tables that are not alike."""
+    if not slice_.misses or not flow.cursor:
+        return
+    module, name = slice_.misses.split(":")
+    if said := getattr(importlib.import_module(module), name)(slice_.system, source):
+        yield said
 
 
 def left_behind(reader: MetadataReader, program: Program, slices: Mapping[str, Slice]) -> list[str]:

@@ -94,7 +94,19 @@ def _asked(
                 collected = table.dataset if flow.kind == Kind.COLLECT else f"{table.dataset}:staged"
                 brings = sizes.get((statement.id, collected), UNKNOWN)
                 stands, rewrote, looked = standing.get(table.dataset, (UNKNOWN, UNKNOWN, None))
-                yield flow, Asked(flow, table, brings, stands, _types(lineage, table), _options(program, flow), rewrote, looked)
+                yield (
+                    flow,
+                    Asked(
+                        flow.of(table.dataset),
+                        table,
+                        brings,
+                        stands,
+                        _types(lineage, table),
+                        _options(program, flow),
+                        rewrote,
+                        looked,
+                    ),
+                )
 
 
 def _collected(statement: Statement) -> tuple[Table, ...]:
@@ -107,7 +119,7 @@ def _standing(reader: MetadataReader, flows: Sequence[Flow]) -> dict[str, tuple[
 
     It costs a read for a hundred tables, and one for each large one.
     """
-    merging = [flow for flow in flows if flow.mode == Mode.MERGE and flow.kind in (Kind.LOAD, Kind.VIEW)]
+    merging = [flow for flow in flows if Mode.MERGE in flow.modes and flow.kind in (Kind.LOAD, Kind.VIEW)]
     states = reader.states_of({flow.id: [table.dataset for table in flow.tables] for flow in merging}).values()
     rows = {name: table.last.total for state in states for name, table in state.tables.items() if table.last}
     large = [name for name, total in rows.items() if total >= LARGE_ROWS]

@@ -119,11 +119,11 @@ def _tell(folder: Path, found: Coverage, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"folder": str(folder), **dataclasses.asdict(found)}))
         return
-    rows = [("table", "key", "cursor", "a batch reads")]
-    rows += [(table.name, ", ".join(table.key) or "-", table.cursor or "-", table.reads) for table in found.tables]
-    widths = [max(len(row[at]) for row in rows) for at in range(3)]
+    rows = [("table", "key", "cursor", "mode", "deletes", "a batch reads")]
+    rows += [(t.name, ", ".join(t.key) or "-", t.cursor or "-", t.mode, t.deletes or "not known", t.reads) for t in found.tables]
+    widths = [max(len(row[at]) for row in rows) for at in range(5)]
     for row in rows:
-        click.echo("  ".join((*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[3])))
+        click.echo("  ".join((*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[5])))
     count = len(found.tables) + len(found.left_out)
     click.echo(f"{len(found.tables)} of {count} tables.")
     for name, why in found.left_out.items():

@@ -36,7 +36,7 @@ def _of(statement: Collect, known: ConnectionSchemas) -> Iterator[tuple[str, Sou
     for named in dict.fromkeys(_tables(statement)):
         table = folded.get(named.lower())
         for note in known.notes[table] if table is not None else ():
-            if _concerns(statement, note):
+            if _concerns(statement, named, note):
                 yield str(table), note
 
 
@@ -47,8 +47,8 @@ def _tables(statement: Collect) -> Iterator[str]:
         yield ".".join(reference.parts[1:])
 
 
-def _concerns(statement: Collect, note: SourceNote) -> bool:
-    settings = statement.settings
+def _concerns(statement: Collect, named: str, note: SourceNote) -> bool:
+    settings = next((statement.settings_of(table) for table in statement.tables if table.source == named), statement.settings)
     if note.concerns is Concern.MERGE:
         return settings.mode is Mode.MERGE
     if settings.mode is Mode.REPLACE or not settings.cursor:

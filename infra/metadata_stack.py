@@ -28,6 +28,13 @@ LOG_KEY_ACTIONS = [
     "kms:GenerateDataKeyWithoutPlaintext",
     "kms:DescribeKey",
 ]
+# Prefix in the data bucket ▸ days after which what lies there goes; the data of tables lies elsewhere (maintenance/sweep.py).
+EXPIRING = {
+    naming.staging_prefix("harness.").removesuffix("/"): 30,  # what a publish compares and sends is of no use after it
+    naming.INBOX: naming.INBOX_DAYS,
+    naming.ANSWERS: naming.ANSWERS_DAYS,
+    naming.rejected_prefix("harness.").removesuffix("/"): naming.REJECTED_DAYS,
+}
 
 
 class SharedMetadataStack(AtollStack):
@@ -134,12 +141,7 @@ class SharedMetadataStack(AtollStack):
                     noncurrent_version_expiration=Duration.days(7),
                     expired_object_delete_marker=True,
                 ),
-                # What a publish compares and sends is of no use after it; the data of tables lies elsewhere (maintenance/sweep.py).
-                s3.LifecycleRule(prefix=naming.staging_prefix("harness.").removesuffix("/"), expiration=Duration.days(30)),
-                s3.LifecycleRule(prefix=naming.ANSWERS, expiration=Duration.days(naming.ANSWERS_DAYS)),
-                s3.LifecycleRule(
-                    prefix=naming.rejected_prefix("harness.").removesuffix("/"), expiration=Duration.days(naming.REJECTED_DAYS)
-                ),
+                *(s3.LifecycleRule(prefix=prefix, expiration=Duration.days(days)) for prefix, days in EXPIRING.items()),
             ],
             removal_policy=self._removal,
         )

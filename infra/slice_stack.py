@@ -23,7 +23,7 @@ from infra.settings import Settings
 from infra.slice_bundle import slice_bundle
 from infra.workflows import Machine
 from shared_metadata import naming
-from shared_metadata.contract import discovery, landed, made_for
+from shared_metadata.contract import discovery, landed, made_for, receiving
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.maintenance import step as maintenance
 from shared_metadata.contract.runtime.environment import Environment
@@ -42,7 +42,8 @@ LANDED_TIMEOUT_SECONDS = 300
 # https://docs.aws.amazon.com/step-functions/latest/dg/concepts-asl-use-map-state-inline.html
 PARTS_AT_ONCE = 40
 MAINTAIN_TIMEOUT_SECONDS = 900
-BESIDE = (discovery.STEP, landed.STEP, maintenance.STEP)  # functions that take part in no batch
+BESIDE = (discovery.STEP, landed.STEP, maintenance.STEP)  # functions that take part in no batch, and are called now and then
+NO_STEPS = (*BESIDE, receiving.STEP)
 SYNC_RULE = "rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"
 
 
@@ -110,8 +111,9 @@ class SliceStack(AtollStack):
         """The function that `atoll discover` calls: it opens the connections and writes what it sees, and takes part in no batch."""
         made = self._function(discovery.STEP, DISCOVER_MEMORY_MB, DISCOVER_TIMEOUT_SECONDS, 512, data)
         made.use_metadata(access.of_step(self.declaration.stage, discovery.STEP))
-        made.read_secrets(self.secrets)
-        made.rotate_secrets(self.rotating_secrets)
+        if not self.declaration.secret_for:
+            made.read_secrets(self.secrets)
+            made.rotate_secrets(self.rotating_secrets)
         return made
 
     def maintain(self, *, memory_mb: int, tmp_mb: int) -> AtollFunction:
@@ -127,6 +129,10 @@ class SliceStack(AtollStack):
     def landed(self, *, memory_mb: int) -> AtollFunction:
         """The function that `atoll state verify` calls: it reads which batches are there, and no metadata."""
         return self._function(landed.STEP, memory_mb, LANDED_TIMEOUT_SECONDS, 512, data=True)
+
+    def receive(self, *, memory_mb: int, timeout_seconds: int) -> AtollFunction:
+        """The function that takes what others send to the slice's endpoint: it knows no metadata, and has no library for rows."""
+        return self._function(receiving.STEP, memory_mb, timeout_seconds, 512, data=False)
 
     def _function(
         self, name: str, memory_mb: int, timeout_seconds: int, tmp_mb: int, data: bool, *, rows: bool = False
@@ -165,7 +171,7 @@ class SliceStack(AtollStack):
 
     def finish(self, workflow: Workflow, *, tables_at_once: int = 4, parts_at_once: int = PARTS_AT_ONCE) -> None:
         """The state machine over the steps, and what operators look at."""
-        functions = {name: step.function.function_arn for name, step in self.steps.items() if name not in BESIDE}
+        functions = {name: step.function.function_arn for name, step in self.steps.items() if name not in NO_STEPS}
         itself = self.places.state_machine(self.declaration.id)
         waits = frozenset(self.declaration.waits)
         tasks = {name: self._slice_tasks().place(name) for name in self._as_tasks if name in self.steps}

@@ -73,6 +73,7 @@ def _compile(
     files = [source_text(file, sources[file]) for file in sorted(sources)]
     syntax, problems = parse(files, memo, crew)
     names = declare(syntax, slices, problems)
+    names.schemas = schemas
     resolved = resolve(syntax, names, problems, memo, crew)
     check_graph(resolved, names, problems)
     check_mask_keys(resolved, problems)

@@ -32,15 +32,16 @@ def _covers(flow: Flow, text: str) -> bool:
     others: whatever states the whole, and does not depend on where its batch begins.
     """
     if flow.kind in (Kind.COLLECT, Kind.LOAD):
-        counted = flow.mode == Mode.MERGE and flow.bad_rows is not None and flow.bad_rows.rows > 0
-        return flow.mode != Mode.APPEND and not counted and not _names(OWN_BATCH, text)
+        counted = Mode.MERGE in flow.modes and flow.bad_rows is not None and flow.bad_rows.rows > 0
+        return Mode.APPEND not in flow.modes and not counted and not _names(OWN_BATCH, text)
     stated = flow.mode == Mode.REPLACE if flow.kind == Kind.VIEW else flow.supersedes
     return stated and not _names(BOUND, text)
 
 
 def _text(flow: Flow) -> str:
     """All that a flow says in SQL, folded."""
-    said = (flow.query, *flow.partition_by, *flow.key, *(expectation.predicate for expectation in flow.expectations))
+    keys = (*flow.key, *(name for table in flow.tables for name in table.key))
+    said = (flow.query, *flow.partition_by, *keys, *(expectation.predicate for expectation in flow.expectations))
     return "\n".join(said).lower()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from language.covering import with_covering
 from language.forms.resolved import Collect, CollectTable, Publish, Resolved, ResolvedProgram, View
@@ -110,7 +110,7 @@ def _load(statement: Collect, signatures: _Signatures) -> Flow:
         slice_id=statement.organizer.id,
         warehouse=statement.warehouse.name.folded,
         interval_seconds=settings.interval_seconds,
-        tables=tuple(Table(t.dataset, inputs=(f"{t.dataset}:staged",), signature=signatures.of(t.dataset)) for t in statement.tables),
+        tables=tuple(_loaded(table, signatures.of(table.dataset)) for table in statement.tables),
         position=statement.statement.target.span.position,
         mode=settings.mode,
         key=settings.key,
@@ -124,7 +124,17 @@ def _load(statement: Collect, signatures: _Signatures) -> Flow:
 
 def _staged(table: CollectTable, signature: str) -> Table:
     masks = by_name({masked.path: masked.how for masked in table.masks})
-    return Table(f"{table.dataset}:staged", table.source, signature=signature, masks=masks)
+    return _with_settings(Table(f"{table.dataset}:staged", table.source, signature=signature, masks=masks), table)
+
+
+def _loaded(table: CollectTable, signature: str) -> Table:
+    return _with_settings(Table(table.dataset, inputs=(f"{table.dataset}:staged",), signature=signature), table)
+
+
+def _with_settings(table: Table, collected: CollectTable) -> Table:
+    """The table with what it has of its own, where the statement's tables differ."""
+    own = collected.settings
+    return replace(table, mode=own.mode, key=own.key, cursor=own.cursor) if own is not None else table
 
 
 def _collected(column: str, columns: tuple[Column, ...]) -> bool:

@@ -109,6 +109,14 @@ def history_prefix(flow: str) -> str:
     return f"{HISTORY}{flow.replace(':', '/')}/"
 
 
+INBOX, INBOX_DAYS = "inbox/", 30  # what others send to an endpoint of a slice's, and for how long it is kept
+
+
+def inbox_prefix(slice_id: str, connection: str = "") -> str:
+    """The place where a slice keeps what was sent to its endpoint: of all connections, or of one."""
+    return f"{INBOX}{slice_id}/" + (f"{connection}/" if connection else "")
+
+
 REJECTED_DAYS = 400  # the rejected rows, with which the flow's next publication is compared
 
 

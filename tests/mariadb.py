@@ -9,14 +9,17 @@ import os
 import pwd
 import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
+import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import DEVNULL
 from typing import Any
 
 import pymysql
@@ -32,6 +35,7 @@ PACKAGES = ("mariadb-server-core", "libaio1", "liburing2", "libnuma1")
 HOW = "there is no MariaDB: put mariadbd on the PATH, or let `apt-get download mariadb-server-core` work here"
 PASSWORD = "pa'ss \\w\"ord €"
 START_SECONDS = 60
+CRASHES = (-signal.SIGSEGV, -signal.SIGABRT)
 _TABLES = ("mysql_system_tables", "mysql_performance_tables", "mysql_system_tables_data", "mysql_sys_schema")
 # What tests write need not outlast them.
 _NOT_FOR_EVER = (
@@ -74,7 +78,8 @@ class Server:
 
     def connect(self, database: str = "") -> Any:
         """A session of root's, which commits each statement."""
-        return pymysql.connect(unix_socket=self.socket, user="root", database=database or None, charset="utf8mb4", autocommit=True)
+        socket = {"unix_socket": self.socket, "ssl_disabled": True}  # else the system's certificates are read for each
+        return pymysql.connect(**socket, user="root", database=database or None, charset="utf8mb4", autocommit=True)
 
 
 @dataclass(frozen=True)
@@ -168,14 +173,34 @@ def _own_server(settings: Sequence[str]) -> Iterator[Server]:
     ]
     where = shlex.quote(str(folder))
     with ended_by(["sh", "-c", f"kill -KILL $(cat {where}/pid); rm -rf {where}"], Path("/")):
-        process = subprocess.Popen(command, env=installed.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        running = _Running(lambda: subprocess.Popen(command, env=installed.environment(), stdout=DEVNULL, stderr=DEVNULL))
         try:
-            _wait_for(process, pid, folder / "log")
+            _wait_for(running.process, pid, folder / "log")
             yield Server(str(folder / "socket"), port, tls.certificate)
         finally:
-            process.kill()
-            process.wait()
+            running.stop()
             shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Running:
+    """A server that is started again where it has crashed, as it does now and then where sessions break off: others' tests go on."""
+
+    def __init__(self, start: Callable[[], subprocess.Popen[bytes]]) -> None:
+        self.process, self._start, self._ends, self._lock = start(), start, False, threading.Lock()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def stop(self) -> None:
+        with self._lock:
+            self._ends = True
+            self.process.kill()
+        self.process.wait()
+
+    def _watch(self) -> None:
+        while self.process.wait() in CRASHES:
+            with self._lock:
+                if self._ends:
+                    return
+                self.process = self._start()
 
 
 def _wait_for(process: subprocess.Popen[bytes], pid: Path, log: Path) -> None:

@@ -3,7 +3,8 @@
 `make test` runs the quick suite: no test that is marked `deep`, every n-th case of a table that is marked `sampled(n)`, and a share
 of the examples of those that make them by chance. `make test-deep` runs what that leaves out: the deep tests, the other cases, and
 those with all their examples.
-ATOLL_SUITE is quick, deep or all. ATOLL_EXAMPLES is same where the deep suite is to make the same examples each time.
+ATOLL_SUITE is quick, deep or all. ATOLL_EXAMPLES is same where a change is judged: the deep suite makes the same examples each time
+and tries every n-th case of a table that is marked `nightly(n)`.
 """
 
 from __future__ import annotations
@@ -42,8 +43,9 @@ class Pacing:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         deep = {item for item in items if item.get_closest_marker("deep")}
-        unsampled = _unsampled([item for item in items if item not in deep])
-        left = [item for item in items if not self._belongs(item, item in deep or item in unsampled)]
+        unsampled = _unsampled([item for item in items if item not in deep], "sampled")
+        at_night = _unsampled(items, "nightly") if self._suite == "deep" and os.environ.get(EXAMPLES) == SAME else set[pytest.Item]()
+        left = [item for item in items if item in at_night or not self._belongs(item, item in deep or item in unsampled)]
         if left:
             config.hook.pytest_deselected(items=left)
             gone = set(left)
@@ -130,14 +132,14 @@ def share(full: hypothesis.settings, of: float) -> hypothesis.settings:
     return hypothesis.settings(full, max_examples=max(fewest, int(full.max_examples * min(of, 1))), derandomize=True, database=None)
 
 
-def _unsampled(items: list[pytest.Item]) -> set[pytest.Item]:
-    """All but every n-th case of a table that is marked `sampled(n)`, and test of a suite that is marked `repeats(n)`, by what their
+def _unsampled(items: list[pytest.Item], table: str) -> set[pytest.Item]:
+    """All but every n-th case of a table that is marked so, and test of a suite that is marked `repeats(n)`, by what their
     names hash to: a new one moves few others.
     """
     tables = defaultdict[tuple[Any, ...], list[tuple[str, pytest.Item]]](list)
     for item in items:
-        repeats, marker = item.get_closest_marker("repeats"), item.get_closest_marker("sampled")
-        if repeats:
+        repeats, marker = item.get_closest_marker("repeats"), item.get_closest_marker(table)
+        if repeats and table == "sampled":
             tables[item.getparent(pytest.Module), "", repeats.args[0]].append((item.name, item))
         elif marker and hasattr(item, "callspec"):
             tables[item.parent, item.originalname, marker.args[0]].append((item.callspec.id, item))  # type: ignore[attr-defined]
@@ -179,7 +181,8 @@ def _settings(item: Any) -> tuple[Any, str]:
 
 def workers() -> int:
     """One for each core, and two that wait for a clock or for other processes, which of the deep suite's tests more do; each takes
-    eight seconds of a core to begin, and a gigabyte.
+    eight seconds of a core to begin, and one gigabyte, or three with an installation deployed.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return (cores or 1) + (2 if suite() == "quick" else 4)
+    more, gigabytes = (2, 1) if suite() == "quick" else (4, 3)
+    return max(1, min((cores or 1) + more, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // (gigabytes << 30)))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
 import pymysql
 import pytest
 
+from infra.embedded.state import wait_until
 from tests import mariadb
 from tests.mariadb import fresh_database, mariadb_server
 
@@ -25,6 +28,22 @@ def test_a_database_is_new_and_its_user_may_do_what_is_granted() -> None:
             assert second.run("SHOW TABLES") == []
     with pytest.raises(pymysql.err.OperationalError):
         pymysql.connect(**address, ssl_ca=str(server.certificate))
+
+
+def test_one_that_crashes_is_there_again() -> None:
+    with mariadb_server(("--skip-name-resolve",)) as server:
+        pid = Path(server.socket).with_name("pid")
+        before = pid.read_text()
+        os.kill(int(before), signal.SIGSEGV)
+        wait_until(lambda: pid.exists() and pid.read_text() not in ("", before), 60, "no server again")
+        wait_until(lambda: answers(server), 60, "it takes no sessions")
+
+
+def answers(server: mariadb.Server) -> bool:
+    try:
+        return server.run("SELECT 1") == [(1,)]
+    except pymysql.err.OperationalError:
+        return False
 
 
 def test_one_that_cannot_be_had_skips_with_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

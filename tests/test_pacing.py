@@ -12,7 +12,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.pacing import CHOICE, EXAMPLES, FEWEST, SAME, SHARES, share
+from tests.pacing import CHOICE, EXAMPLES, FEWEST, SAME, SHARES, share, workers
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = """
@@ -72,7 +72,7 @@ TESTS = """
 
 def run(folder: Path, suite: str, *options: str, tests: str = TESTS) -> str:
     (folder / "conftest.py").write_text((ROOT / "conftest.py").read_text())
-    markers = "".join(f"\n  {name}: what it says" for name in ("deep", "sampled", "repeats", "budget"))
+    markers = "".join(f"\n  {name}: what it says" for name in ("deep", "sampled", "repeats", "nightly", "budget"))
     (folder / "pytest.ini").write_text(f"[pytest]\nmarkers ={markers}\n")
     (folder / "test_them.py").write_text(textwrap.dedent(tests))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
@@ -130,6 +130,17 @@ def test_the_two_suites_share_out_what_repeats_another_s(tmp_path: Path) -> None
     assert len(found[0]) == 2 and sorted(found[1]) == [*"012345"]
 
 
+@pytest.mark.parametrize(("examples", "cases"), [(SAME, 2), ("", 10)])
+def test_of_a_costly_table_a_part_is_tried_where_a_change_is_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, examples: str, cases: int
+) -> None:
+    tests = "import pathlib, pytest\n@pytest.mark.deep\n@pytest.mark.nightly(5)\n@pytest.mark.parametrize('case', range(10))\n"
+    tests += "def test_table(case):\n    (pathlib.Path(__file__).parent / 'said').open('a').write('x')\n"
+    monkeypatch.setenv(EXAMPLES, examples)
+    run(tmp_path, "deep", tests=tests)
+    assert (tmp_path / "said").read_text() == "x" * cases
+
+
 @pytest.mark.deep
 def test_what_is_over_its_budget_is_told_and_fails_nothing(tmp_path: Path) -> None:
     for options in ((), ("-n", "1")):
@@ -174,3 +185,15 @@ def test_what_may_take_longest_begins_first(tmp_path: Path) -> None:
     """
     run(tmp_path, "quick", "-n", "1", "--dist", "loadgroup", tests=tests)
     assert (tmp_path / "order").read_text() == "dbca"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "gigabytes", "expected"), [("quick", 64, 6), ("quick", 4, 4), ("deep", 64, 8), ("deep", 16, 5), ("deep", 2, 1)]
+)
+def test_workers_are_as_many_as_cores_and_memory_are_for(
+    monkeypatch: pytest.MonkeyPatch, chosen: str, gigabytes: int, expected: int
+) -> None:
+    monkeypatch.setenv(CHOICE, chosen)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
+    monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": gigabytes << 18, "SC_PAGE_SIZE": 4096}.__getitem__)
+    assert workers() == expected

@@ -25,21 +25,17 @@ from typing import Any
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.app import _build_persistence_save_dict, app  # type: ignore[import-untyped]
-from ministack.core import iam_actions, iam_evaluator, lambda_runtime  # type: ignore[import-untyped]
+from ministack.core import iam_actions, iam_evaluator  # type: ignore[import-untyped]
 from ministack.core.persistence import save_all  # type: ignore[import-untyped]
-from ministack.services import dynamodb, lambda_svc  # type: ignore[import-untyped]
+from ministack.services import dynamodb  # type: ignore[import-untyped]
 
-from infra.embedded import formation, kinesis, step_functions
+from infra.embedded import api_gateway, formation, functions, kinesis, step_functions
 
 _SAVE_INTERVAL_SECONDS = float(os.environ["ATOLL_SAVE_INTERVAL_SECONDS"])
 # Saving may take at most this part of the process's time, however large the state has grown.
 _SAVE_SHARE = 0.05
 # A client that keeps its connection open would otherwise hold up the end, and with it `atoll local down`, by 30 s.
 _CLOSE_TIMEOUT_SECONDS = 1.0
-_ENVIRONMENTS = int(os.environ["ATOLL_FUNCTION_ENVIRONMENTS"] or os.cpu_count() or 1)
-_START_SECONDS = 10.0  # the start of an environment, on a busy machine
-_PROCESS_ENDED = "Worker process died"
-_raised: ContextVar[str | None] = ContextVar("raised", default=None)
 _leading_keys: ContextVar[list[str] | None] = ContextVar("leading_keys", default=None)
 
 
@@ -61,58 +57,6 @@ def _keep_stream_records() -> None:
             records.update(data.get(name, {}))
 
     dynamodb.get_state, dynamodb.load_persisted_state = get_state, load_persisted_state
-
-
-def _keep_error_names() -> None:
-    """Report a function's exception by its class name, as Lambda does and as Retry and Catch of a state machine need.
-
-    ministack calls every exception Runtime.HandlerError, and the end of its process too.
-    https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html
-    """
-    reported = '{"status": "error", "error": str(e), '
-    if reported not in lambda_runtime._PYTHON_WORKER_SCRIPT:
-        raise RuntimeError("This version of ministack reports exceptions in another way: adapt infra/embedded/gateway.py.")
-    lambda_runtime._PYTHON_WORKER_SCRIPT = lambda_runtime._PYTHON_WORKER_SCRIPT.replace(
-        reported, reported + '"raised": type(e).__name__, '
-    )
-    invoke, execute = lambda_runtime.Worker.invoke, lambda_svc._execute_function_warm
-
-    def invoke_and_note(*args: Any, **kwargs: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = invoke(*args, **kwargs)
-        _raised.set(answer.get("raised"))
-        return answer
-
-    def execute_and_name(*args: Any, **kwargs: Any) -> dict[str, Any]:
-        _raised.set(None)
-        answer: dict[str, Any] = execute(*args, **kwargs)
-        ended = answer.get("error") and answer["body"].get("errorMessage") == _PROCESS_ENDED
-        if name := "Runtime.ExitError" if ended else _raised.get():
-            answer["body"]["errorType"] = name
-        return answer
-
-    lambda_runtime.Worker.invoke, lambda_svc._execute_function_warm = invoke_and_note, execute_and_name
-
-
-def _prefer_free_environments() -> None:
-    """Have a call wait a little for one of its function's environments before another is started, once there are that many.
-
-    A start takes a second or two of a processor, which at the first batches is most of what a small machine would do.
-    """
-    acquire = lambda_svc.acquire_worker
-
-    def acquire_worker(name: str, config: dict[str, Any], code: bytes, qualifier: str = "$LATEST", **more: Any) -> Any:
-        key, until = lambda_runtime._worker_key(name, config, qualifier), time.monotonic() + _START_SECONDS
-        while _all_busy(key) and time.monotonic() < until:
-            time.sleep(0.01)
-        return acquire(name, config, code, qualifier=qualifier, **more)
-
-    lambda_svc.acquire_worker = acquire_worker
-
-
-def _all_busy(key: str) -> bool:
-    with lambda_runtime._lock:
-        environments = lambda_runtime._workers.get(key, ())
-        return len(environments) >= _ENVIRONMENTS and all(one.in_use for one in environments)
 
 
 def _name_glue_databases() -> None:
@@ -234,13 +178,15 @@ if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
     asyncio.constants.SSL_SHUTDOWN_TIMEOUT = _CLOSE_TIMEOUT_SECONDS
     _keep_stream_records()
-    _keep_error_names()
-    _prefer_free_environments()
+    functions.keep_error_names()
+    functions.prefer_free_environments()
+    functions.end_idle_environments()
     _name_glue_databases()
     _know_leading_keys()
     step_functions.keep_limits()
     step_functions.tell_of_interrupted()
     formation.import_buckets()
     kinesis.keep_closed_shards()
+    api_gateway.serve_default_stages()
     _answer_by_doubles()
     asyncio.run(_serve())

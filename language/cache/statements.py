@@ -79,7 +79,8 @@ class Memo:
         self._known = {f"slice {id_}": slice_ for id_, slice_ in names.slices.items()}
         self._known |= {f"endpoint {name}": endpoint for name, endpoint in endpoints.items()}
         systems = [(name, type(e).__name__, e.system.folded, _engine(e)) for name, e in endpoints.items()]
-        self._context = digest_of(sorted(names.slices.items()), systems, sorted(names.broken))
+        told = [(name, sorted(known.defaults.items())) for name, known in sorted((names.schemas or {}).items())]
+        self._context = digest_of(sorted(names.slices.items()), systems, sorted(names.broken), names.schemas is None, told)
 
     def statement(self, text: StatementText) -> Statement | None:
         entry = self._former.get(text.key)

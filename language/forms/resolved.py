@@ -18,7 +18,7 @@ Edits = tuple[tuple[Span, str], ...]
 
 @dataclass(frozen=True)
 class Settings:
-    """How a flow's rows arrive, after the slice's defaults.
+    """How a flow's rows arrive, after the defaults of the source's table and of the slice.
 
     rising: the program says that the cursor's values rise.  capture: changes are read from the source's log.
     """
@@ -50,12 +50,16 @@ class MaskedPath:
 
 @dataclass(frozen=True)
 class CollectTable:
-    """One table to collect: its dataset in the warehouse, its name at the source, what of its columns is masked."""
+    """One table to collect: its dataset in the warehouse, its name at the source, what of its columns is masked.
+
+    settings: its own, where the statement's tables have different ones.
+    """
 
     dataset: str
     source: str
     span: Span
     masks: tuple[MaskedPath, ...] = ()
+    settings: Settings | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,9 @@ class Collect:
     @property
     def sql(self) -> str:
         return edited(self.query.span, self.edits) if self.query is not None else ""
+
+    def settings_of(self, table: CollectTable) -> Settings:
+        return table.settings or self.settings
 
     @property
     def left_out(self) -> str:

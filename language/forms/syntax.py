@@ -62,7 +62,7 @@ class Duration:
 
 @dataclass(frozen=True)
 class ModeClause:
-    """REPLACE, APPEND or MERGE ON (key)."""
+    """REPLACE, APPEND or MERGE ON (key); a MERGE without its key takes that of the source's table."""
 
     mode: Mode
     key: tuple[Part, ...]

@@ -125,7 +125,7 @@ class _Query:
         joins = not sure and words[0] in ("MERGE", "USING") and self._joins(number)
         if joins and words[0] == "USING":
             return None
-        alias = joins or words in (["REPLACE"], ["APPEND"])
+        alias = joins or words in (["REPLACE"], ["APPEND"], ["CAPTURE"], ["MERGE"])
         return _Found(token.span.to(last), words, end, True, token.text.lower() if alias else "", number == 0)
 
     def _beginning(self, number: int, token: Token) -> _Found | None:

@@ -149,6 +149,8 @@ class ClauseParser:
         return ModeClause(Mode(token.text.upper()), (), token.span)
 
     def _merge(self, token: Token) -> ModeClause:
+        if (coming := self._reader.peek()) is None or not (coming.is_word("ON") or coming.is_symbol("(")):
+            return ModeClause(Mode.MERGE, (), token.span)  # by the key that the source's table has
         self._reader.expect_word("ON", _MERGE)
         key = self._reader.parts("a key column", _MERGE)
         return ModeClause(Mode.MERGE, key, token.span.to(self._reader.last_span))
@@ -167,9 +169,7 @@ class ClauseParser:
 
     def _partition(self, _: Token) -> Any:
         self._reader.expect_word("BY", "write PARTITION BY (column)")
-        return self._reader.parts(
-            "a column", "name columns of the query, as in PARTITION BY (day); what is computed is a column there, too"
-        )
+        return self._reader.parts("a column", "name columns of the query, as in PARTITION BY (day); a computed one has a name there")
 
     def _masks(self, _: Token) -> tuple[MaskedColumn, ...]:
         items = self._reader.parenthesised(lambda: self._reader.name("a column", _MASK), self._mask, _MASK)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from language.forms.resolved import Collect, CollectTable
@@ -12,7 +13,7 @@ from language.resolve.left_rows import condition
 from language.resolve.masks import check_masks, query_masks, table_masks
 from language.resolve.names import Names, dataset_name, plain, table_name
 from language.resolve.outputs import check_twins
-from language.resolve.settings import check_collects, collect_settings
+from language.resolve.settings import Collected, check_collects, collect_settings
 from language.resolve.warehouse_query import expected_places
 from language.sql.dialect import AsWarehouse, as_source, as_warehouse, dialect
 from language.sql.projection import Projection
@@ -36,23 +37,26 @@ def collect_tables(statement: Insert, warehouse: CreateWarehouse, names: Names) 
     collector = names.slice("collect", connection, listed.origin.span)
     organizer = names.slice("organize", warehouse, statement.target.span)
     check_collects(clauses)
-    settings = collect_settings(clauses, collector, organizer)
     engine = as_warehouse(organizer.capabilities.dialect)
-    check_clauses(None, clauses, settings, engine, collector)
+    check_clauses(None, clauses, None, engine, collector)
     masks = table_masks(clauses, listed)
-    check_masks([each for found in masks.values() for each in found], clauses, settings, collector)
     schema = ".".join([warehouse.name.folded, plain(statement.target.parts[1])])
-    tables = tuple(
-        CollectTable(
-            f"{schema}.{table_name(table.parts[-1])}",
-            ".".join(_source_part(part, collector) for part in (*listed.origin.parts[1:], *table.parts)),
-            table.span,
-            masks.get(table.folded, ()),
-        )
-        for table in listed.tables
-    )
+    tables = []
+    with Gathering() as gathering:
+        for table in listed.tables:
+            source = ".".join(_source_part(part, collector) for part in (*listed.origin.parts[1:], *table.parts))
+            collected = Collected(f"`{table.dotted}`", table.span, names.defaults(connection, source))
+            own, hidden = gathering(collect_settings, clauses, collector, organizer, collected), masks.get(table.folded, ())
+            if own is not None:
+                gathering(check_masks, hidden, clauses, own, collector)
+            tables.append(CollectTable(f"{schema}.{table_name(table.parts[-1])}", source, table.span, hidden, own))
+        gathering.diagnostics[:] = dict.fromkeys(gathering.diagnostics)  # a clause that no table can have is one mistake
+    common = tables[0].settings
+    assert common is not None  # what has none was raised
+    if all(table.settings == common for table in tables):
+        tables = [dataclasses.replace(table, settings=None) for table in tables]
     places = expected_places(clauses, engine)
-    return Collect(statement, schema, connection, warehouse, collector, organizer, settings, tables, places=places)
+    return Collect(statement, schema, connection, warehouse, collector, organizer, common, tuple(tables), places=places)
 
 
 def _source_part(part: Part, collector: Slice) -> str:
@@ -69,11 +73,11 @@ def collect_query(statement: Insert, warehouse: CreateWarehouse, names: Names) -
     engine = as_warehouse(organizer.capabilities.dialect)
     query, connection, collector = _source_query(query_of(clauses), names, engine)
     check_collects(clauses)
-    settings = collect_settings(clauses, collector, organizer)
     read = as_source(query.dialect).collected(query)
     found = read.projection
     if isinstance(found, Problem) and collector.capabilities.queries != "full":
         raise found
+    settings = collect_settings(clauses, collector, organizer, _read_by(query, found, connection, names))
     with Gathering() as gathering:
         gathering(check_clauses, query, clauses, settings, engine, collector)
         gathering.beside(check_twins, query)
@@ -89,6 +93,14 @@ def collect_query(statement: Insert, warehouse: CreateWarehouse, names: Names) -
         query, edits, simple.columns, simple.filter, read.casts, condition(query, settings, collector),
         expected_places(clauses, engine),
     )  # fmt: skip
+
+
+def _read_by(query: SourceQuery, found: Projection | Problem, connection: CreateConnection, names: Names) -> Collected:
+    """What a query collects: a table's rows, with the names that it gives them, or rows that it computes."""
+    source = found.source if isinstance(found, Projection) else ""
+    called = {column.source.strip('`"').lower(): column.name for column in found.columns} if isinstance(found, Projection) else {}
+    span = query.tables[0].span if query.tables else query.first_word
+    return Collected(f"`{span.text}`" if source else "a query that computes", span, names.defaults(connection, source), called)
 
 
 def _check_captured(query: SourceQuery, found: Projection | Problem, capture: Span) -> None:

@@ -13,6 +13,7 @@ from shared_metadata import naming
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.naming import REJECTED
 from shared_metadata.program import MASK_KEY
+from shared_metadata.program.source_schemas import NO_DEFAULTS, SourceSchemas, TableDefaults
 
 _IN_WAREHOUSE = "use letters, digits and _; collect a table of another name by INSERT INTO … AS SELECT"
 _THREE = "write warehouse.schema.table, as in lake.ops.flights"
@@ -37,6 +38,7 @@ class Names:
     warehouses: dict[str, CreateWarehouse] = field(default_factory=dict)
     broken: frozenset[tuple[str, ...]] = frozenset()
     targets: frozenset[tuple[str, ...]] = frozenset()  # the folded names of all that the program's statements make
+    schemas: SourceSchemas | None = None  # None where nothing of the sources is to be known
 
     def endpoint(self, name: str, span: Span, remedy: str = "") -> CreateConnection | CreateWarehouse:
         """The connection or warehouse of that folded name. Raises Problem, or Undeclared.
@@ -65,6 +67,13 @@ class Names:
             if published and (connection := next(iter(self.connections), "")):
                 remedy += f", or with the connection to publish to, as in {connection}.{target.dotted}"
         return self.endpoint(target.parts[0].folded, target.parts[0].span, remedy)
+
+    def defaults(self, connection: CreateConnection, table: str) -> TableDefaults | None:
+        """What a source's table says of itself; None where nothing of the sources is to be known.  table: '' for a query's rows."""
+        if self.schemas is None:
+            return None
+        known = self.schemas.get(connection.name.folded)
+        return known.defaults_of(table) if known is not None and table else NO_DEFAULTS
 
     def declares(self, name: str) -> bool:
         """Whether a folded name is a connection's or a warehouse's, of a statement that can be read or not."""

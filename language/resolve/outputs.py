@@ -113,7 +113,7 @@ def check_written(name: str, type_name: str, organizer: Slice, span: Span) -> No
 def check_named(clauses: Clauses, settings: Settings, known: AbstractSet[str], where: str) -> None:
     """Raises Problem for a key, cursor or partition column that is not known; `where` says what is ("the query's columns")."""
     default = clauses.spans["mode"] if clauses.mode else clauses.spans["every"]
-    unsaid = "" if clauses.mode else ", which the slice takes where no clause names one,"
+    unsaid = "" if clauses.mode and clauses.mode.key else ", which the slice takes where no clause names one,"
     keys = {part.folded: part.span for part in (clauses.mode.key if clauses.mode else ())}
     with Gathering() as gathering:
         for column in settings.key:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from language.forms.resolved import Input, Settings
 from language.forms.syntax import Clauses, ModeClause, Part
 from language.text.diagnostics import Problem, Span, did_you_mean
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.program import Mode
+from shared_metadata.program.source_schemas import NO_DEFAULTS, TableDefaults
 
 _CLAUSES = {
     "cursor": "CURSOR",
@@ -30,10 +32,38 @@ _ELSEWHERE = {
 }
 
 
-def collect_settings(clauses: Clauses, collector: Slice, organizer: Slice) -> Settings:
-    """The settings of INSERT into a warehouse; the collector's defaults apply where the program says nothing."""
+@dataclass(frozen=True)
+class Collected:
+    """What is collected, as far as its settings depend on it.
+
+    span: where the program names it.  defaults: of the source's table; None where nothing of the sources is to be known.
+    called: the columns of the source's table ▸ what the query calls them; those that it leaves out are not there.
+    """
+
+    what: str
+    span: Span
+    defaults: TableDefaults | None = NO_DEFAULTS
+    called: Mapping[str, str] = field(default_factory=dict)
+
+    def key(self, span: Span) -> tuple[str, ...]:
+        """The table's key; () where it has none. Raises Problem, placed at `span`, for one that the query leaves out."""
+        return tuple(self._called("key", name, span) for name in self.defaults.key) if self.defaults else ()
+
+    def cursor(self, span: Span) -> str:
+        """The table's cursor; '' where it has none. Raises as `key`."""
+        return self._called("cursor", self.defaults.cursor, span) if self.defaults and self.defaults.cursor else ""
+
+    def _called(self, what: str, name: str, span: Span) -> str:
+        if self.called and name not in self.called:
+            cause = f"`{name}`, the {what} of {self.what}, is not among the query's columns"
+            raise Problem(span, cause, f"add it to the SELECT, or name another {what}; REPLACE needs none")
+        return self.called.get(name, name)
+
+
+def collect_settings(clauses: Clauses, collector: Slice, organizer: Slice, collected: Collected) -> Settings:
+    """The settings of INSERT into a warehouse; what the program leaves open the table tells, or else the collector."""
     abilities = collector.capabilities
-    mode, key = _mode(clauses, collector)
+    mode, key = _collected_mode(clauses, collector, collected)
     span = clauses.mode.span if clauses.mode else _every(clauses)
     _check_mode(mode, organizer, span)
     if clauses.cursor is not None and mode is Mode.REPLACE:
@@ -47,7 +77,8 @@ def collect_settings(clauses: Clauses, collector: Slice, organizer: Slice) -> Se
         return Settings(_seconds(clauses), mode, key, capture=True)
     if clauses.cursor is None:
         without = mode is Mode.REPLACE or (mode is Mode.APPEND and not abilities.appends_by_cursor)
-        return Settings(_seconds(clauses), mode, key, "" if without else abilities.default_cursor)
+        default = (mode is Mode.MERGE and collected.cursor(span)) or abilities.default_cursor
+        return Settings(_seconds(clauses), mode, key, "" if without else default)
     if (rising := clauses.cursor.rising) is not None and not abilities.rising_types:
         raise Problem(rising, f"{collector.id} takes no RISING: its cursors are told by their types", "remove RISING")
     return Settings(_seconds(clauses), mode, key, clauses.cursor.folded, rising is not None)
@@ -82,9 +113,29 @@ def publish_settings(clauses: Clauses, harness: Slice) -> Settings:
 
 def refuse_clauses(clauses: Clauses, what: str, *fields: str) -> None:
     """Raises Problem for the first of these clauses that is there; `what` names the statement."""
-    for field in fields:
-        if field in clauses.spans:
-            raise Problem(clauses.spans[field], f"{_CLAUSES[field]} does not belong to {what}", _ELSEWHERE.get(field, "remove it"))
+    for name in fields:
+        if name in clauses.spans:
+            raise Problem(clauses.spans[name], f"{_CLAUSES[name]} does not belong to {what}", _ELSEWHERE.get(name, "remove it"))
+
+
+def _collected_mode(clauses: Clauses, collector: Slice, collected: Collected) -> tuple[Mode, tuple[str, ...]]:
+    """The mode that is said, or else the table's, or else the collector's; its key likewise."""
+    if clauses.mode is not None and (clauses.mode.mode is not Mode.MERGE or clauses.mode.key):
+        return _mode(clauses, collector)
+    own = collected.defaults.mode if collected.defaults else None
+    mode = clauses.mode.mode if clauses.mode is not None else own or collector.capabilities.default_mode
+    if mode is not Mode.MERGE:
+        return mode, ()
+    span = clauses.mode.span if clauses.mode else _every(clauses)
+    _check_mode(mode, collector, span)
+    key = collected.key(span) or collector.capabilities.default_key
+    if not key and clauses.mode is None and own is None:
+        return _mode(clauses, collector)
+    if not key and collected.defaults is not None:
+        remedy = "name its key, as in MERGE ON (id); or run `atoll discover` again, if its source tells one by now"
+        where = collected.span if clauses.tables is not None else span
+        raise Problem(where, f"MERGE needs a key, and the source tells none of {collected.what}", remedy)
+    return mode, key
 
 
 def _mode(clauses: Clauses, slice_: Slice) -> tuple[Mode, tuple[str, ...]]:
@@ -95,6 +146,8 @@ def _mode(clauses: Clauses, slice_: Slice) -> tuple[Mode, tuple[str, ...]]:
             raise Problem(_every(clauses), f"MERGE, the default of {slice_.id}, needs a key here", "add MERGE ON (key column)")
         return mode, key if mode is Mode.MERGE else ()
     _check_mode(clauses.mode.mode, slice_, clauses.mode.span)
+    if clauses.mode.mode is Mode.MERGE and not clauses.mode.key:
+        raise Problem(clauses.mode.span, "MERGE needs a key here", "name the key, as in MERGE ON (id)")
     return clauses.mode.mode, _key(clauses.mode)
 
 

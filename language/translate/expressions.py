@@ -154,7 +154,9 @@ class Expressions:
         return self._said(node, (form, there[0]), parts, pieces, over) if there is not None else None
 
     def _asked(self, part: exp.Expr) -> str:
-        return self._text(part.name) if isinstance(part, exp.Literal) and part.is_string else part.sql(self.source.name)
+        if isinstance(part, exp.Literal) and part.is_string:
+            return self._text(part.name)
+        return part.sql() if isinstance(part, exp.Interval) else part.sql(self.source.name)  # all take INTERVAL '1' DAY
 
     def _said(
         self, node: exp.Expr, forms: tuple[Form, Form], parts: Sequence[exp.Expr], pieces: Sequence[Piece], over: bool

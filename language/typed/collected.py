@@ -14,7 +14,7 @@ from shared_metadata.program.schema import Schema, SchemaColumn
 
 
 def own_columns(collector: Slice, *, reports_left: bool) -> tuple[SchemaColumn, ...]:
-    """The columns that Atoll adds to every collected row; reports_left: of a statement whose WHERE lets rows go."""
+    """The columns that Atoll adds to every collected row; reports_left: rows that are gone are told otherwise."""
     batch = SchemaColumn("_batch", "timestamptz", False)
     marked = collector.capabilities.reports_deletes or reports_left
     return (batch, SchemaColumn("_deleted", "boolean")) if marked else (batch,)

@@ -178,7 +178,7 @@ class _Typing:
     def _collected(
         self, statement: Collect, table: CollectTable, typed: TypedQuery, base: Span, tables: Mapping[str, Schema]
     ) -> None:
-        clauses, settings = statement.statement.clauses, statement.settings
+        clauses, settings = statement.statement.clauses, statement.settings_of(table)
         made = Made(table.dataset, f"{statement.id}:load", table.span, f"{statement.connection.name.folded}.")
         outputs, uses = outputs_of(made, typed, base, statement.organizer, self._mistakes, OWN_COLUMNS)
         self._mistakes.gather(check_masked, table, [column.name for column in outputs])
@@ -192,7 +192,8 @@ class _Typing:
         uses += [(ref, Use.FILTER, clauses.cursor.span if clauses.cursor else table.span) for ref in cursor]
         if cursor or clauses.cursor is None:  # a slice's default is for tables that have it
             settings = dataclasses.replace(settings, cursor="")
-        own = own_columns(statement.collector, reports_left=statement.reports_left)
+        deletes = self._snapshots.reports_deletes(statement.connection.name.folded, table.source)
+        own = own_columns(statement.collector, reports_left=statement.reports_left or deletes)
         self.known.keep(*finished(statement, settings, made, outputs, uses, own, self._mistakes, self._dropped))
 
     # -- queries in a warehouse

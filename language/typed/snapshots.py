@@ -40,6 +40,11 @@ class Snapshots:
             )
         return name, schema
 
+    def reports_deletes(self, connection: str, table: str) -> bool:
+        """Whether a table's own source tells which rows are gone, though not all of its system do."""
+        known = self._schemas.get(connection)
+        return bool(known and table and known.defaults_of(table).deletes)
+
     def target(self, connection: str, table: str, span: Span) -> Schema | None:
         """The columns of a table to publish to; None for one that is not there: the first batch makes it. Raises as `source`."""
         return self._table(connection, table, span)[1]

@@ -21,17 +21,20 @@ def aws_client(
     connections: int = CONNECTIONS,
     mode: Mode = "standard",
     region: str = "",
+    timeout_seconds: float = 0,
 ) -> Any:
     """A boto3 client that tries again what was throttled, lost or refused for another's transaction; session: a boto3.Session.
 
     connections: how many it keeps, for as many concurrent calls.  mode: 'adaptive' also slows down when it is throttled.
-    region: '' for the session's own.
+    region: '' for the session's own.  timeout_seconds: of connecting and of each answer; 0 for botocore's own.
     botocore itself does not retry a call that conflicted with a transaction, though nothing was written:
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling
     """
     from botocore.config import Config
 
     config = Config(retries={"mode": mode, "max_attempts": max_attempts}, max_pool_connections=connections)
+    if timeout_seconds:
+        config = config.merge(Config(connect_timeout=timeout_seconds, read_timeout=timeout_seconds))
     client = session.client(service, config=config, **({"region_name": region} if region else {}))
     if service == "dynamodb":
         client.meta.events.register("needs-retry.dynamodb", _after_conflict)

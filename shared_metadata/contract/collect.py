@@ -71,8 +71,8 @@ class TablePlan:
 class Extracted:
     """What one call of extract did: Parquet files written, and where to go on; resume is None when the part is done."""
 
-    # of each {'key', 'rows', 'bytes'}; 'values' where known (of `file_values`); 'rejected': {'key', 'rows'} of rows set aside;
-    # 'left': {'key', 'rows'} of rows that the WHERE takes no more (`left_columns`; see Source); 'whole': see TablePlan, of no rows
+    # of each {'key', 'rows', 'bytes'}; 'values' where known (of `file_values`); {'key', 'rows'} of 'rejected' rows, set aside,
+    # 'there' of their keys, 'left' of keys that the WHERE takes no more (`left_columns`; see Source); 'whole': see TablePlan, no rows
     files: tuple[Mapping[str, Any], ...]
     resume: Mapping[str, Any] | None = None
     statements: tuple[Mapping[str, Any], ...] = ()  # that ran elsewhere for it (waiting.statements.Ran)
@@ -240,18 +240,18 @@ class CollectSteps(Steps):
             files += progress["files"]
             sizes.append(sum(file["bytes"] for file in progress["files"]))
         rejected, left = _rejected(work, files), [dict(file["left"]) for file in files if file.get("left")]
-        whole = any(found.get("whole") for found in (plan, *files))
+        whole = {"whole": any(f.get("whole") for f in (plan, *files)), "there": [f["there"] for f in files if "there" in f]}
         files = [file for file in files if file["rows"]]
         schema = as_masked(from_plain(Schema, plan["schema"]), work.table)
         rows, size = sum(f["rows"] for f in files), sum(f["bytes"] for f in files)
         if work.flow.mode == Mode.REPLACE:  # without files: the table is empty, unless nothing changed
             changed = bool(files) or not plan.get("unchanged")
         else:  # without files: a batch that is run again loses the rows it had
-            changed = bool(files or rejected or left or whole) or work.claim.again or self._registered(work) != schema
+            changed = bool(files or rejected or left or whole["whole"]) or work.claim.again or self._registered(work) != schema
         manifest = None
         if changed:
             document = {"files": files, "schema": dataclasses.asdict(schema), "rejected": rejected, "left": left}
-            manifest = staging.write_manifest({**document, **({"whole": True} if whole else {})}, dataset)
+            manifest = staging.write_manifest({**document, **(whole if whole["whole"] else {})}, dataset)
         return TableCommit(
             dataset,
             rows=rows,
@@ -284,7 +284,7 @@ class CollectSteps(Steps):
     def open(self, work: Work) -> Source:
         connection = work.program.connections[work.flow.connection]
         place = f"connection {connection.name} ({connection.position})"
-        secret = connection.options.get("secret")
+        secret = connection.options.get("secret") if not self.declaration.secret_for else None
         values = self.services.secret(str(secret), place=place) if secret else {}
         return self._open(connection, values)
 

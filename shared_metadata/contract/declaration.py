@@ -92,6 +92,8 @@ class Slice:
     stage: 'collect' | 'organize' | 'harness'.  system: as after TO or USING in a program.
     title: 'Salesforce', for stack and console names (`CollectSalesforceSlice`).
     config: 'module:class' of its pydantic model of the connection's or warehouse's options, imported on demand.
+    misses: COLLECT: 'module:function' of which changes no batch of a cursor sees of one table beside `never_seen`, imported on
+        demand: of the system and the table, words that follow "no batch sees", or ''. '' where its tables are all alike.
     secret: 'module:function' of what `atoll secret` asks of what a connection or warehouse signs in with, imported on demand: it
         takes that and the object's fields, and raises SecretError that names a field and no value. '' where it asks nothing.
     check: 'module:function' of what `atoll check` asks of each flow and of what is known of its tables, imported on demand; it raises
@@ -106,6 +108,7 @@ class Slice:
         says `engine = 'auto'`: the lowest is taken, unless the warehouse names one; 0 for none of these.
     warehouse: ORGANIZE: the system whose warehouses it computes in, where another slice keeps them; '' where it keeps its own.
     deployed_options: options of a warehouse or a connection that its stack is made by: whoever changes one deploys it again.
+    secret_for: COLLECT: its function that alone reads a connection's secret, which opens no source; '' for all that open one.
     systems: the folders of `systems/` that it imports, which its functions' bundles hold with it.
     waits: those of its steps that may wait for work that runs elsewhere (`waiting.turn.NotYet`): COLLECT: extract; ORGANIZE: load,
         refresh, check, commit; HARNESS: diff, publish, commit. Only these have a pause in the state machine.
@@ -132,8 +135,10 @@ class Slice:
     deployed_options: tuple[str, ...] = ()
     check: str = ""
     fits: str = ""
+    misses: str = ""
     sizes: str = ""
     secret: str = ""
+    secret_for: str = ""
     systems: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
     endpoints: tuple[tuple[str, str], ...] = ()

@@ -15,7 +15,7 @@ from shared_metadata.contract.sizes import Measures
 from shared_metadata.errors import InputError
 from shared_metadata.program import Connection, from_plain
 from shared_metadata.program.schema import Schema
-from shared_metadata.program.source_schemas import SourceNote
+from shared_metadata.program.source_schemas import SourceNote, TableDefaults
 
 STEP = "discover"
 MOST_NAMES = 10_000
@@ -63,6 +63,15 @@ class Notes(Protocol):
         ...
 
 
+@runtime_checkable
+class Tells(Protocol):
+    """A Catalog that can tell how a table is collected where a statement does not say so."""
+
+    def defaults(self, tables: Sequence[str]) -> dict[str, TableDefaults]:
+        """Table ▸ its key, cursor, mode and deletes, for those of which the source tells any."""
+        ...
+
+
 OpenCatalog = Callable[[Connection, Mapping[str, Any]], Catalog]
 
 
@@ -76,8 +85,8 @@ class DiscoverStep:
         """Answers an event without 'tables' with {'names': […]}, else {'tables': {name: schema or None}, 'close': {…}, 'left': […]}.
 
         close: missing table ▸ a known one of a similar name.  left: tables to ask for in another call, as an answer and a call
-        are limited.  notes: table ▸ its SourceNotes.  In both 'warnings': table ▸ why a batch of it would fail. With 'sizes' in
-        the event {'sizes': {table: {'rows', 'bytes'}}}, and nothing else. Raises what the plan step raises.
+        are limited.  notes: table ▸ its SourceNotes.  defaults: table ▸ its TableDefaults.  In both 'warnings': table ▸ why a batch
+        of it would fail. With 'sizes' in the event {'sizes': {table: {'rows', 'bytes'}}}, and nothing else. Raises as plan.
         """
         connection, tables = self._read(event)
         deadline, secret = Deadline.of(context), self._secret(connection)
@@ -108,10 +117,13 @@ class DiscoverStep:
         there = [name for name, schema in found.items() if schema]
         noted = catalog.notes(there) if isinstance(catalog, Notes) else {}
         notes = {name: [dataclasses.asdict(note) for note in told] for name, told in noted.items()}
-        return {"tables": found, "close": close, "left": left, "warnings": _warnings(catalog, there), "notes": notes}
+        told = catalog.defaults(there) if isinstance(catalog, Tells) else {}
+        defaults = {name: one.to_plain() for name, one in told.items() if one.to_plain()}
+        warnings = _warnings(catalog, there)
+        return {"tables": found, "close": close, "left": left, "warnings": warnings, "notes": notes, "defaults": defaults}
 
     def _secret(self, connection: Connection) -> Mapping[str, Any]:
-        reference = connection.options.get("secret")
+        reference = connection.options.get("secret") if not self._declaration.secret_for else None
         place = f"connection {connection.name} ({connection.position})"
         return self._services.secret(str(reference), place=place) if reference else {}
 

@@ -151,7 +151,7 @@ class OrganizeSteps(Steps):
     def fitted(self, wanted: BatchRequest) -> Interval:
         """A load takes one staged batch at a time, the same for all its tables, unless each of them is the whole table."""
         flow, interval, reader = wanted.flow, wanted.interval, self.services.reader
-        if flow.kind != Kind.LOAD or flow.mode == Mode.REPLACE or covered(interval, flow.interval_seconds) == 1:
+        if flow.kind != Kind.LOAD or flow.modes == {Mode.REPLACE} or covered(interval, flow.interval_seconds) == 1:
             return interval
         inputs, producers = [name for table in flow.tables for name in table.inputs], wanted.program.producers()
         staged: list[Batch | Version | None] = [

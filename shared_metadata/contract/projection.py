@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Flow, Mask, Table
+from shared_metadata.program.masks import without_dropped as clear_type
 from shared_metadata.program.schema import Schema, SchemaColumn
 
 BATCH = SchemaColumn("_batch", "timestamptz")
@@ -21,14 +22,15 @@ def projected(flow: Flow, table: Table, known: Schema, find: Callable[[str, str]
     """The columns that a flow collects, under its names and types, and `_batch`.
 
     find: a column's name in the flow, and its name at the source ▸ the source's column. It raises DefinitionError for one that is not
-    there; so does this where MASK leaves no column.
+    there; so does this where MASK leaves no column. Of a struct it has the fields that are not dropped.
     """
     wanted = [(column.name, _unquoted(column.source)) for column in flow.columns] or [(c.name, c.source) for c in known.columns]
     dropped, columns = table.masked(Mask.DROP), list[SchemaColumn]()
     for name, source in wanted:
         if name not in dropped:
             found = find(name, source)
-            columns.append(replace(found, name=name, type=flow.casts.get(name, found.type)))
+            kind = flow.casts.get(name, found.type)
+            columns.append(replace(found, name=name, type=clear_type(kind, table.masks[name]) if name in table.masks else kind))
     if not columns:
         raise DefinitionError(f"MASK drops every column of {table.source}", place=place_of(flow, table), remedy="leave one")
     return Schema((*columns, BATCH))

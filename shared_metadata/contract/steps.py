@@ -79,7 +79,7 @@ class Steps(TakingTurns):
         if self.services.reader.programs() is not programs:
             raise RetryLater("another program was applied just now", place=wanted.flow.id)
         tables = {table.dataset: table for table in wanted.flow.tables}
-        works = [Work(wanted.flow, tables[dataset], claim, program) for dataset in claim.datasets]
+        works = [Work(wanted.flow.of(dataset), tables[dataset], claim, program) for dataset in claim.datasets]
         states, empty, failed = self.plan_tables(works)
         if empty:
             self.services.writer.commit(claim, empty, completes=completed_when_empty(program))

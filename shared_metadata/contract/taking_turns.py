@@ -100,4 +100,6 @@ class TakingTurns:
         )
         waited = waits.WAITING in state or (turns.TASK_OF in state and not turns.at_work(state))
         self.services.writer.renew(claim, LEASE_SECONDS, waited=waited)
-        return Work(flow, table, claim, program, waits.turn_of(state, claim, table.dataset, step) if step else NO_TURN)
+        return Work(
+            flow.of(table.dataset), table, claim, program, waits.turn_of(state, claim, table.dataset, step) if step else NO_TURN
+        )

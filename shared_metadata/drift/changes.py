@@ -243,7 +243,8 @@ class _Users:
         for use in dataset.uses:
             if use.column == column and use.use != Use.VALUE:
                 yield DriftUse(dataset.dataset, column.column, use.use, use.position)
-        flow = self._makers.get(dataset.dataset)
+        made = self._makers.get(dataset.dataset)
+        flow = made.of(dataset.dataset) if made else None
         clauses = {*flow.key, flow.cursor, *flow.partition_by} if flow else set()
         if flow and any(output.column in clauses for output in outputs):
             yield DriftUse(dataset.dataset, column.column, Use.KEY, flow.position)

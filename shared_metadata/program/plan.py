@@ -115,6 +115,7 @@ class Table:
     signature: a digest of the columns, types and lineage that the compiler found (DatasetLineage.signature); COLLECT: of the source's
         table as the program was compiled against (schema_digest), '' for a query over several.
     masks: COLLECT: output column ▸ how it is masked, or which of its fields are and how.
+    mode, key, cursor: COLLECT, LOAD: its own, where the statement's tables have different ones (`Flow.of`); mode None: the flow's.
     """
 
     dataset: str
@@ -122,6 +123,9 @@ class Table:
     inputs: tuple[str, ...] = ()
     signature: str = ""
     masks: Masks = field(default_factory=dict)
+    mode: Mode | None = None
+    key: tuple[str, ...] = ()
+    cursor: str = ""
 
     def masked(self, how: Mask) -> frozenset[str]:
         """The whole columns with this mask."""
@@ -186,8 +190,7 @@ class Flow:
         COLLECT with AS: the source's own SQL, tables without the connection ('public.flights'); else ''.
     places: VIEW and RESULT: where the query names a dataset, or says batch_start() or batch_end(), for a slice to `fill` with its own
         words. A plan of an earlier Atoll has none.
-    columns, filter: COLLECT with AS: the projection, and the WHERE clause as source SQL or ''; for sources that speak no SQL.
-        `columns` is empty for all columns.
+    columns, filter: COLLECT with AS: the projection (empty: all columns), and the WHERE as source SQL or ''; for sources without it.
     casts: COLLECT with AS: output column ▸ the type, as in a schema, to which the statement casts it.
     whole: the query uses neither batch_start() nor batch_end(): its result is the whole state as of the batch's end.
     tolerates: VIEW and RESULT: input ▸ by how many seconds it may lag behind the batch's end.
@@ -196,10 +199,8 @@ class Flow:
     covers: missed batches may be made as one: what the last of them leaves is the same, whether those before it were made or not.
     bad_rows: how many rows a batch may set aside. None: COLLECT and PUBLISH: none; others: as many as its expectations quarantine.
     mask_key: COLLECT with a hashed column: the reference of the secret that holds the key; else ''.
-    rising: COLLECT: the program says that the cursor's values rise, whatever their type.
-    capture: COLLECT with MERGE: what changed is read from the source's log, deleted rows too.
-    beyond: VIEW and RESULT with the engine 'auto': the same in the SQL of the larger engine, whose slice runs the flow; `query` is in
-        that of the warehouse's own.
+    rising: COLLECT: the program says that the cursor's values rise.  capture: COLLECT with MERGE: changes are read from the log.
+    beyond: VIEW and RESULT with the engine 'auto': the same in the SQL of the larger engine, whose slice runs the flow.
     """
 
     id: str
@@ -232,6 +233,15 @@ class Flow:
     rising: bool = False
     capture: bool = False
 
+    def of(self, dataset: str) -> Flow:
+        """The flow with the mode, key and cursor by which one of its datasets is made."""
+        table = next(table for table in self.tables if table.dataset == dataset)
+        return self if table.mode is None else dataclasses.replace(self, mode=table.mode, key=table.key, cursor=table.cursor)
+
+    @property
+    def modes(self) -> set[Mode]:
+        return {table.mode or self.mode for table in self.tables}
+
     @property
     def at_large(self) -> Flow:
         """The flow as its slice's own engine computes it. Only where it has `beyond`."""
@@ -255,15 +265,13 @@ class Flow:
 
     def filled(self, words: Mapping[str, str], spelled: Callable[[str], str] = str) -> str:
         """The query with a slice's words at its places.  words: by dataset, and of BATCH_START and BATCH_END.
-        spelled: writes the rest.
 
-        Raises DefinitionError for a plan of an earlier Atoll, which does not know its places.
+        spelled: writes the rest. Raises DefinitionError for a plan of an earlier Atoll, which does not know its places.
         """
         if not self.places and any(table.inputs for table in self.tables):
             cause = f"the plan of {self.id} does not tell where its query names datasets"
-            raise DefinitionError(
-                cause, place=str(self.position), remedy="apply the program again: its plan is of an earlier version"
-            )
+            remedy = "apply the program again: its plan is of an earlier version"
+            raise DefinitionError(cause, place=str(self.position), remedy=remedy)
         return filled(self.query, self.places, words, spelled)
 
     @property

@@ -7,7 +7,8 @@
     }}
 
 A table that was looked for and is not there is null. Columns stand in the source's order and do not include Atoll's own (`_batch`,
-`_deleted`). Beside "tables", "notes" says of some of them by what a statement would lose rows.
+`_deleted`). Beside "tables", "notes" says of some of them by what a statement would lose rows, and "defaults" how one is collected
+where a statement leaves it open: {"public.flights": {"key": ["id"]}}.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from shared_metadata.program import from_plain
+from shared_metadata.program import Mode, from_plain
 from shared_metadata.program.schema import Schema
 
 FOLDER = "schemas"
@@ -41,13 +42,38 @@ class SourceNote:
 
 
 @dataclass(frozen=True)
+class TableDefaults:
+    """How a table is collected where a statement leaves it open, as its source tells; names are the columns' in a warehouse.
+
+    key: what tells its rows apart; () where the source has none.  cursor: the column that moves when a row changes; '' where there is
+    none, or only one that says when a row was made.  mode: None for the slice's default.
+    deletes: how it is known that a row is gone, in words, where batches report it as `_deleted`; '' where only a REPLACE shows it.
+    """
+
+    key: tuple[str, ...] = ()
+    cursor: str = ""
+    mode: Mode | None = None
+    deletes: str = ""
+
+    def to_plain(self) -> dict[str, object]:
+        """What it says, without what it leaves open."""
+        return {name: value for name, value in vars(self).items() if value}
+
+
+@dataclass(frozen=True)
 class ConnectionSchemas:
-    """The known tables of one connection: name at the source ▸ schema, None for one that is not there; notes: name ▸ notes."""
+    """The known tables of one connection: name at the source ▸ schema, None for one that is not there; notes, defaults: by name."""
 
     connection: str
     system: str
     tables: Mapping[str, Schema | None] = field(default_factory=dict)
     notes: Mapping[str, tuple[SourceNote, ...]] = field(default_factory=dict)
+    defaults: Mapping[str, TableDefaults] = field(default_factory=dict)
+
+    def defaults_of(self, table: str) -> TableDefaults:
+        """A table's, by its name in any case; of one that is not known, none."""
+        found = self.defaults.get(table)
+        return found or next((d for name, d in self.defaults.items() if name.lower() == table.lower()), NO_DEFAULTS)
 
     def to_json(self) -> str:
         """Tables in the order of their names, and a line for each column, so that a change of one column is a change of one line."""
@@ -58,7 +84,9 @@ class ConnectionSchemas:
             for name in sorted(self.notes)
         )
         notes = f', "notes": {{\n{noted}\n}}' if noted else ""
-        return f'{head}, "tables": {{\n{tables}\n}}{notes}}}\n'
+        left_open = ",\n".join(f" {json.dumps(name)}: {json.dumps(self.defaults[name].to_plain())}" for name in sorted(self.defaults))
+        defaults = f', "defaults": {{\n{left_open}\n}}' if left_open else ""
+        return f'{head}, "tables": {{\n{tables}\n}}{notes}{defaults}}}\n'
 
     @staticmethod
     def from_json(text: str) -> ConnectionSchemas:
@@ -72,4 +100,5 @@ def _table(schema: Schema | None) -> str:
     return '{"columns": [\n' + ",\n".join(f"  {json.dumps(dataclasses.asdict(c))}" for c in schema.columns) + "\n ]}"
 
 
+NO_DEFAULTS = TableDefaults()
 SourceSchemas = Mapping[str, ConnectionSchemas]

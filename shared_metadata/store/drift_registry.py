@@ -166,7 +166,7 @@ class DriftRegistry(DriftReader):
         makers, actions = program.producers(), []
         for staged in sorted({f"{column.dataset}:staged" for column in drift.change.nulls} - set(drift.change.quiesces)):
             flow = makers.get(staged)
-            if flow and flow.kind == Kind.COLLECT and flow.mode == Mode.MERGE:
+            if flow and flow.kind == Kind.COLLECT and flow.of(staged).mode == Mode.MERGE:
                 names, key = {"#t": "table", "#c": "cursor"}, keys.state(flow.id, staged)
                 actions.append(self._actions.update(key, "SET #t.#c = :c", "attribute_exists(#t)", names, {":c": ""}))
         return actions[: 100 - MARKS_AT_ONCE - 3]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from shared_metadata.program import Kind, Mask, Mode
+from shared_metadata.program import Flow, Kind, Mask, Mode
 from shared_metadata.program.masks import paths
 from shared_metadata.program.type_names import spelled
 from shared_metadata.update_set.reach import Reached
@@ -69,8 +69,9 @@ def _column(statement: Statement, change: ColumnChange) -> Iterator[Breaking]:
         remedy = f"CAST it to {change.before}, or give it another name"
         masked = change.column in statement.masks(change.dataset)
         yield item(_TYPES[change.kind], _type_why(change, published), _INTO_ANOTHER if masked else remedy)
-    elif change.kind == ColumnKind.NULLABLE and (published or change.column in statement.last.key):
-        why = "it may be null now" + (", and rows are matched by it" if change.column in statement.last.key else "")
+    elif change.kind == ColumnKind.NULLABLE and (published or change.column in statement.made(change.dataset).key):
+        matched = change.column in statement.made(change.dataset).key
+        why = "it may be null now" + (", and rows are matched by it" if matched else "")
         yield item(Reason.NULLS, why, f"write coalesce({change.column}, …), or see that its readers take nulls")
 
 
@@ -85,14 +86,14 @@ def _type_why(change: ColumnChange, published: bool) -> str:
 
 def _statement(old: Statement, new: Statement, change: StatementChange) -> Iterator[Breaking]:
     """Breaks by changes of key and mode: the table's content was written under the former ones."""
-    before, after = old.last, new.last
     moved = next((part for part in change.parts if part.part.startswith("system of")), None)
     for dataset in set(old.datasets) & set(new.datasets):
+        before, after = old.made(dataset), new.made(dataset)
         if moved is not None and after.kind in (Kind.LOAD, Kind.VIEW):
             why = f"{moved.before} keeps what is there, and none of it goes to {moved.after}"
             remedy = "give the new warehouse another name, and remove this one when it has no readers left"
             yield Breaking(dataset, "", Reason.ANOTHER_WAREHOUSE, why, remedy, change.position)
-        elif before.mode != after.mode and not _keeps_history(old, new):
+        elif before.mode != after.mode and not _keeps_history(before, after):
             why = f"{before.mode} becomes {after.mode}: {_mode_why(before.mode, after.mode)}"
             remedy = "give the table another name, and remove this one when it has no readers left"
             yield Breaking(dataset, "", Reason.MODE_CHANGED, why, remedy, change.position)
@@ -109,21 +110,22 @@ def _masks(old: Statement, new: Statement, dataset: str, change: StatementChange
     """Breaks by masks: values that the table still holds in the clear, and rows that its hashed key does not find."""
     before, after = dict(paths(old.masks(dataset))), dict(paths(new.masks(dataset)))
     if clear := sorted(spelled(path) for path in after if not any(path[: len(whole)] == whole for whole in before)):
-        replaced = new.last.mode == Mode.REPLACE
+        replaced = new.made(dataset).mode == Mode.REPLACE
         where = "in its former snapshots and staged files" if replaced else "in the table, its snapshots and files"
         why = f"{', '.join(clear)}: what was collected before stays readable, {where}"
         remedy = f"{_INTO_ANOTHER} and drop this one; docs/operators.md (Mask a column later) says what else to delete"
         yield Breaking(dataset, "", Reason.CLEAR_VALUES, why, remedy, change.position)
     other_key = old.first.mask_key != new.first.mask_key
     hashed = {path[0] for path in (*before, *after) if before.get(path) != after.get(path) or other_key}
-    if new.last.mode == Mode.MERGE and (keys := sorted(hashed & set(new.last.key) & set(old.last.key))):
+    made = new.made(dataset)
+    if made.mode == Mode.MERGE and (keys := sorted(hashed & set(made.key) & set(old.made(dataset).key))):
         why = f"{', '.join(keys)} has other values by the changed MASK: rows written before are not found by them"
         yield Breaking(dataset, "", Reason.KEY_CHANGED, why, _INTO_ANOTHER, change.position)
 
 
-def _keeps_history(old: Statement, new: Statement) -> bool:
+def _keeps_history(old: Flow, new: Flow) -> bool:
     """Whether a collected table keeps its history: one that was taken whole is a good start for one that is merged."""
-    return old.last.kind == new.last.kind == Kind.LOAD and (old.last.mode, new.last.mode) == (Mode.REPLACE, Mode.MERGE)
+    return old.kind == new.kind == Kind.LOAD and (old.mode, new.mode) == (Mode.REPLACE, Mode.MERGE)
 
 
 def _mode_why(before: Mode, after: Mode) -> str:
@@ -149,7 +151,7 @@ def _histories(
         for dataset in statement.datasets:
             data = reached.data.get(dataset)
             collected = statement.last.kind == Kind.LOAD
-            if data is None or statement.id not in old or not incremental(statement) or (restated and not collected):
+            if data is None or statement.id not in old or not incremental(statement.made(dataset)) or (restated and not collected):
                 continue
             parts = [part.part for part in changed[statement.id].parts] if statement.id in changed else []
             if {"mode", "key"} & {*parts} or any(part.startswith("system of") for part in parts):
@@ -163,9 +165,8 @@ def _histories(
             yield Breaking(dataset, "", Reason.MIXED_HISTORY, why, remedy, statement.last.position)
 
 
-def incremental(statement: Statement) -> bool:
+def incremental(flow: Flow) -> bool:
     """Whether a batch makes only a part of the table."""
-    flow = statement.last
     if flow.kind == Kind.LOAD:
         return flow.mode != Mode.REPLACE
     return flow.mode == Mode.APPEND or (flow.mode == Mode.MERGE and not flow.whole)

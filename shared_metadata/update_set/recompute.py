@@ -60,7 +60,8 @@ def _batches(
         length = statement.last.interval_seconds
         start, end = floor(restate_from, length), floor(now, length)
         return count(start, end, length), start, end
-    return (1 if is_new or not incremental(statement) else 0), None, None
+    whole = not all(incremental(statement.made(dataset)) for dataset in statement.datasets)
+    return (1 if is_new or whole else 0), None, None
 
 
 def _estimate(statement: Statement, batches: int, statistics: Statistics) -> tuple[int | None, float | None, float | None]:

@@ -33,6 +33,7 @@ WORDS = {
     "bad_rows": "TOLERATE … BAD ROWS",
     "mask_key": "MASK",
 }
+OF_TABLES = ("mode", "key", "cursor")  # which a flow's tables may have of their own
 SOURCE_COLUMNS = "columns of the source"
 _SHORT = ("kind", "slice", "warehouse", "connection", "EVERY", "mode", "key", "CURSOR", "CAPTURE", "PARTITION BY", "FRESH WITHIN")
 _SECOND_HALF = (Kind.LOAD, Kind.PUBLISH)
@@ -58,6 +59,10 @@ class Statement:
     @property
     def datasets(self) -> tuple[str, ...]:
         return tuple(table.dataset for table in self.last.tables)
+
+    def made(self, dataset: str) -> Flow:
+        """The flow that makes the visible result, with the mode and the key of this dataset."""
+        return self.last.of(dataset)
 
     def masks(self, dataset: str) -> Masks:
         """The masks of a collected dataset's columns, and of their fields."""
@@ -110,9 +115,10 @@ def changed_parts(old: Statement, new: Statement) -> tuple[PartChange, ...]:
 
 def _changed_parts(old: Flow, new: Flow) -> Iterator[PartChange]:
     for name, word in WORDS.items():
-        before, after = getattr(old, name), getattr(new, name)
-        if before != after:
-            yield PartChange(word, _plain(before), _plain(after)) if word in _SHORT else PartChange(word)
+        pairs = _pairs(name, old, new)
+        if pairs:
+            short = word in _SHORT and len(pairs) == 1
+            yield PartChange(word, *map(_plain, pairs[0])) if short else PartChange(word)
     if _tables(old) != _tables(new):
         yield PartChange("tables and inputs")
     masks = {table.dataset: table.masks for table in old.tables}
@@ -122,6 +128,15 @@ def _changed_parts(old: Flow, new: Flow) -> Iterator[PartChange]:
         yield PartChange("EXPECT")
     if new.kind == Kind.COLLECT and signed(old, new):
         yield PartChange(SOURCE_COLUMNS)
+
+
+def _pairs(name: str, old: Flow, new: Flow) -> list[tuple[object, object]]:
+    """What a property was and is, where that differs; of one that tables have of their own, each such pair of any table."""
+    made = {table.dataset: new.of(table.dataset) for table in new.tables} if name in OF_TABLES else {}
+    both = [(old.of(table.dataset), made[table.dataset]) for table in old.tables if table.dataset in made]
+    pairs = [(getattr(before, name), getattr(after, name)) for before, after in both or [(old, new)]]
+    differing = [pair for pair in pairs if pair[0] != pair[1]]
+    return [*dict.fromkeys(differing)] if made else differing
 
 
 def _plain(value: object) -> object:

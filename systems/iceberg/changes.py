@@ -37,7 +37,8 @@ class Changes:
     write to.
 
     left: files with the keys of rows that the source has no more.  rewriting: rewrites files of the table as it stands.
-    deletes: whether rows may be deleted beside their files.  whole: the source has no other rows than the batch's.
+    deletes: whether rows may be deleted beside their files.  whole: the source has no other rows than the batch's, but for those
+    that were set aside.  there: files of their keys, and the batch's own from before some of its rows were.
     """
 
     def __init__(
@@ -53,11 +54,12 @@ class Changes:
         *,
         deletes: bool = False,
         whole: bool = False,
+        there: tuple[Sequence[str], Sequence[str]] = ((), ()),
     ) -> None:
         self._work, self._tables, self._columns, self._files, self._left = work, tables, columns, files, left
         self._urls = [file["url"] for file in files]
         self._open_engine, self._folder, self._rewriting, self._may_delete = open_engine, folder, rewriting, deletes
-        self._whole = whole
+        self._whole, (self._there, self._held) = whole, there
 
     def of(self, table: Table | None, stands: Standing) -> Change:
         """The change of a table. An older batch that is run again becomes a version of a REPLACE table, but not its current one."""
@@ -98,7 +100,9 @@ class Changes:
         left = relations.rows_of(self._left, left_columns(flow, self._columns)) if self._left else ""
         every = self._tables.files(table, snapshot_id) if self._whole else []
         if every:
-            left = merge.besides(left, stored.rows(every), to_text(self._work.claim.interval.start))
+            there = [relations.rows_of(self._there, left_columns(flow, self._columns))] if self._there else []
+            there += [relations.rows_of(self._held, self._columns)] if self._held else []
+            left = merge.besides(left, stored.rows(every), to_text(self._work.claim.interval.start), there)
         with self._open_engine() as engine:
             engine.fetch(merge.incoming(rows, left, self._columns))
             candidates = every or self._candidates(table, snapshot_id, engine)

@@ -60,10 +60,10 @@ class LakeDriver:
         ]
         if files and (flow.partition_by or flow.mode == Mode.MERGE):
             files = self._arranged(work, columns, files)
-        left = [f"s3://{staging.bucket}/{file['key']}" for file in staged.get("left", ())]
-        whole = bool(staged.get("whole")) and flow.mode == Mode.MERGE
-        document = {"files": files, "left": left, "whole": whole, "columns": [asdict(column) for column in columns]}
-        return document | self._set_aside(work, [f"s3://{staging.bucket}/{file['key']}" for file in staged.get("rejected", ())])
+        others = {k: [f"s3://{staging.bucket}/{file['key']}" for file in staged.get(k, ())] for k in ("left", "there", "rejected")}
+        whole, aside = bool(staged.get("whole")) and flow.mode == Mode.MERGE, others.pop("rejected")
+        document = {"files": files, **others, "whole": whole, "columns": [asdict(column) for column in columns]}
+        return document | self._set_aside(work, aside)
 
     def _set_aside(self, work: Work, staged: Sequence[str]) -> dict[str, Any]:
         """Copies the rows that collect could not read to the files of the table of rejected rows."""
@@ -92,7 +92,7 @@ class LakeDriver:
             aside = engine.write(expectations.quarantined(work.flow.expectations, own, source, start), quarantine)
             files = engine.write(expectations.kept(work.flow.expectations, columns, source), in_bucket, partition_by)
         aside = [*prepared.get("rejected", ()), *aside]
-        return results, {**prepared, "files": files, "rejected": aside, "rejected_rows": sum(file["rows"] for file in aside)}
+        return results, {**prepared, "files": files, "rejected": aside, "rejected_rows": sum(f["rows"] for f in aside), "held": urls}
 
     def commit(self, work: Work, prepared: Mapping[str, Any], staging: Staging) -> Committed:
         """Commits the table first, so that a worker that has lost the batch rejects nothing."""
@@ -111,6 +111,7 @@ class LakeDriver:
             *(work, tables, columns, files, lambda: self._engine(work), self._folder, rewriting, prepared.get("left", ())),
             deletes=self._config.delete_files,
             whole=bool(prepared.get("whole")),
+            there=(prepared.get("there", ()), prepared.get("held", ())),
         )
         table, snapshot_id = tables.commit(
             dataset,

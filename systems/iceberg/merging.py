@@ -43,13 +43,16 @@ class Merge:
         latest = f"row_number() OVER (PARTITION BY {same} ORDER BY ordered DESC NULLS LAST, gone) = 1"
         return f"CREATE TEMP TABLE incoming AS SELECT * FROM ({both}) QUALIFY {latest}"
 
-    def besides(self, left: str, stored: str, start: str) -> str:
+    def besides(self, left: str, stored: str, start: str, there: Sequence[str] = ()) -> str:
         """The relation of keys that are gone where the source has no other rows than the batch's: those of all rows of the table.
 
-        A key that the batch brings is not gone; see `incoming`.
+        A key that the batch brings is not gone; see `incoming`.  there: relations of rows that the source has, also set aside.
         """
         keys = ", ".join(identifier(name) for name in self.key)
-        of_table = f"SELECT {keys}, TIMESTAMPTZ {literal(start)} AS {identifier(self.batch)} FROM {stored} t"
+        aside = " UNION ALL ".join(f"SELECT {keys} FROM {rows}" for rows in there)
+        same = " AND ".join(f"t.{identifier(name)} IS NOT DISTINCT FROM s.{identifier(name)}" for name in self.key)
+        others = f" ANTI JOIN ({aside}) s ON {same}" if aside else ""
+        of_table = f"SELECT {keys}, TIMESTAMPTZ {literal(start)} AS {identifier(self.batch)} FROM {stored} t{others}"
         both = f"{of_table} UNION ALL SELECT {keys}, {identifier(self.batch)} FROM {left}" if left else of_table
         return f"({both})"
 

@@ -21,6 +21,9 @@ _FIND = "SELECT table_schema, table_name, table_type, engine FROM information_sc
 _COLUMNS = """SELECT column_name, data_type, column_type, is_nullable, numeric_precision, numeric_scale, extra
 FROM information_schema.columns WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position"""
 
+_PRIMARY_KEY = """SELECT column_name FROM information_schema.key_column_usage
+WHERE table_schema = %s AND table_name = %s AND constraint_name = 'PRIMARY' ORDER BY ordinal_position"""
+
 
 @dataclass(frozen=True)
 class TableName:
@@ -96,6 +99,13 @@ def columns_of(session: Session[Any], table: TableName) -> list[SourceColumn]:
         )
         for name, kind, written, nullable, precision, scale, extra in _rows(session, _COLUMNS, (table.schema, table.name))
     ]
+
+
+def primary_key(session: Session[Any], table: TableName) -> tuple[str, ...]:
+    """The columns of the table's primary key, in its order; none where it has none, or one that a `*` does not stand for."""
+    key = tuple(name for (name,) in _rows(session, _PRIMARY_KEY, (table.schema, table.name)))
+    hidden = {column.name for column in columns_of(session, table) if column.hidden} if key else set()
+    return () if hidden.intersection(key) else key
 
 
 def table_schema(columns: Sequence[SourceColumn]) -> Schema:

@@ -36,6 +36,9 @@ _ALLOWED = f"""SELECT n.nspname || '.' || c.relname, row_security_active(c.oid) 
 _ALLOWED_COLUMNS = """SELECT attname FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped
   AND NOT has_table_privilege(attrelid, 'SELECT') AND has_column_privilege(attrelid, attnum, 'SELECT') ORDER BY attnum"""
 _COLUMN_NAMES = "SELECT attname FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped"
+_PRIMARY_KEY = """SELECT a.attname FROM pg_constraint k CROSS JOIN unnest(k.conkey) WITH ORDINALITY AS part (number, place)
+  JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = part.number
+WHERE k.conrelid = %s AND k.contype = 'p' ORDER BY part.place"""
 _TYPES = """SELECT wanted.place, CASE WHEN n.nspname = 'pg_catalog' THEN t.typname ELSE '' END, t.typtype::text,
   CASE WHEN t.typcategory = 'A' AND t.typlen = -1 AND t.typname NOT IN ('int2vector', 'oidvector') THEN t.typelem ELSE 0 END,
   format_type(t.oid, wanted.modifier), coalesce(a.attnotnull AND NOT EXISTS (
@@ -103,6 +106,11 @@ def column_names(session: Session[Any], table: TableName) -> list[str]:
 def allowed_columns(session: Session[Any], table: TableName) -> list[str]:
     """The columns that the user may read, quoted, where that is not all of the table; else `*`."""
     return [identifier(name) for (name,) in session.execute(_ALLOWED_COLUMNS, (table.oid,))] or ["*"]
+
+
+def primary_key(session: Session[Any], table: TableName) -> tuple[str, ...]:
+    """The columns of the table's primary key, in its order; none where it has none, as a view has not."""
+    return tuple(name for (name,) in session.execute(_PRIMARY_KEY, (table.oid,)))
 
 
 def columns_of(session: Session[Any], sql: str) -> list[SourceColumn]:

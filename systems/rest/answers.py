@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 from systems.rest.expressions import Expressions
@@ -31,7 +32,11 @@ class Answer:
     body: bytes
 
     def document(self) -> Any:
-        """The body as JSON; an empty object where it is none."""
+        """The body as JSON; an empty object where it is none. Read once, however many rules look at it."""
+        return self._document
+
+    @cached_property
+    def _document(self) -> Any:
         try:
             return json.loads(self.body) if self.body.strip() else {}
         except ValueError:
@@ -48,11 +53,15 @@ class Action(Enum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """seconds: to wait before it is repeated.  said: the manifest's own words for a refusal."""
+    """seconds: to wait before it is repeated.  said: the manifest's own words for a refusal.
+
+    given: whether the manifest says that it is about what the connection is given, its credentials and options.
+    """
 
     action: Action
     seconds: float = 0.0
     said: str = ""
+    given: bool = False
 
 
 class Judge:
@@ -73,7 +82,8 @@ class Judge:
                     action = self._action(rule, answer.status)
                     seconds = self._pause(one, answer, attempt) if action == Action.REPEAT else 0.0
                     said = str(rule.get("error_message") or "")
-                    return Verdict(action, seconds, "" if "{" in said else said)  # an expression may quote what the answer holds
+                    said = "" if "{" in said else said  # an expression may quote what the answer holds
+                    return Verdict(action, seconds, said, rule.get("failure_type") == "config_error")
         if answer.status in (408, 429) or answer.status >= 500:
             return Verdict(Action.REPEAT, self._pause(handlers[0] if handlers else None, answer, attempt))
         return Verdict(Action.TAKE if answer.status < 400 else Action.REFUSED)

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared_metadata.program import Flow
+from shared_metadata.contract.projection import place_of
+from shared_metadata.errors import DefinitionError
+from shared_metadata.program import Flow, Mode
 from shared_metadata.program.schema import Schema
 from systems.rest.client import stream_of
+from systems.rest.columns import cursor_field, key_fields
 from systems.rest.document import document_of
 
 
 def check_flow(flow: Flow, known: Mapping[str, Schema]) -> None:
-    """Checks that each table is a stream that is read here. Raises DefinitionError."""
+    """Checks that each table is a stream that is read here, in this mode. Raises DefinitionError."""
     document = document_of(flow.slice_id.partition(".")[2])
     for table in flow.tables:
-        stream_of(document, flow, table)
+        stream = stream_of(document, flow, table)
+        if flow.mode is not Mode.MERGE and (document["tables"].get(table.source) or {}).get("only") == Mode.MERGE:
+            raise DefinitionError(
+                f"{table.source} is not read as a whole: its API tells what changed, and a record that changes meanwhile twice",
+                place=place_of(flow, table),
+                remedy=f"write MERGE ON ({', '.join(key_fields(stream))}) CURSOR {cursor_field(stream)}",
+            )
+
+
+def misses(system: str, table: str) -> str:
+    """Which changes of a table no batch of a cursor sees, as the overlay says; '' where it says nothing."""
+    return str((document_of(system)["tables"].get(table) or {}).get("misses") or "")

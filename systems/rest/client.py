@@ -19,19 +19,22 @@ from shared_metadata.drift.column_values import SAMPLE_ROWS, ColumnValues, sampl
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Connection, Flow, Mode, Table
 from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.source_schemas import TableDefaults
 from shared_metadata.spelling import did_you_mean
+from systems.rest import table_defaults
 from systems.rest.columns import columns_of, key_fields
 from systems.rest.document import Document
 from systems.rest.manifest import Node
-from systems.rest.options import config_of
+from systems.rest.options import config_of, lag_of
 from systems.rest.parquet_files import path_of
+from systems.rest.passes import is_numbered
 from systems.rest.portions import Portion, Span
 from systems.rest.reader import Reader
 from systems.rest.records import is_plain
 from systems.rest.sending import Sending
 from systems.rest.window import BEYOND, cursor_text, taken
 
-NUMBERED = ("PageIncrement", "OffsetIncrement")
+DELETED = SchemaColumn("_deleted", "boolean")
 GrantOf = Callable[..., RotatingGrant]
 
 
@@ -53,7 +56,7 @@ class RestSource(Source):
         self._place = f"connection {connection.name} ({connection.position})"
         self._document, self._aws, self._clock = document, aws, clock
         self._config = config_of(connection, secret, document)
-        self._lag = int(connection.options.get("lag", 60))
+        self._lag = lag_of(connection)
         self._reference = str(connection.options.get("secret") or "")
         rotates = connection.options.get(OPTION) is True
         self._grant = grant_of(self._reference, place=self._place) if rotates and grant_of else None
@@ -76,6 +79,10 @@ class RestSource(Source):
         values = [record.get(source_name(column)) for record, _ in zip(found, range(SAMPLE_ROWS), strict=False)]
         return sampled(column.type, values)
 
+    def defaults(self, tables: Sequence[str]) -> dict[str, TableDefaults]:
+        streams = self._document["streams"]
+        return {name: table_defaults.defaults_of(streams[name], self._said(name)) for name in tables if name in streams}
+
     def sizes(self, tables: Sequence[str]) -> dict[str, Size]:
         """No API tells."""
         return {name: Size() for name in tables if name in self._document["streams"]}
@@ -95,7 +102,9 @@ class RestSource(Source):
                 raise DefinitionError(f"{table.source} has no column {source}", place=place_of(flow, table), remedy=remedy)
             return found
 
-        return projected(flow, table, known, find)
+        found = projected(flow, table, known, find)
+        deletes = bool(table_defaults.deleted_field(self._said(table.source)))
+        return Schema((*found.columns, DELETED)) if deletes else found
 
     def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
         """One part, of all portions: an API's rate is limited, whoever asks."""
@@ -109,6 +118,9 @@ class RestSource(Source):
         fields = {c.source: duckdb_type(c.type) for c in schema.columns if c.source}
         beside = {cursor.source} if cursor else set()
         beside |= {source for source in known if source.lower() in flow.filter.lower()}
+        said = self._said(table.source)
+        gone = table_defaults.deleted_field(said)
+        beside |= {gone} - {""}
         fields |= {source: duckdb_type(known[source].type) for source in sorted(beside - {*fields})}
         path = reader.field_path(stream)
         part = {
@@ -117,6 +129,7 @@ class RestSource(Source):
             "field_path": path,
             "path": path_of(path, plain=is_plain(stream)),
             "cut": asdict(wanted.cut),
+            "deleted": table_defaults.deleted_sql(said, fields[gone]) if gone else "",
         }
         return TablePlan((part,), cursor_text(window))
 
@@ -130,7 +143,7 @@ class RestSource(Source):
         )
         reader = self._reader(request.window.interval.end)
         try:
-            return Extraction(reader, stream, request, files, key_fields(stream), self._numbered(stream)).run(resume, deadline)
+            return Extraction(reader, stream, request, files, key_fields(stream), self._is_numbered(stream)).run(resume, deadline)
         finally:
             files.close()
 
@@ -158,14 +171,18 @@ class RestSource(Source):
             place=self._place,
             reference=self._reference,
             grant=self._grant,
+            numbered=self._is_numbered,
         )
 
     def _stream(self, flow: Flow, table: Table) -> Mapping[str, Node]:
         return stream_of(self._document, flow, table)
 
     def _columns(self, name: str) -> tuple[SchemaColumn, ...]:
-        types = (self._document["tables"].get(name) or {}).get("types") or {}
-        return columns_of(self._document["streams"][name], types)
+        return columns_of(self._document["streams"][name], self._said(name).get("types") or {})
+
+    def _said(self, table: str) -> Mapping[str, Any]:
+        """What the overlay says of a table."""
+        return self._document["tables"].get(table) or {}
 
     def _cursor(self, flow: Flow, table: Table, schema: Schema) -> SchemaColumn:
         found = (column for column in (*schema.columns, *self._columns(table.source)) if column.name == flow.cursor)
@@ -173,11 +190,8 @@ class RestSource(Source):
             raise DefinitionError(f"{table.source} has no column {flow.cursor}", place=place_of(flow, table), remedy="change CURSOR")
         return column
 
-    def _numbered(self, stream: Mapping[str, Node]) -> bool:
-        """Whether pages are numbers or offsets, by the overlay or else by what the manifest calls them."""
-        said = (self._document["tables"].get(stream["name"]) or {}).get("pages")
-        strategy = (stream["retriever"].get("paginator") or {}).get("pagination_strategy") or {}
-        return said == "numbers" if said else strategy.get("type") in NUMBERED
+    def _is_numbered(self, stream: Mapping[str, Node]) -> bool:
+        return is_numbered(stream, self._document["tables"])
 
     @staticmethod
     def _is_empty(reader: Reader, stream: Mapping[str, Node], portion: Portion) -> bool:

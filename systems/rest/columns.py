@@ -2,50 +2,55 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from shared_metadata.program.schema import SchemaColumn
 from systems.rest import moments
+from systems.rest.json_types import DAY, EPOCH, MOMENT, type_of, type_of_word, word_of
 from systems.rest.manifest import Node
 
-TYPES: Mapping[str, str] = {"string": "string", "integer": "long", "number": "double", "boolean": "boolean"}
-FORMATS: Mapping[str, str] = {"date-time": "timestamptz", "date": "date", "int32": "int"}
-MOMENT, DAY, EPOCH = "date-time", "date", "epoch"  # the source's types whose values can be a cursor's
-CURSOR_TYPES = (MOMENT, DAY, EPOCH)
 OWN = ("_batch", "_deleted")
 
 
 def columns_of(stream: Mapping[str, Node], types: Mapping[str, str]) -> tuple[SchemaColumn, ...]:
     """The columns that a stream's schema declares, in its order, their names folded.
 
-    types: of the overlay, field ▸ JSON type or format, which win over the schema's. All are nullable: a schema promises nothing.
+    types: of the overlay, field ▸ JSON type or format, which win over the schema's; an object or a list is then JSON text.
+    All are nullable: a schema promises nothing.
     """
     cursor = cursor_field(stream)
     found = []
-    for field, node in _properties(stream).items():
-        word = types.get(field) or (_cursor_type(stream) if field == cursor else "") or _word(node)
-        kind = FORMATS.get(word) or ("long" if word == EPOCH else TYPES.get(word, "string"))
-        found.append(SchemaColumn(field.lower(), kind, True, field, word))
+    for field, node in properties_of(stream).items():
+        said = types.get(field) or (_cursor_type(stream) if field == cursor else "")
+        kind = type_of_word(said) if said else type_of(node)
+        found.append(SchemaColumn(field.lower(), kind, True, field, said or word_of(node)))
     return tuple(found)
 
 
 def cursor_field(stream: Mapping[str, Node]) -> str:
     """The field by which the API filters changes; '' where it filters none, or by what no column is."""
     found = str((stream.get("incremental_sync") or {}).get("cursor_field") or "")
-    return found if found in _properties(stream) else ""
+    return found if found in properties_of(stream) else ""
+
+
+def filters(stream: Mapping[str, Node]) -> bool:
+    """Whether the API is asked for what the cursor says is new, by an option of the window or where a request names it."""
+    said_in_place = "stream_interval" in json.dumps(stream["retriever"]["requester"])
+    return bool(cursor_field(stream) and (said_in_place or stream["incremental_sync"].get("start_time_option")))
 
 
 def key_fields(stream: Mapping[str, Node]) -> tuple[str, ...]:
     """The fields of a stream's primary key; none where it has none, or has one within an object."""
     key = stream.get("primary_key") or []
     fields = [key] if isinstance(key, str) else [one[0] if isinstance(one, list) and len(one) == 1 else one for one in key]
-    return tuple(fields) if all(isinstance(one, str) and one in _properties(stream) for one in fields) else ()
+    return tuple(fields) if all(isinstance(one, str) and one in properties_of(stream) for one in fields) else ()
 
 
 def why_no_columns(stream: Mapping[str, Node]) -> str:
     """Why a stream can be no table; '' for one that can."""
-    names = [name.lower() for name in _properties(stream)]
+    names = [name.lower() for name in properties_of(stream)]
     if not names:
         return "no columns declared"
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -58,21 +63,12 @@ def units_in_second(stream: Mapping[str, Node]) -> int:
     return next((moments.EPOCH[form] for form in _forms(stream) if form in moments.EPOCH), 1)
 
 
-def _properties(stream: Mapping[str, Node]) -> Mapping[str, Any]:
+def properties_of(stream: Mapping[str, Node]) -> Mapping[str, Any]:
+    """The fields that a stream's schema declares, with the schema of each."""
     loader = stream.get("schema_loader") or {}
     schema = loader.get("schema") if isinstance(loader, dict) else None
     found = schema.get("properties") if isinstance(schema, dict) else None
     return found if isinstance(found, dict) else {}
-
-
-def _word(node: Any) -> str:
-    """'string', or its format; the words of several types, in order; 'object' and 'array' are kept as JSON text."""
-    kinds = node.get("type", "object") if isinstance(node, dict) else "object"
-    words = sorted({str(kind) for kind in ([kinds] if isinstance(kinds, str) else kinds)} - {"null"})
-    form = str(node.get("format") or "") if isinstance(node, dict) else ""
-    if form in (*CURSOR_TYPES, "int32") and words == ["integer" if form == "int32" else "string"]:
-        return form
-    return "number" if words == ["integer", "number"] else "|".join(words)
 
 
 def _forms(stream: Mapping[str, Node]) -> list[str]:

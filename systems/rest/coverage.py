@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from systems.rest.columns import columns_of, cursor_field, key_fields
+from shared_metadata.program import Mode
+from systems.rest.columns import columns_of, cursor_field, filters
 from systems.rest.document import MANIFEST, read
 from systems.rest.manifest import Node
+from systems.rest.table_defaults import defaults_of
 
 METADATA = "metadata.yaml"  # beside a manifest of Airbyte's
 # Where the vendors of licences say it in full; of others only the name is told.
@@ -21,24 +23,37 @@ SAID: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class TableRead:
-    """key, cursor: columns; none where the manifest has none.  reads: what a batch reads, in words."""
+    """key, cursor: columns; none where the manifest has none.  reads: what a batch reads, in words.
+
+    mode: by which it is collected where a program says none.  deletes: how it is known that a record is gone; '' where it is not.
+    misses: which changes no batch of a cursor sees beside those that no source of a manifest sees, as the overlay says.
+    only: 'MERGE' where it is read in that mode alone.
+    """
 
     name: str
     columns: int
     key: tuple[str, ...]
     cursor: str
     reads: str
+    mode: str = "REPLACE"
+    deletes: str = ""
+    misses: str = ""
+    only: str = ""
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """left_out: table ▸ why.  options, secret: what a connection says, and its secret holds.  licence: '' where none is told."""
+    """left_out: table ▸ why.  options, secret: what a connection says, and its secret holds.  licence: '' where none is told.
+
+    lag: of the source, in seconds, where a connection says no other.
+    """
 
     tables: tuple[TableRead, ...]
     left_out: Mapping[str, str]
     options: tuple[str, ...]
     secret: tuple[str, ...]
     licence: str
+    lag: int
 
 
 def coverage(folder: Path) -> Coverage:
@@ -48,7 +63,7 @@ def coverage(folder: Path) -> Coverage:
     document = read(folder)
     tables = tuple(_table(name, stream, document["tables"].get(name) or {}) for name, stream in document["streams"].items())
     options, secret = (tuple(name for name, _ in fields(document)) for fields in (plain_fields, secret_fields))
-    return Coverage(tables, document["left_out"], options, secret, _licence(folder))
+    return Coverage(tables, document["left_out"], options, secret, _licence(folder), document["lag"])
 
 
 def _table(name: str, stream: Mapping[str, Node], said: Mapping[str, Any]) -> TableRead:
@@ -56,11 +71,13 @@ def _table(name: str, stream: Mapping[str, Node], said: Mapping[str, Any]) -> Ta
     names = {column.source: column.name for column in columns}
     router = stream["retriever"].get("partition_router") or []
     parents = any(one.get("parent_stream_configs") for one in (router if isinstance(router, list) else [router]))
-    cursor = cursor_field(stream)
-    asks = bool(cursor and (stream.get("incremental_sync") or {}).get("start_time_option"))
-    reads = "what its cursor says is new" if asks else "all"
-    key = tuple(names[field] for field in key_fields(stream))
-    return TableRead(name, len(columns), key, names.get(cursor, ""), f"{reads}, by each parent" if parents else reads)
+    reads = "what its cursor says is new" if filters(stream) else "all"
+    reads = said.get("reads") or (f"{reads}, by each parent" if parents else reads)
+    defaults, misses, only = defaults_of(stream, said), str(said.get("misses") or ""), said.get("only") or ""
+    mode = defaults.mode or Mode.REPLACE
+    deletes = defaults.deletes or ("by comparison" if mode == Mode.REPLACE else "")
+    cursor = defaults.cursor or names.get(cursor_field(stream), "")
+    return TableRead(name, len(columns), defaults.key, cursor, reads, mode, deletes, misses, only)
 
 
 def _licence(folder: Path) -> str:

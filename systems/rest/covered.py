@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from systems.rest import decoding
 from systems.rest.manifest import components
 
 INTERPRETED = frozenset(
@@ -16,7 +17,6 @@ INTERPRETED = frozenset(
             "RequestOption",
             "RequestPath",
             "InlineSchemaLoader",
-            "JsonDecoder",
         ),
         *("RequestBodyJsonObject", "RequestBodyGraphQL", "RequestBodyUrlEncodedForm", "RequestBodyPlainText"),
         *(
@@ -39,6 +39,8 @@ INTERPRETED = frozenset(
             "HttpResponseFilter",
         ),
         *("ConstantBackoffStrategy", "ExponentialBackoffStrategy", "WaitTimeFromHeader", "WaitUntilTimeFromHeader"),
+        *decoding.KINDS,
+        *decoding.WRAPPERS,
         "LegacyToPerPartitionStateMigration",  # of a state that is not used here
     }
 )

@@ -19,12 +19,13 @@ def declared(system: str) -> Slice:
             modes=(Mode.REPLACE, Mode.MERGE),
             queries="projection",
             cursor_types=CURSOR_TYPES,
-            never_seen="that a record was deleted, a change that the API shows later after its moment than the connection's `lag` (a "
-            "minute), or one that leaves the cursor's field as it was (REPLACE reads all)",
+            never_seen="that a record was deleted, a change that the API shows later after its moment than the connection's `lag`, "
+            "or one that leaves the cursor's field as it was (REPLACE reads all)",
             rejects_rows=True,
         ),
         config=f"systems.rest.options:{system}",
         check="systems.rest.checking:check_flow",
+        misses="systems.rest.checking:misses",
         systems=("rest",),
         steps=("plan", "extract", "commit", "discover"),
         code="systems.rest",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from shared_metadata.errors import DefinitionError
+from systems.rest import table_defaults
 from systems.rest.columns import why_no_columns
 from systems.rest.covered import not_interpreted
 from systems.rest.manifest import Node, streams_of
@@ -16,7 +17,8 @@ from systems.rest.manifest import Node, streams_of
 MANIFEST, OVERLAY, DOCUMENT = "manifest.yaml", "overlay.yaml", "manifest.json"
 FOLDER = "slices/collect"
 OWN = Path(__file__).resolve().parents[2]
-TABLE_WORDS = frozenset({"types", "pages"})
+LAG_SECONDS = 60
+TABLE_WORDS = frozenset({"types", "pages", "reads", "misses", "only"}) | table_defaults.WORDS
 Document = Mapping[str, Any]
 
 
@@ -40,8 +42,9 @@ def bundled(system: str) -> dict[str, str]:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """The document of a folder with a manifest, and perhaps an overlay: {'streams', 'left_out', 'spec', 'check', 'hosts', 'tables'}.
+    """The document of a folder with a manifest, and perhaps an overlay.
 
+    {'streams', 'left_out', 'spec', 'check', 'hosts', 'tables', 'lag'}.
     left_out: stream ▸ why it is no table here. Raises DefinitionError, with its place, for what cannot be read.
     """
     manifest, overlay = _yaml(folder / MANIFEST), _yaml(folder / OVERLAY)
@@ -51,6 +54,7 @@ def read(folder: Path) -> dict[str, Any]:
     except DefinitionError as error:
         raise DefinitionError(error.what, place=place, remedy=error.remedy) from None
     left_out = {name: why for name, stream in streams.items() if (why := _why_not(stream))}
+    left_out |= dict.fromkeys(_dynamic(manifest), "DynamicDeclarativeStream")
     _check_overlay(overlay, streams, str(folder / OVERLAY))
     return {
         "streams": {name: stream for name, stream in streams.items() if name not in left_out},
@@ -59,11 +63,18 @@ def read(folder: Path) -> dict[str, Any]:
         "check": [name for name in (manifest.get("check") or {}).get("stream_names") or [] if name not in left_out],
         "hosts": overlay.get("hosts") or [],
         "tables": overlay.get("tables") or {},
+        "lag": overlay.get("lag", LAG_SECONDS),
     }
 
 
 def _why_not(stream: Mapping[str, Node]) -> str:
     return ", ".join(not_interpreted(stream)) or why_no_columns(stream)
+
+
+def _dynamic(manifest: Mapping[str, Node]) -> Iterator[str]:
+    """Names of what makes streams of what the API answers."""
+    for number, one in enumerate(manifest.get("dynamic_streams") or (), 1):
+        yield str((one.get("name") if isinstance(one, dict) else "") or f"dynamic stream {number}")
 
 
 def _check_overlay(overlay: Mapping[str, Any], streams: Mapping[str, Node], place: str) -> None:
@@ -72,13 +83,19 @@ def _check_overlay(overlay: Mapping[str, Any], streams: Mapping[str, Node], plac
 
 
 def _wrong_in(overlay: Mapping[str, Any], streams: Mapping[str, Node]) -> Iterator[str]:
-    yield from (f"an overlay has no `{name}`" for name in overlay if name not in ("hosts", "tables"))
+    yield from (f"an overlay has no `{name}`" for name in overlay if name not in ("hosts", "tables", "lag"))
+    if not isinstance(overlay.get("lag", LAG_SECONDS), int):
+        yield "`lag` of an overlay is no number of seconds"
     for name, said in (overlay.get("tables") or {}).items():
         if name not in streams:
             yield f"the manifest has no stream {name}"
+            continue
+        yield from table_defaults.wrong_in(name, said, streams[name])
         yield from (f"a table of an overlay has no `{word}`" for word in said if word not in TABLE_WORDS)
         if said.get("pages", "numbers") not in ("numbers", "values"):
             yield f"`pages` of {name} is neither numbers nor values"
+        if said.get("only", "MERGE") != "MERGE":
+            yield f"`only` of {name} is not MERGE"
 
 
 def _yaml(file: Path) -> dict[str, Any]:

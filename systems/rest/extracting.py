@@ -9,8 +9,6 @@ the former one's, and `held` are the files of the pass, which count only when it
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,20 +19,15 @@ from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.errors import RetryLater
 from systems.rest.manifest import Node
 from systems.rest.parquet_files import ParquetFiles, page_text
+from systems.rest.passes import DIGESTS, MOST_PASSES, Moving, digest, moving
 from systems.rest.portions import Portion
 from systems.rest.reader import Page, Reader
 from systems.rest.records import is_plain
 
 GROUP_PAGES, GROUP_BYTES = 50, 64 << 20
-MOST_PASSES = 10
-DIGESTS = 1 << 64
 FIRST: Mapping[str, Any] = {"portion": 0, "page": None, "begun": False, "files": 0, "pages": 0, "seen": "0", "before": ""}
 FIRST = {**FIRST, "passes": 1, "held": []}
 Token = dict[str, Any]
-
-
-class Moving(RetryLater):
-    """Records move between pages faster than these can be read."""
 
 
 class Extraction:
@@ -89,7 +82,7 @@ class Extraction:
         at["pages"] += 1
         self._pages += 1
         if self._numbered and (page.following is not None or at["pages"] > 1):
-            at["seen"] = str((int(at["seen"]) + sum(map(self._digest, page.records))) % DIGESTS)
+            at["seen"] = str((int(at["seen"]) + digest(page.records, self._key)) % DIGESTS)
         if page.following is None:
             self._end_of_portion()
         else:
@@ -114,20 +107,12 @@ class Extraction:
             self._at = {**FIRST, "held": [], "files": at["files"], "portion": at["portion"] + 1}
         else:
             if at["passes"] >= MOST_PASSES:
-                raise Moving(
-                    f"the pages of {self._stream['name']} move faster than they can be read: {MOST_PASSES} passes all differ",
-                    remedy="nothing, it is tried again; where its pages are no numbers, say `pages: values` in the overlay",
-                )
+                raise moving(self._stream)
             for file in self._passing:
                 file.unlink()
             fresh = {"files": at["files"], "portion": at["portion"], "before": at["seen"], "passes": at["passes"] + 1}
             self._at = {**FIRST, "held": [], **fresh}
         self._passing = []
-
-    def _digest(self, record: Any) -> int:
-        told = [record.get(field) for field in self._key] if self._key and isinstance(record, dict) else record
-        text = json.dumps(told, sort_keys=True, default=str).encode()
-        return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
 
     def _flush(self) -> None:
         for pages, written in ((self._kept, self._done), (self._passing, self._at["held"])):

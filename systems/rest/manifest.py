@@ -46,10 +46,10 @@ PARAMETERS = "$parameters"
 
 def streams_of(manifest: Mapping[str, Node]) -> dict[str, dict[str, Node]]:
     """The streams of a manifest by name, each by itself. Raises DefinitionError for a document that is no manifest."""
-    if not isinstance(manifest.get("streams"), list):
+    if not isinstance(manifest.get("streams", manifest.get("dynamic_streams") and []), list):
         raise DefinitionError("the manifest has no list of streams", remedy="see slices/collect/README.md for what a manifest is")
     resolved = _handed_down("", {"type": "DeclarativeSource", **_referred(dict(manifest), manifest, ())}, {})
-    return {str(stream["name"]): stream for stream in resolved["streams"]}
+    return {str(stream["name"]): stream for stream in resolved.get("streams") or ()}
 
 
 def components(node: Node) -> Iterator[dict[str, Node]]:

@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from shared_metadata.contract.options import read_options
 from shared_metadata.errors import DefinitionError, SecretError
 from shared_metadata.program import Connection
-from systems.rest.document import Document, document_of
+from systems.rest.document import LAG_SECONDS, Document, document_of
 
 KINDS: Mapping[str, type] = {"string": str, "integer": int, "number": float, "boolean": bool}
-LAG_SECONDS = 60
 HIDDEN = "airbyte_secret"
+LAG_SAID = "a number of seconds, of at most a day"
 
 
 class Options(BaseModel):
@@ -23,7 +23,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    lag: int = Field(default=LAG_SECONDS, ge=0, le=86_400, description="a number of seconds, of at most a day")
+    lag: int = Field(default=LAG_SECONDS, ge=0, le=86_400, description=LAG_SAID)
 
 
 @cache
@@ -32,6 +32,7 @@ def model_of(system: str) -> type[Options]:
     document = document_of(system)
     required = set(document["spec"].get("required") or [])
     fields: dict[str, Any] = {name: _field(node, name in required) for name, node in plain_fields(document)}
+    fields["lag"] = (int, Field(default=document.get("lag", LAG_SECONDS), ge=0, le=86_400, description=LAG_SAID))
     if any(True for _ in secret_fields(document)):
         fields["secret"] = (str, Field(min_length=1))
         fields["rotating_grant"] = (bool, False)
@@ -43,6 +44,11 @@ def __getattr__(system: str) -> type[Options]:
     if system.startswith("_"):
         raise AttributeError(system)
     return model_of(system)
+
+
+def lag_of(connection: Connection) -> int:
+    """How long after its moment a change may become visible, in seconds: the connection's, or else the source's."""
+    return read_options(model_of(connection.system), connection).lag
 
 
 def config_of(connection: Connection, secret: Mapping[str, Any], document: Document) -> dict[str, Any]:

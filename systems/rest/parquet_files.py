@@ -16,11 +16,11 @@ from systems.rest.window import Cut
 class ParquetFiles(TypedFiles):
     """Writes the Parquet files of one part, each from a few local pages.
 
-    part: {'fields', 'path', 'cut'} of the plan; path: where in a page the list of records is.
+    part: {'fields', 'path', 'cut', 'deleted'} of the plan; path: where in a page the list of records is.  deleted: SQL.
     """
 
     def __init__(self, aws: Any, request: ExtractRequest, place: str) -> None:
-        super().__init__(aws, request, request.part["fields"], place=place)
+        super().__init__(aws, request, request.part["fields"], place=place, deleted=request.part.get("deleted") or "false")
         self._path: Sequence[str] = request.part["path"]
         self._cut, self._filter = Cut(**request.part["cut"]), request.flow.filter
 

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from systems.rest import moments
@@ -47,14 +48,15 @@ class Span:
     beyond: datetime
 
 
-RecordsOf = Callable[[Mapping[str, Node], Portion], Iterable[Any]]
+# A parent and one of its portions: what is made of each of its records.
+EachOf = Callable[[Mapping[str, Node], Portion, Callable[[Any], Portion | None]], Iterable[Portion | None]]
 
 
 class Portions:
-    """The portions of streams. records_of: the records of a parent's portion."""
+    """The portions of streams. each_of: reads the records of a parent's portion."""
 
-    def __init__(self, config: Mapping[str, Any], expressions: Expressions, records_of: RecordsOf) -> None:
-        self._config, self._expressions, self._records_of = config, expressions, records_of
+    def __init__(self, config: Mapping[str, Any], expressions: Expressions, each_of: EachOf) -> None:
+        self._config, self._expressions, self._each_of = config, expressions, each_of
 
     def of(self, stream: Mapping[str, Node], span: Span | None) -> Iterator[Portion]:
         """span: None for what Airbyte would read: from the stream's start to now."""
@@ -126,12 +128,14 @@ class Portions:
         key, target = text(parent["parent_key"], context), text(parent["partition_field"], context)
         extra: Sequence[Sequence[str]] = [[text(part, context) for part in path] for path in parent.get("extra_fields") or []]
         whole = Span(None, span.beyond, span.beyond) if span else None
+
+        def child(portion: Portion, record: Any) -> Portion | None:
+            value = below(record, _path(record, key))
+            found = {".".join(path): below(record, path) for path in extra}
+            return None if value is None else Portion({target: value, "parent_slice": dict(portion.partition)}, {}, found)
+
         for portion in self.of(parent["stream"], whole):
-            for record in self._records_of(parent["stream"], portion):
-                value = below(record, _path(record, key))
-                if value is not None:
-                    found = {".".join(path): below(record, path) for path in extra}
-                    yield Portion({target: value, "parent_slice": dict(portion.partition)}, {}, found)
+            yield from filter(None, self._each_of(parent["stream"], portion, partial(child, portion)))
 
     def context(self, component: Mapping[str, Node], portion: Portion | None = None) -> dict[str, Any]:
         """What the expressions of a component see."""

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from shared_metadata.contract.secrets.rotating_grant import RotatingGrant
 from shared_metadata.errors import DefinitionError, RetryLater, SecretError
 from systems.rest.answers import Action, Answer, Judge, Verdict
+from systems.rest.columns import key_fields
+from systems.rest.decoding import decoded
 from systems.rest.expressions import Expressions
 from systems.rest.manifest import Node, components
 from systems.rest.paging import Paging
+from systems.rest.passes import DIGESTS, MOST_PASSES, digest, moving
 from systems.rest.portions import Portion, Portions
 from systems.rest.records import below, extracted, shaped
 from systems.rest.requests import Request, Requests
@@ -25,6 +27,7 @@ from systems.rest.signing_in import SigningIn
 REPEATS, LONGEST_PAUSE_SECONDS = 5, 20.0  # within one call; what takes longer is tried again by the batch
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ADDRESSES = ("url_base", "url", "token_refresh_endpoint")
+T = TypeVar("T")
 MOVED, REDIRECTS = (301, 302, 303, 307, 308), 5
 
 
@@ -43,6 +46,7 @@ class Reader:
 
     config: the connection's options and secret, as expressions read them.  now: the batch's end.  send: a request ▸ its answer.
     hosts: those that credentials may go to beside the ones that the manifest's own addresses name.
+    numbered: whether a stream's pages are numbers, so that `each` reads them until two passes agree.
     """
 
     def __init__(
@@ -57,14 +61,15 @@ class Reader:
         grant: RotatingGrant | None = None,
         pause: Callable[[float], None] = time.sleep,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        numbered: Callable[[Mapping[str, Node]], bool] = lambda stream: False,
     ) -> None:
         self.expressions = Expressions(now)
-        self.portions = Portions(config, self.expressions, self.records)
+        self.portions = Portions(config, self.expressions, self.each)
         self.paging = Paging(self.expressions, self.portions.context)
         self._requests = Requests(self.expressions, self.portions, self.paging)
         self._judge = Judge(self.expressions, self.portions.context, clock)
         self._place, self._reference, self._pause, self._transport = place, reference, pause, send
-        self._hosts, self._allowed = set(hosts), set[str]()
+        self._hosts, self._allowed, self._numbered = set(hosts), set[str](), numbered
         self._signing = SigningIn(
             config,
             self.expressions,
@@ -78,11 +83,30 @@ class Reader:
         )
 
     def records(self, stream: Mapping[str, Node], portion: Portion) -> Iterator[Any]:
-        """All records of a portion, as the stream shapes them."""
+        """The records of a portion as they come, as the stream shapes them."""
+        for page in self._pages(stream, portion):
+            yield from self.shaped(stream, portion, page)
+
+    def each(self, stream: Mapping[str, Node], portion: Portion, take: Callable[[Any], T]) -> Iterable[T]:
+        """What is taken of each record of a portion, none left out. Raises Moving where they move as fast as they are read."""
+        if not self._numbered(stream):
+            return map(take, self.records(stream, portion))
+        key, before = key_fields(stream), None
+        for _ in range(MOST_PASSES):
+            found, seen, pages = list[T](), 0, 0
+            for page in self._pages(stream, portion):
+                seen, pages = (seen + digest(page.records, key)) % DIGESTS, pages + 1
+                found += [take(record) for record in self.shaped(stream, portion, page)]
+            if pages == 1 or seen == before:
+                return found
+            before = seen
+        raise moving(stream)
+
+    def _pages(self, stream: Mapping[str, Node], portion: Portion) -> Iterator[Page]:
         token = self.first_token(stream)
         while True:
             page = self.page(stream, portion, token)
-            yield from self.shaped(stream, portion, page)
+            yield page
             if page.following is None:
                 return
             token = page.following
@@ -95,15 +119,18 @@ class Reader:
         answer = self._answer(stream, portion, token)
         if answer is None:
             return Page(b"", (), None)
-        document = self._document(answer)
-        path = self.field_path(stream)
-        records = extracted(document, path)
+        answered = decoded(stream, answer.body, self._place)
+        document, elements, path = answered.document, answered.elements, self.field_path(stream)
+        if elements is None:
+            records, listed = extracted(document, path), isinstance(below(document, path), list)
+        else:
+            records, listed = [record for one in elements for record in extracted(one, path)], not path
         following = self.paging.following(stream["retriever"].get("paginator"), document, answer.headers, records, token)
         if following is not None and following == token:
             if records:
                 raise RetryLater("the answer names its own page as the next one", place=self._place)
             following = None
-        return Page(answer.body, records, following, isinstance(below(document, path), list))
+        return Page(answered.body, records, following, listed)
 
     def field_path(self, stream: Mapping[str, Node]) -> list[str]:
         """Where in an answer the records are."""
@@ -112,13 +139,6 @@ class Reader:
 
     def shaped(self, stream: Mapping[str, Node], portion: Portion, page: Page) -> Iterator[Any]:
         return shaped(self.expressions, stream, page.records, self.portions.context(stream, portion))
-
-    def _document(self, answer: Answer) -> Any:
-        """Raises RetryLater for a body that is no JSON: what it would hold must not pass for nothing."""
-        try:
-            return json.loads(answer.body) if answer.body.strip() else {}
-        except ValueError:
-            raise RetryLater(f"an answer {answer.status} is no JSON", place=self._place) from None
 
     def _answer(self, stream: Mapping[str, Node], portion: Portion, token: Any) -> Answer | None:
         """The answer to a page's request; None where the manifest leaves it out."""
@@ -184,9 +204,13 @@ class Reader:
 
     def _refusal(self, request: Request, answer: Answer, verdict: Verdict) -> DefinitionError:
         if answer.status in (401, 403):
-            what = f"{_named(request)} refuses the credentials of the secret {self._reference}: {answer.status}"
+            words = f": {verdict.said}" if verdict.said else ""
+            what = f"{_named(request)} refuses the credentials of the secret {self._reference}: {answer.status}{words}"
             return SecretError(what, place=self._place, remedy="store ones that work, with the right to read this")
         said = f": {verdict.said}" if verdict.said else ""
+        if verdict.given and self._reference:
+            what = f"{_named(request)} does not take the secret {self._reference}{said}"
+            return SecretError(what, place=self._place, remedy="store one that works, with the rights that the source's README names")
         remedy = "compare the connection's options with what the source expects"
         return DefinitionError(f"{_named(request)} answered {answer.status}{said}", place=self._place, remedy=remedy)
 

@@ -48,7 +48,7 @@ class SigningIn:
         self._config, self._expressions, self._portions, self._requests = config, expressions, portions, requests
         self._send, self._clock, self._place, self._reference, self._grant = send, clock, place, reference, grant
         self._tokens: dict[str, tuple[str, datetime]] = {}
-        self._refused = ""
+        self._granted = self._refused = ""
 
     def sign(self, auth: Node, parts: Parts) -> None:
         """Adds what an authenticator says to a request."""
@@ -76,7 +76,8 @@ class SigningIn:
 
     def forget(self) -> bool:
         """Forgets tokens that were exchanged, which the other side takes no more; returns whether there were any."""
-        self._refused = next((token for token, _ in self._tokens.values()), "")
+        self._refused = self._granted or next((token for token, _ in self._tokens.values()), "")
+        self._granted = ""
         self._tokens.clear()
         return bool(self._refused)
 
@@ -98,7 +99,10 @@ class SigningIn:
         if auth.get("access_token_value") and not auth.get("token_refresh_endpoint"):
             return text("access_token_value")
         if self._grant:
-            return str(self._grant.access(lambda secret: self._exchanged(auth, text, secret), self._refused)[ACCESS_TOKEN])
+            if not self._granted:
+                found = self._grant.access(lambda secret: self._exchanged(auth, text, secret), self._refused)
+                self._granted = str(found[ACCESS_TOKEN])
+            return self._granted
         return self._kept(auth, lambda: self._exchanged(auth, text, {}))
 
     def _kept(self, auth: Mapping[str, Node], exchange: Callable[[], Mapping[str, Any]]) -> str:

@@ -9,10 +9,12 @@ from typing import Any
 
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.source_schemas import TableDefaults
 from shared_metadata.spelling import did_you_mean
 from systems.salesforce.type_mapping import NOT_COLLECTED, column_type
 
 OBJECT_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
+MOVES = "SystemModstamp"
 CALCULATED = "calculated "  # before the type's word, where a snapshot or a registered schema holds such a field
 
 
@@ -73,6 +75,13 @@ def _api_name(name: str) -> str:
 def object_schema(described: SalesforceObject) -> Schema:
     """All columns that can be collected of an object, without Atoll's own; also of names that would collide in a warehouse."""
     return Schema(tuple(column_of(name.lower(), name, described) for name in described.fields))
+
+
+def object_defaults(described: SalesforceObject) -> TableDefaults:
+    """An object's key, its cursor where SOQL takes conditions on it, and how its deletions are known."""
+    cursor = MOVES.lower() if described.filters_by(MOVES) else ""
+    logged = " and its log of deletions" if described.logs_deletions else ""
+    return TableDefaults(("id",), cursor, None, f"IsDeleted{logged}")
 
 
 def column_of(name: str, field: str, described: SalesforceObject) -> SchemaColumn:

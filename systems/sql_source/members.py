@@ -55,8 +55,8 @@ class Members:
         return Members({**before.files, **self.files}) if before else self
 
     def come(self, members: Sequence[Member]) -> list[Member]:
-        """Those of `members` that hold rows and are not among these."""
-        return [member for member in members if member.number not in self.files and not member.empty]
+        """Those of `members` that hold rows and are not among these; none where nothing of them was kept yet."""
+        return [] if not self.files else [member for member in members if member.number not in self.files and not member.empty]
 
     def rewritten(self, members: Sequence[Member]) -> list[Member]:
         """Those whose rows have all been written anew since."""

@@ -139,7 +139,16 @@ class Reading:
         good = unreadable.readable_sql(self._part, first, end, self._schema, self._dialect)
         written = self._written(cursor, f"{first:013d}-{self._call}.parquet", good, self._schema)
         nothing = {"key": self._out.key(name), "rows": 0, "bytes": 0, "values": {}}
-        return [{**(written[0] if written else nothing), "rejected": rejected}, *written[1:]]
+        return [{**(written[0] if written else nothing), "rejected": rejected, **self._there(cursor, first, end)}, *written[1:]]
+
+    def _there(self, cursor: duckdb.DuckDBPyConnection, first: int, end: int) -> dict[str, Any]:
+        """The keys of the rows that were set aside, where a batch may tell that the source has no others than its own."""
+        if not self._flow.capture:
+            return {}
+        left = Schema(left_columns(self._flow, self._schema.columns))
+        rows = unreadable.there_sql(self._part, first, end, self._schema, left.columns, self._dialect)
+        found = self._written(cursor, f"{first:013d}-{self._call}-there.parquet", rows, left)
+        return {"there": {"key": found[0]["key"], "rows": found[0]["rows"]}} if found else {}
 
     def _written(self, cursor: duckdb.DuckDBPyConnection, name: str, rows: str, schema: Schema) -> Files:
         url, row_bytes = self._out.url(name), self._part.row_bytes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -12,6 +12,7 @@ from shared_metadata.contract.collect import Extracted, ExtractRequest, TablePla
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.program import Connection, Flow, Table
 from shared_metadata.program.schema import Schema
+from shared_metadata.program.source_schemas import TableDefaults
 from systems.sql_source.dialect import Dialect, Scan
 from systems.sql_source.due_rows import DueRows
 from systems.sql_source.parts import Part, table_plan
@@ -48,6 +49,16 @@ class SqlSource(ABC):
     @abstractmethod
     def translated(self, place: str) -> AbstractContextManager[None]:
         """Translates the driver's errors to Atoll's."""
+
+    @abstractmethod
+    def primary_key(self, table: str) -> Sequence[str]:
+        """The columns of a table's primary key, in its order; none where it has none, or is not there."""
+
+    def defaults(self, tables: Sequence[str]) -> dict[str, TableDefaults]:
+        """Tells the primary keys. Whether a column moves whenever a row changes, no catalog knows."""
+        with self.translated(self.place):
+            keys = {table: self.primary_key(table) for table in tables}
+        return {table: TableDefaults(tuple(name.lower() for name in key)) for table, key in keys.items() if key}
 
     def schema(self, flow: Flow, table: Table) -> Schema:
         return self._relation(flow, table).schema

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from shared_metadata.contract.parquet import rejected_rows
 from shared_metadata.contract.parquet.duckdb_session import literal
-from shared_metadata.program.schema import Schema
-from systems.sql_source.chunks import chunk_sql, rows_of_chunk
+from shared_metadata.program.schema import Schema, SchemaColumn
+from systems.sql_source.chunks import chunk_sql, left_sql, rows_of_chunk
 from systems.sql_source.dialect import Dialect
 from systems.sql_source.parts import Part
 from systems.sql_source.relation import OWN
@@ -46,6 +46,11 @@ def rejected_sql(
     }
     rows = rows_of_chunk(part, first, end, dialect)
     return f"SELECT {dialect.joined(reasons)} AS reason, {dialect.document(values)} AS data FROM {rows} WHERE {_any(part)}"
+
+
+def there_sql(part: Part, first: int, end: int, schema: Schema, left: Sequence[SchemaColumn], dialect: Dialect) -> str:
+    """The keys of the rows, as `left_sql` gives them; one of which a part is none of its type was never collected."""
+    return f"{left_sql(part, first, end, schema, left, dialect)} WHERE {_any(part)}"
 
 
 def copy_rejected(sql: str, batch: str, url: str, dialect: Dialect) -> str:

@@ -116,7 +116,7 @@ def _changed(
         return [f"DELETE FROM {target}", append(sql, target, rows, columns)]
     if flow.mode == Mode.MERGE:
         merge = Merge(sql, flow.key, flow.cursor if flow.cursor != batch else "", batch)
-        besides = merge.besides(target, prepared["left"], start) if prepared.get("whole") else []
+        besides = merge.besides(target, prepared["left"], start, prepared.get("there", ()), columns) if prepared.get("whole") else []
         return [*besides, *merge.statements(target, rows, prepared["left"], columns, stored_columns, start)]
     again = (stands.again or claim.again) and any(column.name == batch for column in columns)
     before = [delete_batch(sql, target, batch, start, to_text(claim.interval.end))] if again else []

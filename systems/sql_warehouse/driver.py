@@ -58,7 +58,7 @@ class SqlWarehouseDriver:
         described.columns_exist(work, columns)
         described.refuse_types(self.sql, columns, work.place)
         files = [file for file in staged["files"] if file["rows"]]
-        rows, aside, left = self._staging(work, "rows"), "", ""
+        rows, aside, left, there = self._staging(work, "rows"), "", "", ""
         texts = [create(self.sql, rows, columns)]
         if files:
             texts += self._copied(work, "raw", files, staging, columns, rows, flow.mode == Mode.MERGE)
@@ -68,13 +68,16 @@ class SqlWarehouseDriver:
             texts += [create(self.sql, left, gone)]
         if staged.get("left"):
             texts += self._copied(work, "raw left", staged["left"], staging, gone, left, True)
+        if staged.get("there") and whole:
+            there = self._staging(work, "there")
+            texts += [create(self.sql, there, gone), *self._copied(work, "raw there", staged["there"], staging, gone, there, True)]
         if staged.get("rejected"):
             aside, unread = self._staging(work, "aside"), rejected_rows.COLUMNS
             texts += [create(self.sql, aside, unread)]
             texts += self._copied(work, "raw aside", staged["rejected"], staging, unread, aside, False)
-        session, tables = self._session(work), [name for name in (rows, left, aside) if name]
+        session, tables = self._session(work), [name for name in (rows, left, aside, there) if name]
         # A service whose statements commit by themselves leaves these where it stops between two.
-        brought = {"raw": files, "raw left": staged.get("left"), "raw aside": staged.get("rejected")}
+        brought = {"raw": files, "raw left": staged.get("left"), "raw aside": staged.get("rejected"), "raw there": there}
         raw = [self._staging(work, purpose) for purpose, given in brought.items() if given]
         ran = session.run("load", [*self._schema(*tables, *raw), *texts, self._there(work), f"SELECT count(*) FROM {rows}"])
         self._fits(work, session.rows(ran, -2), columns)
@@ -82,6 +85,7 @@ class SqlWarehouseDriver:
         return {
             **{"table": rows, "columns": [asdict(column) for column in columns], "rows": int(count)},
             **{"sizes": [file["bytes"] for file in files], "left": left, "whole": whole, "aside": aside, "saw": {}},
+            **{"there": [there] if there else []},
             **{"rejected_rows": sum(file["rows"] for file in staged.get("rejected", ()))},
             **{"tables": tables, "statements": session.ran},
         }
@@ -138,6 +142,7 @@ class SqlWarehouseDriver:
         ]
         stay, gone = session.rows(session.run("aside", texts))[0]
         document = {**prepared, "table": kept, "rows": int(stay), "aside": aside, "rejected_rows": int(gone)}
+        document["there"] = [*prepared.get("there", ()), rows] if prepared.get("whole") else []
         document["tables"] = list(dict.fromkeys([*prepared["tables"], kept, aside]))
         return results, {**document, "statements": [*prepared["statements"], *session.ran]}
 

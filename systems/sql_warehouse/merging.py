@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from shared_metadata.contract.own_columns import BATCH, DELETED
 from shared_metadata.program.schema import SchemaColumn
@@ -70,12 +71,18 @@ class Merge:
         found += self._each(columns, lambda same: sql.delete(target, rows, "n", same), target, "n")
         return [*found, append(self.sql, target, rows, columns)]
 
-    def besides(self, target: str, left: str, start: str) -> list[str]:
-        """Makes the keys of all rows of the target those that are gone; of these, `statements` takes out what the batch brings."""
+    def besides(self, target: str, left: str, start: str, there: Sequence[str], columns: Sequence[SchemaColumn]) -> list[str]:
+        """Makes the keys of all rows of the target those that are gone; of these, `statements` takes out what the batch brings.
+
+        there: staging tables of rows that the source has and the batch sets aside.
+        """
         keys = ", ".join(map(self.sql.identifier, self.key))
         named = f"{keys}, {self.sql.identifier(self.batch)}"
         all_keys = f"SELECT {keys}, {self.sql.moment(start)} FROM {target}"
-        return [f"DELETE FROM {left}", f"INSERT INTO {left} ({named}) {all_keys}"]
+        found = [f"DELETE FROM {left}", f"INSERT INTO {left} ({named}) {all_keys}"]
+        for rows in there:
+            found += self._each(columns, partial(self.sql.delete, left, rows, "n"), left, "n")
+        return found
 
     def _each(self, columns: Sequence[SchemaColumn], statement: Callable[[str], str], one: str, other: str) -> list[str]:
         """The statement for keys that are equal, and for those of which a part is null."""

@@ -14,7 +14,7 @@ from slices.registry import installed as slices
 from tests.architecture.test_layout import ROOT, sources
 
 SHARED = ("shared_metadata", "conductor", "console", "infra")
-OF_ATOLL = {"s3"}  # whose data every installation keeps there, whatever it collects
+OF_ATOLL = {"s3", "http"}  # where every installation keeps its data, whatever it collects; what all addresses begin with
 SYSTEMS = {"glue", *dialects(), *(slice_.system for slice_ in slices().values())} - OF_ATOLL
 NAMED = re.compile("|".join(sorted(SYSTEMS)), re.IGNORECASE)
 # Where what all slices share may name a system, and why.

@@ -127,10 +127,10 @@ class Lake:
             manifest = {"files": listed, "schema": asdict(schema)}
             if unread := how.get("rejected"):
                 manifest["rejected"] = [self._put(staging.key(staged, "rejected.parquet"), unread, UNREAD)]
-            if left := how.get("left"):
-                gone = [{"_batch": interval.start, **row} for row in left]
-                known = [column for column in every if column[0] in gone[0]]
-                manifest["left"] = [self._put(staging.key(staged, "left.parquet"), gone, known)]
+            for name in ("left", "there"):
+                if keys := [{"_batch": interval.start, **row} for row in how.get(name) or ()]:
+                    known = [column for column in every if column[0] in keys[0]]
+                    manifest[name] = [self._put(staging.key(staged, f"{name}.parquet"), keys, known)]
             if how.get("whole"):
                 manifest["whole"] = True
             pointer = {"manifest": staging.write(manifest, staged, "manifest.json")}
@@ -274,6 +274,16 @@ class OrganizeConformance:
         self._bring(lake, (3, 3.0))
         self._bring(lake, (2, 5.0), whole=True, again=first)
         assert self._marked(lake) == [(1, 1.0, True), (2, 5.0, False), (3, 3.0, False)]
+
+    def test_merge_of_all_that_a_source_has_marks_no_row_that_is_set_aside(self, lake: Lake) -> None:
+        """Neither one that collect could not read, nor one that a rule puts aside: the source has both."""
+        small = Expectation("small", "delay < 10", "QUARANTINE", HERE)
+        lake.collected(Mode.MERGE, key=("id",), expectations=(small,))
+        self._bring(lake, (1, 1.0), (2, 2.0), (3, 3.0), (4, 4.0))
+        self._bring(lake, (1, 99.0), (2, 5.0), whole=True, there=[{"id": 3}, {"id": 8}])
+        assert self._marked(lake) == [(1, 1.0, False), (2, 5.0, False), (3, 3.0, False), (4, 4.0, True)]
+        self._bring(lake, (2, 6.0), whole=True, there=[{"id": 3}])
+        assert self._marked(lake) == [(1, 1.0, True), (2, 6.0, False), (3, 3.0, False), (4, 4.0, True)]
 
     def _bring(self, lake: Lake, *rows: tuple[int, float], **how: Any) -> Interval:
         """Loads rows of a source that tells which are gone."""

@@ -53,7 +53,7 @@ def test_plan_tells_what_a_source_cannot_tell(atoll: Atoll, ready: Any, folder: 
 def test_plan_tells_what_a_log_does_not_and_what_it_leaves_behind(atoll: Atoll, ready: Any, folder: Path) -> None:
     edit(folder, "MERGE ON (id) CURSOR updated_at", "MERGE ON (id) CAPTURE")
     (note,) = json.loads(atoll("plan", "--json").stdout)["notes"]
-    assert note.startswith("lake.ops.orders: no batch sees what changes values and writes no row")
+    assert note.startswith("lake.ops.orders: no batch sees what is changed while the publication does not have the table")
     assert atoll("apply").exit_code == 0
     (folder / "program.sql").write_text(PROGRAM)
     _, left = json.loads(atoll("plan", "--json").stdout)["notes"]

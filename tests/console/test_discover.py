@@ -15,8 +15,9 @@ from console.target import Target
 from shared_metadata import naming
 from shared_metadata.contract.discovery import DiscoverStep
 from shared_metadata.errors import DefinitionError, SecretError
+from shared_metadata.program import Mode
 from shared_metadata.program.schema import Schema, SchemaColumn
-from shared_metadata.program.source_schemas import Concern, ConnectionSchemas, SourceNote
+from shared_metadata.program.source_schemas import Concern, ConnectionSchemas, SourceNote, TableDefaults
 from slices.registry import installed
 
 Atoll = Callable[..., Result]
@@ -112,6 +113,9 @@ class Catalog:
     def notes(self, tables: Sequence[str]) -> dict[str, list[SourceNote]]:
         note = SourceNote(Concern.CURSOR, "at has no zone; write AT TIME ZONE 'Asia/Kolkata'", "at")
         return {name: [note] for name in tables if name.endswith("local")}
+
+    def defaults(self, tables: Sequence[str]) -> dict[str, TableDefaults]:
+        return {name: TableDefaults(("id",), "at", Mode.MERGE, "by gone") for name in tables if name.endswith("told")}
 
     def close(self) -> None: ...
 
@@ -299,6 +303,25 @@ def test_a_table_of_which_a_batch_would_fail_is_told_with_what_to_do(atoll: Atol
     assert listed["ops.warnings"] == {"public.guarded": "rows are hidden; GRANT it"} and "crm.warnings" not in listed
     (connection,) = json.loads(atoll("discover", "ops", "--tables", "public.guarded", "--json").stdout)["connections"]
     assert connection["warnings"] == {"public.guarded": "rows are hidden; GRANT it"}
+
+
+def test_how_a_table_is_collected_by_itself_is_told_and_kept(atoll: Atoll, sources: Sources, folder: Path) -> None:
+    moment = SchemaColumn("at", "timestamptz", True, "at", "timestamp with time zone")
+    sources.tables["ops"]["public.told"] = Schema((SchemaColumn("id", "int", False, "id", "integer"), moment))
+    shown = atoll("discover", "ops", "--tables", "public.told").stdout
+    assert (
+        "  = public.told: MERGE, unless a statement says otherwise; MERGE is ON (id); CURSOR is at; deletes are told by gone" in shown
+    )
+    atoll("discover", "ops", "--tables", "public.flights")
+    kept = ConnectionSchemas.from_json((folder / "schemas" / "ops.json").read_text())
+    assert kept.defaults == {"public.told": TableDefaults(("id",), "at", Mode.MERGE, "by gone")}
+    answer = json.loads(atoll("discover", "ops", "--tables", "public.told", "--json").stdout)
+    expected = {"key": ["id"], "cursor": "at", "mode": "MERGE", "deletes": "by gone"}
+    assert answer["connections"][0]["defaults"] == {"public.told": expected}
+    head = "CREATE WAREHOUSE lake USING iceberg;\nCREATE CONNECTION ops TO postgres WITH (secret = 'ops');\n"
+    (folder / "program.sql").write_text(f"{head}INSERT INTO lake.ops FROM ops.public TABLES (told) EVERY '1 hour';")
+    explained = json.loads(atoll("explain", "lake.ops.told", "--json").stdout)
+    assert (explained["mode"], explained["key"], explained["cursor"]) == ("MERGE", ["id"], "at")
 
 
 def test_what_a_cursor_would_not_see_is_told_and_kept_for_check(atoll: Atoll, sources: Sources, folder: Path) -> None:

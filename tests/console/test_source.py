@@ -41,7 +41,8 @@ def test_a_manifest_is_copied_and_what_is_read_of_it_is_said(atoll: Atoll, folde
     result = atoll("source", "add", str(written(folder / "downloads" / "source-things", "ELv2")))
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert lines[1].split() == ["orders", "id", "updated", "what", "its", "cursor", "says", "is", "new"]
+    assert lines[0].split() == ["table", "key", "cursor", "mode", "deletes", "a", "batch", "reads"]
+    assert lines[1].split() == ["orders", "id", "updated", "MERGE", *["not", "known", "what", "its", "cursor", "says", "is", "new"]]
     assert lines[2:4] == ["1 of 2 tables.", "not covered: odd (CustomPaginator)"]
     assert lines[4].startswith("licence: Elastic License 2.0") and "TO things WITH (secret = '…')" in lines[5]
     assert lines[6] == "the secret holds token, url"
@@ -57,6 +58,10 @@ def test_the_same_as_json(atoll: Atoll, folder: Path) -> None:
         "key": ["id"],
         "cursor": "updated",
         "reads": "what its cursor says is new",
+        "mode": "MERGE",
+        "deletes": "",
+        "misses": "",
+        "only": "",
     }
 
 

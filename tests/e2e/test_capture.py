@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,55 +11,16 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from console.run import wait_for
-from console.target import Target, open_target
+from console.target import open_target
 from infra.embedded import EmbeddedAws, bootstrap, cdk
 from language import compile_program
 from shared_metadata import naming
 from slices.registry import installed
-from tests.e2e.same_rows import lake_rows
+from tests.e2e.captured import Deployed
 
 pytestmark = [pytest.mark.xdist_group("capture"), pytest.mark.timeout(900), pytest.mark.budget(400), pytest.mark.deep]
 PROGRAM = Path(__file__).with_name("capture.sql")
 STACKS = ("CollectPostgresSlice", "OrganizeIcebergSlice")
-FLOWS = (
-    ("collect.postgres", "lake.shop.orders"),
-    ("organize.iceberg", "lake.shop.orders:load"),
-    ("organize.iceberg", "lake.shop.customers"),
-)
-PATIENCE_SECONDS = 300.0
-
-
-@dataclass(frozen=True)
-class Deployed:
-    aws: EmbeddedAws
-    target: Target
-    dsn: str
-
-    def run(self, statement: str) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.dsn, autocommit=True) as session:
-            answer = session.execute(statement)  # type: ignore[call-overload]
-            return answer.fetchall() if answer.description else []
-
-    def bring(self) -> None:
-        """Runs all flows in their order, by hand, until each has made a batch that ends after now."""
-        now = datetime.now(UTC)
-        for slice_id, flow in FLOWS:
-            giving_up = time.monotonic() + PATIENCE_SECONDS
-            while not self._made(flow, now):
-                assert time.monotonic() < giving_up, flow
-                states, machine = self.target.session.client("stepfunctions"), self.target.state_machine_arn(slice_id)
-                started = states.start_execution(stateMachineArn=machine, input=json.dumps({"flow": flow}))
-                ended = wait_for(self.target, started["executionArn"])
-                assert ended["status"] == "SUCCEEDED", ended
-
-    def _made(self, flow: str, now: datetime) -> bool:
-        tables = self.target.reader.flow_states([flow])[flow].tables.values()
-        return all(table.watermark > now for table in tables)
-
-    def rows(self, table: str) -> list[dict[str, Any]]:
-        found = lake_rows(self.aws, "shop", table).to_pylist()
-        return sorted(found, key=lambda row: str([*row.values()]))
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +50,13 @@ def deployed(own_aws: EmbeddedAws) -> Iterator[Deployed]:
         program = compile_program({str(PROGRAM): PROGRAM.read_text()}, installed())
         target.writer.put_program(program)
         target.writer.activate(program, former_version="")
-        yield Deployed(own_aws, target, dsn)
+
+        def run(statement: str) -> list[tuple[Any, ...]]:
+            with psycopg.connect(dsn, autocommit=True) as session:
+                answer = session.execute(statement)  # type: ignore[call-overload]
+                return answer.fetchall() if answer.description else []
+
+        yield Deployed(own_aws, target, "collect.postgres", run)
 
 
 def test_what_changes_at_the_source_is_so_in_the_lake(deployed: Deployed) -> None:

@@ -14,7 +14,8 @@ import pytest
 
 from console.run import wait_for
 from console.target import Target, open_target
-from doubles.github import GitHub, served
+from doubles.rest_api import Api, served
+from doubles.rest_api import github as vendor
 from infra.embedded import EmbeddedAws, bootstrap, cdk
 from infra.settings import Settings
 from language import compile_program
@@ -33,18 +34,18 @@ def issue(number: int, repository: int, **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def github() -> GitHub:
-    found = GitHub(TOKEN)
+def github() -> Api:
+    found = Api(vendor.VENDOR, TOKEN)
     for number, name in enumerate(("acme/shop", "acme/site"), 1):
         issues = [issue(one, number) for one in range(250 if number == 1 else 3)]
         labels = [{"id": number, "name": "bug", "color": "red", "default": True}]
-        found.repositories[name] = {"issues": issues, "labels": labels}
-    found.limits += ["secondary", "primary", "busy"]
+        found.rows |= {f"{name}/issues": issues, f"{name}/labels": labels}
+    found.coming += [vendor.VENDOR.limited(1), vendor.primary(), vendor.BUSY]
     return found
 
 
 @pytest.fixture(scope="module")
-def target(own_aws: EmbeddedAws, github: GitHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+def target(own_aws: EmbeddedAws, github: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     """The account, with this one stack asked for, and a program for it."""
     with served(github) as address, pytest.MonkeyPatch.context() as patch:
         program_file = tmp_path_factory.mktemp("github") / "program.sql"
@@ -69,7 +70,7 @@ def test_nothing_is_deployed_but_the_slice_and_what_it_stands_on(target: Target)
     assert {stack["StackName"] for stack in stacks} == names
 
 
-def test_what_is_due_is_collected_page_by_page_past_every_limit(target: Target, github: GitHub) -> None:
+def test_what_is_due_is_collected_page_by_page_past_every_limit(target: Target, github: Api) -> None:
     _run(target, {})
     rows = _rows(target, "lake.code.issues:staged")
     assert len(rows) == 253 and {row["id"] for row in rows} == {one["id"] for one in _issues(github)}
@@ -80,22 +81,22 @@ def test_what_is_due_is_collected_page_by_page_past_every_limit(target: Target, 
         ("acme/shop", "bug", True),
         ("acme/site", "bug", True),
     ]
-    assert github.limits == []
+    assert github.coming == []
 
 
-def test_a_batch_of_changes_asks_for_them_and_takes_nothing_else(target: Target, github: GitHub) -> None:
+def test_a_batch_of_changes_asks_for_them_and_takes_nothing_else(target: Target, github: Api) -> None:
     version = target.reader.latest_version("lake.code.issues:staged")
     assert version
     start, end = version.interval.start, version.interval.end
     changed = {"title": "changed", "updated_at": f"{start + timedelta(minutes=5):%Y-%m-%dT%H:%M:%SZ}"}
     later = {"title": "later", "updated_at": f"{end:%Y-%m-%dT%H:%M:%SZ}"}
-    github.repositories["acme/shop"]["issues"][7] |= changed
-    github.repositories["acme/site"]["issues"][1] |= later
-    github.queries.clear()
+    github.rows["acme/shop/issues"][7] |= changed
+    github.rows["acme/site/issues"][1] |= later
+    github.asked.clear()
     _run(target, {"flow": "lake.code.issues", "from": to_text(start), "to": to_text(end)})
     assert [(row["number"], row["title"]) for row in _rows(target, "lake.code.issues:staged")] == [(7, "changed")]
     since = f"{start - timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
-    assert {query.get("since", since) for query in github.queries} == {since}
+    assert {asked.one("since", since) for asked in github.asked} == {since}
 
 
 def test_a_refused_token_says_which_secret(target: Target) -> None:
@@ -128,5 +129,5 @@ def _rows(target: Target, dataset: str) -> list[dict[str, Any]]:
     return [row for body in bodies for row in pq.read_table(io.BytesIO(body)).to_pylist()]
 
 
-def _issues(github: GitHub) -> list[dict[str, Any]]:
-    return [one for repository in github.repositories.values() for one in repository["issues"]]
+def _issues(github: Api) -> list[dict[str, Any]]:
+    return [one for key, rows in github.rows.items() if key.endswith("/issues") for one in rows]

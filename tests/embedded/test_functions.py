@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import subprocess
+import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,8 +12,10 @@ from typing import Any
 
 import boto3
 import pytest
+from ministack.core import lambda_runtime
+from ministack.services import lambda_svc
 
-from infra.embedded import EmbeddedAws, down, up
+from infra.embedded import EmbeddedAws, down, functions, up
 from infra.embedded.ports import free_port
 from infra.embedded.state import wait_until
 
@@ -187,3 +191,30 @@ def _received(session: boto3.Session, queue: str, count: int) -> list[str]:
 
     wait_until(enough, 30, f"received only {bodies}")
     return bodies
+
+
+class _Environment:
+    """One process of a function, as the emulator records it."""
+
+    def __init__(self, idle_seconds: float, in_use: bool = False) -> None:
+        self.in_use, self.last_used = in_use, time.time() - idle_seconds
+        self._proc = subprocess.Popen(["sleep", "600"])
+        self.process = self._proc
+
+    def _discard_tmpdir(self) -> None:
+        pass
+
+
+def test_an_environment_that_nobody_calls_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    only, called, busy = _Environment(500), _Environment(5), _Environment(500, in_use=True)
+    monkeypatch.setattr(lambda_runtime, "_workers", {"one": [only], "two": [called, busy]})
+    monkeypatch.setattr(lambda_svc, "reap_idle_workers", None)
+    functions.end_idle_environments()
+    try:
+        assert lambda_svc.reap_idle_workers() == 1
+        assert lambda_runtime._workers == {"one": [], "two": [called, busy]}
+        assert [one.process.poll() is None for one in (only, called, busy)] == [False, True, True]
+    finally:
+        for one in (only, called, busy):
+            one.process.kill()
+            one.process.wait()

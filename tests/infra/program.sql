@@ -1,4 +1,4 @@
--- Uses every slice, two warehouses' schemas, the connections' secrets, one with a grant that rotates, and a mask key.
+-- Uses every slice (of those that are a manifest one: looked_at.py), two warehouses' schemas, the connections' secrets, one with a grant that rotates, and a mask key.
 CREATE WAREHOUSE  lake USING iceberg WITH (mask_key = 'mask', scan_limit_gb = 100, spark_vcpus = 128);
 CREATE WAREHOUSE  dwh  USING redshift WITH (managed = TRUE);
 CREATE WAREHOUSE  snow USING snowflake WITH (
@@ -18,6 +18,7 @@ CREATE CONNECTION files TO s3        WITH (bucket = 'acme-drop', prefix = 'in/',
 CREATE CONNECTION site TO kinesis WITH (
   streams = 'arn:aws:kinesis:us-east-1:123456789012:stream/clicks', kms_key = 'arn:aws:kms:us-east-1:123456789012:key/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'
 );
+CREATE CONNECTION hooks TO http WITH (tables = 'orders, clicks', secret = 'senders');
 
 INSERT INTO lake.crm FROM crm TABLES (Account) EVERY '15 minutes';
 
@@ -32,6 +33,8 @@ INSERT INTO lake.code FROM code TABLES (labels) EVERY '1 hour';
 INSERT INTO lake.files FROM files TABLES (visits) EVERY '1 hour';
 
 INSERT INTO lake.site FROM site TABLES (clicks) EVERY '1 hour';
+
+INSERT INTO lake.hooks FROM hooks TABLES (orders) EVERY '1 hour';
 
 CREATE MATERIALIZED VIEW lake.ops.carriers EVERY '1 hour' REPLACE
   EXPECT named: (carrier IS NOT NULL) OR FAIL

@@ -19,7 +19,7 @@ from infra.bundling import LAMBDA, NEEDS_OWN_BOTOCORE, PROJECT, RUNTIME_PACKAGES
 from infra.pruning import prune
 from infra.settings import Settings
 from infra.slice_bundle import slice_bundle
-from slices.registry import installed
+from tests.infra.looked_at import looked_at
 
 REQUIREMENTS = PROJECT / "conductor" / "requirements.txt"
 UNZIPPED_LIMIT = 250 * 1024 * 1024  # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -31,7 +31,7 @@ DATA_MODULES = ("pyarrow", "duckdb", "pyiceberg")
 def bundles() -> Iterator[tuple[Bundle, str]]:
     """Every bundle that is deployed, and the module of its handlers."""
     yield Bundle("conductor", ("shared_metadata", "conductor"), REQUIREMENTS, data=False), "conductor.handlers"
-    for declaration in installed().values():
+    for declaration in looked_at().values():
         for data in (False, True):
             yield slice_bundle(declaration, Settings(), data=data), f"{declaration.package}.handlers"
 
@@ -189,7 +189,7 @@ def purl(name: str, version: str) -> str:
     return f"pkg:pypi/{re.sub(r'[-_.]+', '-', name).lower()}@{version}"
 
 
-@pytest.mark.parametrize("declaration", installed().values(), ids=lambda found: found.id)
+@pytest.mark.parametrize("declaration", looked_at().values(), ids=lambda found: found.id)
 def test_a_bundle_keeps_what_describes_the_services_that_its_slice_calls(declaration, tmp_path):
     """Without it a client of the service cannot be made."""
     folder = tmp_path / "botocore" / "data"

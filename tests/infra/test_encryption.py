@@ -31,6 +31,10 @@ KEYS = {
 OTHER_KEYS = {"AccessLogs": "S3 delivers access logs only to buckets under its own key; they hold names of objects"}
 # Every other resource type, and why it needs no key.
 WITHOUT = {
+    "AWS::ApiGatewayV2::Api": "stores nothing",
+    "AWS::ApiGatewayV2::Integration": "the ARN of a function",
+    "AWS::ApiGatewayV2::Route": "the names of connections and tables",
+    "AWS::ApiGatewayV2::Stage": "numbers, and the ARN of its log group, which has the key",
     "AWS::CloudWatch::Alarm": "names of metrics and thresholds",
     "AWS::CloudWatch::Dashboard": "names of metrics",
     "AWS::EC2::FlowLog": "its log group has the key",
@@ -60,8 +64,8 @@ WITHOUT = {
 }
 PUBLIC = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
 VARIABLES = {
-    "ATOLL_ACCOUNT", "ATOLL_DATA_BUCKET", "ATOLL_LANDING", "ATOLL_MAX_RUNNING", "ATOLL_METADATA_TABLE", "ATOLL_PARTITION",
-    "ATOLL_PART_MB", "ATOLL_REDSHIFT_ROLE", "ATOLL_SLICE_ID", "ATOLL_SPARK_APPLICATIONS", "POWERTOOLS_LOG_LEVEL",
+    "ATOLL_ACCOUNT", "ATOLL_DATA_BUCKET", "ATOLL_ENDPOINTS", "ATOLL_LANDING", "ATOLL_MAX_RUNNING", "ATOLL_METADATA_TABLE",
+    "ATOLL_PARTITION", "ATOLL_PART_MB", "ATOLL_REDSHIFT_ROLE", "ATOLL_SLICE_ID", "ATOLL_SPARK_APPLICATIONS", "POWERTOOLS_LOG_LEVEL",
     "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME",
 }  # fmt: skip
 Resource = tuple[str, str, dict[str, Any]]  # 'stack name', type, properties
@@ -137,8 +141,11 @@ def test_nothing_is_public(resources: list[Resource]) -> None:
         if kind == "AWS::EC2::Subnet":
             assert not properties.get("MapPublicIpOnLaunch"), where
         assert "0.0.0.0/0" not in json.dumps(properties.get("SecurityGroupIngress", "")), where
-        if kind == "AWS::Lambda::Permission":  # a rule of the account's own may call; nobody else
-            assert (properties["Principal"], "SourceArn" in properties) == ("events.amazonaws.com", True), where
+        if kind == "AWS::Lambda::Permission":  # a rule of the account's own may call, and an endpoint's API; nobody else
+            calls = "apigateway.amazonaws.com" if where.endswith(" Call") else "events.amazonaws.com"
+            assert (properties["Principal"], "SourceArn" in properties) == (calls, True), where
+        if kind == "AWS::ApiGatewayV2::Route":  # of the one endpoint, which verifies the sender of each request by itself
+            assert where.startswith("CollectHttpSlice ") and properties["RouteKey"].startswith("POST /"), where
         assert kind not in ("AWS::Lambda::Url", "AWS::EC2::InternetGateway"), where
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from shared_metadata import naming
 from slices.registry import installed
+from tests.infra.looked_at import looked_at
 
 pytestmark = pytest.mark.xdist_group("synth")
 REVIEWED = Path(__file__).with_name("grants.txt")
@@ -18,7 +19,7 @@ CONDUCTOR_STARTS = ("Conductor FunctionRole", "states:StartExecution")
 VERIFIES = ("Conductor VerificationFunctionRole", "lambda:InvokeFunction")
 OF_A_STATEMENT = ("DescribeStatement", "GetStatementResult", "CancelStatement")
 # Steps that write more than the lease of their table, or no metadata at all.
-BESIDE_THE_LEASE = ("plan", "commit", "discover", "maintain", "landed")
+BESIDE_THE_LEASE = ("plan", "commit", "discover", "maintain", "landed", "receive")
 NO_RESOURCE = (
     "logs:",
     "xray:",
@@ -191,7 +192,7 @@ def test_steps_between_plan_and_commit_write_the_lease_and_nothing_else(template
     }
     steps.pop("Conductor FunctionRole")
     assert steps.pop("Conductor VerificationFunctionRole") == {"VERIFICATION"}
-    writing = [step for declared in installed().values() for step in declared.steps if step not in BESIDE_THE_LEASE]
+    writing = [step for declared in looked_at().values() for step in declared.steps if step not in BESIDE_THE_LEASE]
     assert len(steps) == len(writing)
     assert steps.pop("CollectSalesforceSlice ExtractRole") == {"FLOW#*", "GRANT#*"}
     assert set(map(tuple, steps.values())) == {("FLOW#*",)}
@@ -200,7 +201,7 @@ def test_steps_between_plan_and_commit_write_the_lease_and_nothing_else(template
 def test_discover_writes_what_sources_are_like_and_the_lease_of_a_grant_that_rotates(templates):
     found = {who.split()[0]: kinds for who, kinds in written(templates).items() if "DiscoverRole" in who}
     assert found.pop("CollectSalesforceSlice") == {"SOURCE#*", "GRANT#*"}
-    discovering = {declared.stack_name for declared in installed().values() if "discover" in declared.steps}
+    discovering = {declared.stack_name for declared in looked_at().values() if "discover" in declared.steps}
     assert found == {key: {"SOURCE#*"} for key in discovering - {"CollectSalesforceSlice"}}
 
 
@@ -236,7 +237,7 @@ def test_only_maintenance_deletes_what_was_staged(templates):
     deleting = {
         (who.split()[1], resource.split("/", 1)[1]) for who, action, resource in pairs(templates) if action == "s3:DeleteObject"
     }
-    staging = {("MaintainRole", f"staging/{name}/*") for name in installed() if name.split(".")[0] in ("collect", "organize")}
+    staging = {("MaintainRole", f"staging/{name}/*") for name in looked_at() if name.split(".")[0] in ("collect", "organize")}
     assert deleting == {
         ("CommitRole", "warehouse/lake/*"),
         ("MaintainRole", "warehouse/lake/*"),
@@ -279,6 +280,16 @@ def test_a_slice_reads_the_secrets_of_its_own_connections_only(templates, progra
     assert read == of and {"atoll/mask-??????", "atoll/ops-??????"} == of["CollectPostgresSlice"]
 
 
+@pytest.mark.security
+def test_who_receives_puts_what_was_sent_and_reads_the_senders_keys_and_nothing_else(templates):
+    found = {(action, resource) for who, action, resource in pairs(templates) if who == "CollectHttpSlice ReceiveRole"}
+    assert {pair for pair in found if not pair[0].startswith(("logs:", "xray:", "kms:"))} == {
+        ("s3:PutObject", f"arn:aws:s3:::{naming.data_bucket('111122223333', 'eu-central-1')}/inbox/collect.http/*"),
+        ("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:eu-central-1:111122223333:secret:atoll/senders-??????"),
+    }
+    assert {who for who, _, resource in pairs(templates) if "atoll/senders" in resource} == {"CollectHttpSlice ReceiveRole"}
+
+
 def test_a_mask_key_is_read_by_the_step_that_hashes_and_by_no_other(templates):
     assert {who for who, _, resource in pairs(templates) if "atoll/mask" in resource} == {"CollectPostgresSlice ExtractRole"}
 
@@ -293,13 +304,14 @@ def test_a_slice_writes_below_its_own_prefixes_only(templates):
     def own(name, declared):
         lake = declared.works_in == "iceberg"
         kept = (*(("warehouse/lake/*",) if lake else ()), *(("answers/{}/*",) if lake and declared.waits else ()))
-        more = (*of_stage[declared.stage], *kept)
+        received = ("inbox/{}/*",) if "receive" in declared.steps else ()
+        more = (*of_stage[declared.stage], *kept, *received)
         return {f"staging/{name}/*", *(prefix.format(name) for prefix in more)}
 
     for prefixes in written.values():  # a warehouse's own part of a slice's prefix is granted with it
         prefixes -= {one for one in prefixes if any(one != wide and one.startswith(wide[:-1]) for wide in prefixes)}
     assert written == {
-        **{declared.stack_name: own(name, declared) for name, declared in installed().items()},
+        **{declared.stack_name: own(name, declared) for name, declared in looked_at().items()},
         "Conductor": {"verification/*"},  # what verifies; the conductor's own function reaches no object
     }
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from infra.bundling import PROJECT
-from slices.registry import installed
 from tests.infra.conftest import Assembly
+from tests.infra.looked_at import looked_at
 from tests.infra.test_account import resolved
 from tests.infra.test_workflows import BUILDERS, machine
 
@@ -138,7 +138,7 @@ def test_a_grant_that_iam_would_never_match_is_found(action: str, resource: str,
 
 def test_the_states_language_is_kept_to(tmp_path: Path) -> None:
     documents = []
-    for declaration in installed().values():
+    for declaration in looked_at().values():
         documents.append(tmp_path / f"{declaration.id}.asl.json")
         documents[-1].write_text(json.dumps(BUILDERS[declaration.stage](machine(declaration))))
     done = validated(*documents)

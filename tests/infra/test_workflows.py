@@ -14,17 +14,17 @@ from infra import workflows
 from infra.workflows import Machine
 from shared_metadata import errors
 from shared_metadata.aws import later
-from shared_metadata.contract import discovery, landed
+from shared_metadata.contract import discovery, landed, receiving
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.maintenance import step as maintenance
-from slices.registry import installed
+from tests.infra.looked_at import looked_at
 
 BUILDERS = {
     "collect": workflows.collect_workflow,
     "organize": workflows.organize_workflow,
     "harness": workflows.harness_workflow,
 }
-BESIDE = (discovery.STEP, landed.STEP, maintenance.STEP)  # take part in no batch
+BESIDE = (discovery.STEP, landed.STEP, maintenance.STEP, receiving.STEP)  # take part in no batch
 AWS_ERRORS = {*workflows.START_ERRORS, *later.FUNCTION_ERRORS, *workflows.LOST_ERRORS, "States.ALL"}
 
 
@@ -38,8 +38,8 @@ def waiting(declaration: Slice) -> Slice:
     return dataclasses.replace(declaration, waits=tuple(s for s in declaration.steps if s not in ("plan", *BESIDE)))
 
 
-SLICES = [pytest.param(declaration, id=declaration.id) for declaration in installed().values()]
-SLICES += [pytest.param(waiting(declaration), id=f"{declaration.id}, waiting") for declaration in installed().values()]
+SLICES = [pytest.param(declaration, id=declaration.id) for declaration in looked_at().values()]
+SLICES += [pytest.param(waiting(declaration), id=f"{declaration.id}, waiting") for declaration in looked_at().values()]
 
 
 @pytest.fixture(params=SLICES)

@@ -26,7 +26,7 @@ def computed(parts: SparkParts, cases: Sequence[Case]) -> list[Any]:
         environment["PYTHONPATH"] += os.pathsep + str(Path(__file__).parents[2])
         command = [sys.executable, str(Path(__file__)), folder]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False)
-        assert done.returncode == 0, done.stderr[-3000:]
+        assert done.returncode == 0, done.stderr[-6000:]
         found: list[Any] = pickle.loads(Path(folder, "answers").read_bytes())
         return found
 
@@ -38,6 +38,10 @@ def main(folder: str) -> None:
     builder = builder.config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
     builder = builder.config("spark.sql.ansi.enabled", "true").config("spark.sql.session.timeZone", "UTC")
     builder = builder.config("spark.sql.shuffle.partitions", "1").config("spark.sql.timestampType", "TIMESTAMP_LTZ")
+    # What Spark keeps of each query for pages that no one looks at is more than its memory, after some thousand.
+    for kept in ("spark.ui.retainedJobs", "spark.ui.retainedStages", "spark.ui.retainedTasks", "spark.sql.ui.retainedExecutions"):
+        builder = builder.config(kept, "1")
+    builder = builder.config("spark.driver.memory", "2g").config("spark.ui.showConsoleProgress", "false")
     spark = builder.config("spark.sql.warehouse.dir", folder).getOrCreate()
     found: list[Any] = []
     for sql, table, columns, rows in pickle.loads(Path(folder, "cases").read_bytes()):

@@ -61,8 +61,13 @@ FORMS = Forms(
         **_GREATEST,
         # moments
         **{f"{name}(Z)": (f"extract({name} FROM _1)",) for name in ("year", "quarter", "month", "day")},
-        **{f"{name}({kind})": (f"extract({name} FROM _1)",) for name in ("hour", "minute") for kind in ("timestamp", "timestamptz")},
-        **{f"second({kind})": ("extract(second FROM date_trunc('second', _1))",) for kind in ("timestamp", "timestamptz")},
+        **{f"{name}(timestamp)": (f"extract({name} FROM _1)",) for name in ("hour", "minute")},
+        # Of a moment with a zone all parts are floating numbers, and so are the seconds of any.
+        **{f"{name}(timestamptz)": (f"CAST(extract({name} FROM _1) AS bigint)",) for name in ("hour", "minute")},
+        **{
+            f"second({kind})": ("CAST(extract(second FROM date_trunc('second', _1)) AS bigint)",)
+            for kind in ("timestamp", "timestamptz")
+        },
         "day_of_year(Z)": ("extract(doy FROM _1)",),
         "truncated_to_moment(date_unit, date)": ("date_trunc(_1, CAST(_2 AS timestamp))",),
         "truncated_to_day(date_unit, date)": ("CAST(date_trunc(_1, CAST(_2 AS timestamp)) AS date)",),

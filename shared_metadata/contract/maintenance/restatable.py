@@ -70,7 +70,7 @@ class _Restatement:
             return Forgotten(table.dataset, name, gone, max(before, horizon or before))
         if keep is None or horizon is None or start >= horizon:
             return None
-        whole = flow.kind != Kind.LOAD or flow.mode == Mode.REPLACE
+        whole = flow.kind != Kind.LOAD or flow.of(table.dataset).mode == Mode.REPLACE
         kept = {version.interval.end for version in self._retention.kept(name, keep)} if whole else set[datetime]()
         for version in self._needed(flow, name, maker, start):
             if version.interval.end <= horizon and version.interval.end not in kept:

@@ -95,7 +95,7 @@ class MaintainStep:
                 continue
             due, sweep = (True, True) if dataset or record is None else self._due(record, flow, through)
             if due:
-                yield _Turn(flow, table, through, record, sweep)
+                yield _Turn(flow.of(table.dataset), table, through, record, sweep)
 
     def _due(self, record: MaintenanceRecord, flow: Flow, through: datetime) -> tuple[bool, bool]:
         """Whether there is enough to do, and whether garbage is to be looked for; asks for little where there is not."""

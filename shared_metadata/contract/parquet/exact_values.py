@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.contract.parquet.duckdb_types import duckdb_type
+from shared_metadata.contract.parquet.nested_values import as_texts, unfit_within
 from shared_metadata.program.type_names import TypeName, parsed
 
 # What tables hold: https://iceberg.apache.org/spec/#primitive-types, and what all who read them can.
@@ -17,6 +18,23 @@ _BETWEEN = {
 UNFIT = literal("a value cannot be read as its type")
 _NESTED = ("struct", "list", "map")
 _DIGITS = 38
+_SMALL = ("TINYINT", "SMALLINT", "UTINYINT", "USMALLINT")
+_WHOLE = (*_SMALL, "INTEGER", "BIGINT", "HUGEINT", "UINTEGER", "UBIGINT", "UHUGEINT")
+_DAYS = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP WITH TIME ZONE")
+# Of these types DuckDB's cast keeps every value, or gives null for it: it need not be cast back to be compared.
+_KEPT = {
+    "int": _WHOLE, "long": _WHOLE, "decimal": _WHOLE, "float": _SMALL, "double": (*_SMALL, "INTEGER", "UINTEGER", "FLOAT"),
+    "timestamp": _DAYS, "timestamptz": _DAYS,
+}  # fmt: skip
+# Of texts DuckDB takes the beginning: the day of a moment, a time without its zone, six digits of a second.
+_DAY, _TIME = "[+-]?[0-9]+[-/][0-9]{1,2}[-/][0-9]{1,2}", r"[0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{0,6}0*)?)?"
+A_DAY = rf"\s*{_DAY}([T ]00:00(:00(\.0*)?)?(Z|[+-]00:?00)?)?\s*"  # of a text; also as the moment at which it begins
+_FORMS = {
+    "date": A_DAY,
+    "time": _TIME,
+    "timestamp": rf"{_DAY}([T ]+{_TIME})? ?(Z|z|UTC|[+-]00(:?00)?)?",
+    "timestamptz": rf"{_DAY}([T ]+{_TIME})?( ?[A-Za-z+-][^.]*)?",
+}
 
 
 @dataclass(frozen=True)
@@ -46,6 +64,11 @@ class Value:
         """What is of its column's type, whatever the file says."""
         return Value(expression, "", expression, expression)
 
+    def required(self) -> Value:
+        """The same of a key, which may not be null: all rows in which it is would become one. `as_type` comes before."""
+        null = f"{self.given} IS NULL"
+        return replace(self, misfit=f"{null} OR ({self.misfit})" if self.misfit else null)
+
     def as_type(self, iceberg: str) -> Value:
         wanted, value = duckdb_type(iceberg), self.given
         if not self.kind:
@@ -53,7 +76,7 @@ class Value:
             return replace(self, strict=null, lenient=null)
         kind = parsed(iceberg)
         cast = value if self.kind == wanted else self._cast(kind, wanted)
-        wrong = [] if self.kind == wanted else [f"{cast} IS NULL", *self._inexact(kind)]
+        wrong = [] if self.kind == wanted else [f"{cast} IS NULL", *self._inexact(kind, cast)]
         if between := _BETWEEN.get(iceberg):
             wrong.append(f"{cast} NOT BETWEEN {between}")
         if not wrong:
@@ -70,17 +93,26 @@ class Value:
             return f"CASE WHEN {self._plain(0)} THEN {plain} ELSE TRY_CAST({self._number(10)} AS {wanted}) END"
         return f"TRY_CAST({self.given} AS {wanted})"
 
-    def _inexact(self, kind: TypeName) -> list[str]:
-        """The conditions of numbers that the cast would round."""
-        if self.kind not in ("VARCHAR", "DOUBLE", "FLOAT") and not self.kind.startswith("DECIMAL"):
+    def _inexact(self, kind: TypeName, cast: str) -> list[str]:
+        """The conditions of values that the cast would round, cut or take for others."""
+        if kind.word in _NESTED:
+            texts = f"TRY(CAST(TRY_CAST({self.given} AS JSON) AS {as_texts(kind)}))"
+            given, found = (texts, "VARCHAR") if self.kind == "VARCHAR" else (self.given, self.kind)
+            return [within] if (within := unfit_within(given, kind, found, _unfit)) else []
+        if self.kind == "VARCHAR" and kind.word in _FORMS:
+            return [f"NOT regexp_full_match(trim({self.given}), {literal(_FORMS[kind.word])})"]
+        if self.kind == "VARCHAR" and kind.word in ("float", "double"):
+            return [f"isinf({cast}) AND NOT contains(lower({self.given}), 'inf')"]
+        if self.kind in ("VARCHAR", "DOUBLE", "FLOAT") or self.kind.startswith("DECIMAL"):
+            if kind.word in ("int", "long"):
+                return [self._unless_plain(0, f"{self._number(10)} <> trunc({self._number(10)})")]
+            if kind.word == "decimal":
+                precision, scale = kind.sizes
+                finer = min(scale + 10, _DIGITS - (precision - scale))
+                return [self._unless_plain(scale, f"{self._number(finer)} <> {self._cast(kind, f'DECIMAL({precision},{scale})')}")]
+        if self.kind == "VARCHAR" or kind.word == "string" or self.kind in _KEPT.get(kind.word, ()):
             return []
-        if kind.word in ("int", "long"):
-            return [self._unless_plain(0, f"{self._number(10)} <> trunc({self._number(10)})")]
-        if kind.word == "decimal":
-            precision, scale = kind.sizes
-            finer = min(scale + 10, _DIGITS - (precision - scale))
-            return [self._unless_plain(scale, f"{self._number(finer)} <> {self._cast(kind, f'DECIMAL({precision},{scale})')}")]
-        return []
+        return [f"TRY_CAST({cast} AS {self.kind}) IS DISTINCT FROM {self.given}"]
 
     def _unless_plain(self, scale: int, condition: str) -> str:
         """The condition, which is dear, where the text itself does not tell."""
@@ -93,3 +125,8 @@ class Value:
 
     def _number(self, scale: int) -> str:
         return f"TRY_CAST({self.given} AS DECIMAL({_DIGITS},{scale}))"
+
+
+def _unfit(value: str, kind: TypeName, found: str) -> str:
+    """The condition of what a cast within a list, a map or a struct would change. found: the value's type."""
+    return Value(value, found).as_type(str(kind)).misfit

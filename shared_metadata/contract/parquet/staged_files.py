@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.parquet.duckdb_errors import is_of_s3, unreached
 from shared_metadata.contract.parquet.duckdb_session import literal
 from shared_metadata.drift.column_values import file_values
 from shared_metadata.errors import DefinitionError, RowError
+from shared_metadata.program import Flow, Mode
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,6 +29,20 @@ def copied(
     ((_, rows, size, _, statistics, *_),) = run(f"COPY ({query}) TO {literal(out.url(name))} (FORMAT parquet, RETURN_STATS{more})")
     values = file_values(statistics, schema) if schema is not None else {}
     return {"key": out.key(name), "rows": int(rows), "bytes": int(size), "values": values}
+
+
+def keys_of_rows(flow: Flow) -> tuple[str, ...]:
+    """The columns that no row may lack: those in which rows are told apart."""
+    return flow.key if flow.mode == Mode.MERGE else ()
+
+
+def with_keys(written: dict[str, Any], keys: Iterable[str], place: str) -> dict[str, Any]:
+    """What is told of a file that was written. Raises RowError for one in which a key is null."""
+    if empty := [key for key in keys if written["values"].get(key, [0])[0]]:
+        what = f"the key {', '.join(empty)} is null in rows, which would all become one"
+        remedy = "set them aside with TOLERATE … BAD ROWS, leave them out by WHERE, or MERGE ON what is never null"
+        raise RowError(what, place=place, remedy=remedy)
+    return written
 
 
 def meant(error: duckdb.Error, request: ExtractRequest, what: str, remedy: str) -> Exception:

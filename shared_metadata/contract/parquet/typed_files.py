@@ -12,19 +12,24 @@ from shared_metadata.contract.collect import ExtractRequest
 from shared_metadata.contract.parquet import rejected_rows
 from shared_metadata.contract.parquet.duckdb_errors import unreached
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal, open_duckdb
-from shared_metadata.contract.parquet.duckdb_types import duckdb_type
+from shared_metadata.contract.parquet.duckdb_types import duckdb_name, duckdb_type
+from shared_metadata.contract.parquet.exact_values import A_DAY
 from shared_metadata.contract.parquet.left_rows import left_columns
-from shared_metadata.contract.parquet.staged_files import copied
+from shared_metadata.contract.parquet.nested_json import fits
+from shared_metadata.contract.parquet.staged_files import copied, with_keys
 from shared_metadata.errors import RowError
 from shared_metadata.program import Mode
 from shared_metadata.program.intervals import to_text
 from shared_metadata.program.schema import Schema
+from shared_metadata.program.type_names import TypeName, parsed
 
 if TYPE_CHECKING:
     import duckdb
 
 # Sources have fractions in what they call whole numbers, and DuckDB would round them: they are read as what holds both.
 WHOLE: Mapping[str, tuple[str, int]] = {"INTEGER": ("DOUBLE", 31), "BIGINT": ("DECIMAL(38,9)", 63)}
+# Of a moment DuckDB takes the day alone: a day is read as a text.
+READ_AS: Mapping[str, str] = {**{kind: read for kind, (read, _) in WHOLE.items()}, "DATE": "VARCHAR"}
 SETTINGS: Mapping[str, str] = {
     "preserve_insertion_order": "false",  # a file's rows have no order; keeping one takes memory
     # DuckDB's allocator keeps what was freed, a little more with every file: https://duckdb.org/docs/stable/configuration/overview
@@ -59,6 +64,8 @@ class TypedFiles:
         self._keys = {column.source: column.name for column in self._schema.columns if merged and column.name in request.flow.key}
         kinds = {column.source: duckdb_type(column.type) for column in self._schema.columns if column.source}
         self._types = {name: kinds.get(name, kind) for name, kind in fields.items()}
+        nested = {column.source: parsed(column.type) for column in self._schema.columns if column.source and column.type[-1:] == ">"}
+        self._nested = {name: _widened(kind) for name, kind in nested.items()}
         self._batch_start = request.window.interval.start
         self._connection: duckdb.DuckDBPyConnection | None = None
 
@@ -80,8 +87,9 @@ class TypedFiles:
         if self._left:
             return self._of_left(source, name)
         try:
-            typed = source({field: WHOLE.get(kind, (kind,))[0] for field, kind in self._types.items()})
-            return self._with_keys(self._copy(self._rows(f"(SELECT * FROM {typed}{_where(self.taken(identifier))})"), name))
+            typed = source({name: self._wide(name) for name in self._types})
+            written = self._copy(self._rows(f"(SELECT * FROM {typed}{_where(self.taken(self._known))})"), name)
+            return with_keys(written, self._keys.values(), self._place)
         except RowError:
             misfits = self._misfits()
             if not self._tolerant or not misfits:
@@ -91,15 +99,6 @@ class TypedFiles:
         rejected = self._copy(f"{self._rejected(misfits)} FROM {texts}{_where(f'({bad})', taken)}", f"{number:04d}-rejected.parquet")
         written = self._copy(self._rows(self._as_far_as_read(texts, _where(f"NOT ({bad})", taken))), name)
         return {**written, "rejected": {"key": rejected["key"], "rows": rejected["rows"]}}
-
-    def _with_keys(self, written: dict[str, Any]) -> dict[str, Any]:
-        """Raises RowError for a file in which a key is null."""
-        empty = [key for key in self._keys.values() if written["values"].get(key, [0])[0]]
-        if empty:
-            what = f"the key {', '.join(empty)} is null in rows, which would all become one"
-            remedy = "set them aside with TOLERATE … BAD ROWS, leave them out by WHERE, or MERGE ON what is never null"
-            raise RowError(what, place=self._place, remedy=remedy)
-        return written
 
     def _of_left(self, source: SourceSql, name: str) -> dict[str, Any]:
         """Writes the file of rows that the WHERE no longer takes; one whose key cannot be read was never collected."""
@@ -116,23 +115,48 @@ class TypedFiles:
         checked |= dict.fromkeys(self._keys, "")
         return {name: f"({there}{self._read(name)} IS NULL)" for name, there in checked.items()}
 
+    def _known(self, name: str) -> str:
+        """The value of a field for a condition; null of a day that is none."""
+        return f"TRY_CAST({identifier(name)} AS DATE)" if self._types[name] == "DATE" else identifier(name)
+
     def _read(self, name: str) -> str:
         """A text as the field's type; null where it is none."""
         kind = self._types[name]
+        if kind == "DATE":
+            return f"CASE WHEN {_is_day(name)} THEN TRY_CAST({identifier(name)} AS DATE) END"
+        if name in self._nested:
+            json = f"TRY_CAST({identifier(name)} AS JSON)"
+            value = f"TRY_CAST({json} AS {duckdb_name(self._nested[name])})"
+            return (
+                f"CASE WHEN {fits(json, self._nested[name])} AND {self._is_whole(name, value)} THEN TRY_CAST({value} AS {kind}) END"
+            )
         if kind not in WHOLE:
             return f"TRY_CAST({identifier(name)} AS {kind})"
         number = f"TRY_CAST({identifier(name)} AS {WHOLE[kind][0]})"
         return f"CASE WHEN {number} = trunc({number}) THEN TRY_CAST({number} AS {kind}) END"
 
     def _value(self, name: str) -> str:
-        """The value of a field; one that has to be a whole number is checked, since DuckDB would round it, and not name the field."""
-        value, kind = identifier(name), self._types[name]
-        if kind not in WHOLE:
+        """The value of a field; one that has to be a whole number, or a day, is checked, since DuckDB would round or cut it."""
+        value, kind, told = identifier(name), self._types[name], literal(f'converting column "{name}"')
+        if kind == "DATE":
+            unfit = f"{value} IS NOT NULL AND {self._read(name)} IS NULL"
+            return f"CASE WHEN {unfit} THEN error({told}) ELSE TRY_CAST({value} AS DATE) END"
+        if self._wide(name) == kind:
             return value
+        if name in self._nested:
+            return f"CAST(CASE WHEN {self._is_whole(name, value)} THEN {value} ELSE error({told}) END AS {kind})"
         least, most = -(2 ** WHOLE[kind][1]), 2 ** WHOLE[kind][1] - 1
-        told = literal(f'converting column "{name}"')
         unfit = f"{value} <> trunc({value}) OR {value} NOT BETWEEN {least} AND {most}"
         return f"CAST(CASE WHEN {unfit} THEN error({told}) ELSE {value} END AS {kind})"
+
+    def _wide(self, name: str) -> str:
+        """The type as which a field is read, so that nothing of it is rounded."""
+        kind = self._types[name]
+        return duckdb_name(self._nested[name]) if name in self._nested else READ_AS.get(kind, kind)
+
+    def _is_whole(self, name: str, value: str) -> str:
+        """Whether every whole number within a value is one: as such, and read back, it is the same value."""
+        return f"CAST(TRY_CAST({value} AS {self._types[name]}) AS {self._wide(name)}) IS NOT DISTINCT FROM {value}"
 
     def _rows(self, source: str) -> str:
         return f"SELECT {self._columns()} FROM {source}{self._hashing.joined}"
@@ -187,6 +211,16 @@ class TypedFiles:
                 self._connection.execute(f"SET {name} = {literal(value)}")
             self._hashing.prepare(self._connection)
         return self._connection
+
+
+def _is_day(name: str) -> str:
+    return f"regexp_full_match(CAST({identifier(name)} AS VARCHAR), {literal(A_DAY)})"
+
+
+def _widened(kind: TypeName) -> TypeName:
+    """The type with each whole number as what holds fractions, too."""
+    wide = {"int": parsed("double"), "long": parsed("decimal(38,9)")}
+    return wide.get(kind.word) or kind.over(_widened)
 
 
 def _where(*conditions: str) -> str:

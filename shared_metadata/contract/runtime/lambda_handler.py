@@ -49,10 +49,10 @@ class LambdaHandler:
             logger.info("step goes on in another call", message_text=str(error))
             raise
         except Exception as error:
-            told = _told(error)
-            logger.error("step failed", error=type(error).__name__, message_text=str(told)[:1000])
+            shown = told(error)
+            logger.error("step failed", error=type(error).__name__, message_text=str(shown)[:1000])
             metrics.add_metric(name="Failures", unit=MetricUnit.Count, value=1)
-            raise told from None
+            raise shown from None
         finally:
             metrics.add_metric(name="StepSeconds", unit=MetricUnit.Seconds, value=time.monotonic() - started)
             metrics.flush_metrics()
@@ -78,7 +78,7 @@ def _fitting(result: dict[str, Any], place: str) -> dict[str, Any]:
     return result
 
 
-def _told(error: Exception) -> Exception:
+def told(error: Exception) -> Exception:
     """The error as it may be logged: one that is not Atoll's or AWS's is reduced to its name and place, for its text may quote a row.
 
     What AWS refuses for the moment, and what it denies, has a name of Atoll's, which says what to do.

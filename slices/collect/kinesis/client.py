@@ -18,10 +18,11 @@ from shared_metadata.program import Connection, Flow, Table
 from shared_metadata.program.schema import Schema, SchemaColumn
 from slices.collect.kinesis.config import read_config
 from slices.collect.kinesis.cutting import Cutting
-from slices.collect.kinesis.logic import TEXTS, collected, described
+from slices.collect.kinesis.logic import TOLD
 from slices.collect.kinesis.positions import Range, in_parts, read_cursor, written
 from slices.collect.kinesis.sampling import Sampling
 from slices.collect.kinesis.streams import Stream
+from systems.events.columns import collected, described
 
 KnownTable = Callable[[str], Schema | None]
 OpenClient = Callable[[str], Any]  # region ▸ a client of Kinesis
@@ -133,8 +134,8 @@ class KinesisSource(Source):
     def _looked_at(self, table: str) -> Schema | None:
         stream = self._stream(table)
         if stream is None or self._config.format == "text":
-            return TEXTS if stream else None
-        return described(self._sampling(stream).keys(), self._known(table))
+            return TOLD.texts if stream else None
+        return described(self._sampling(stream).keys(), self._known(table), TOLD)
 
     def _sampling(self, stream: Stream) -> Sampling:
         return self._samplings.setdefault(stream.name, Sampling(stream, self._config, self._clock()))

@@ -6,28 +6,21 @@ A resume token says how far it is: which range, and the last event of it that is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from shared_metadata.contract.collect import Extracted, ExtractRequest
 from shared_metadata.contract.parquet.duckdb_session import open_duckdb
-from shared_metadata.contract.parquet.staged_files import copied, meant
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.taken import LEFT_AS_IT_IS
-from shared_metadata.errors import DefinitionError, RowError
-from shared_metadata.program.intervals import to_text
+from shared_metadata.errors import DefinitionError
 from shared_metadata.program.schema import SchemaColumn
 from slices.collect.kinesis.config import Config
+from slices.collect.kinesis.logic import TOLD
 from slices.collect.kinesis.positions import Position, Range
-from slices.collect.kinesis.records import Lines
-from slices.collect.kinesis.rows import Rows
+from slices.collect.kinesis.records import gather
 from slices.collect.kinesis.streams import PLANNED_AGAIN, OutOfTime, Stream, Trimmed
-
-if TYPE_CHECKING:
-    import duckdb
-
-GROUP_BYTES, GROUP_EVENTS = 128 << 20, 500_000
-TOLERATE = "correct who sends them, or set such rows aside with TOLERATE … BAD ROWS"
+from systems.events.files import EventFiles
+from systems.events.lines import Lines
 
 
 class Extraction:
@@ -37,7 +30,6 @@ class Extraction:
         self._request, self._stream, self._config, self._aws = request, stream, config, aws
         self._place, self._ranges = str(request.flow.position), [Range.of(plain) for plain in request.part["ranges"]]
         self._beside = tuple(SchemaColumn(**column) for column in request.part["beside"])
-        self._files = list[Mapping[str, Any]]()
 
     def run(self, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
         """Raises Trimmed for events that are there no more; DefinitionError where nothing else will do."""
@@ -50,33 +42,32 @@ class Extraction:
             raise DefinitionError(f"{gone.what}, and its rows would be lost", place=self._place, remedy=LEFT_AS_IT_IS) from None
 
     def _run_ranges(self, first: int, last: str, deadline: Deadline) -> Extracted:
-        with Lines(self._config) as lines, open_duckdb(self._aws) as connection:
-            self._request.hashing.prepare(connection)
+        with Lines(TOLD) as lines, open_duckdb(self._aws) as connection:
+            files = EventFiles(connection, self._request, TOLD, self._stream.name, self._beside)
             number, written = first, last
             try:
                 for number in range(first, len(self._ranges)):
                     one = self._ranges[number]
                     for page_end, done in self._pages(one, last, lines):
-                        if lines.bytes >= GROUP_BYTES or lines.count >= GROUP_EVENTS:
-                            self._write(connection, lines)
+                        files.write_many(lines)
                         written = page_end
                         if deadline.near and not (done and number + 1 == len(self._ranges)):
-                            self._write(connection, lines)
+                            files.write(lines)
                             resume = {"range": number + 1, "after": ""} if done else {"range": number, "after": page_end}
-                            return Extracted(tuple(self._files), resume)
+                            return Extracted(tuple(files.written), resume)
                     last = written = ""
             except OutOfTime:
-                self._write(connection, lines)
-                return Extracted(tuple(self._files), {"range": number, "after": written})
-            self._write(connection, lines)
-            return Extracted(tuple(self._files))
+                files.write(lines)
+                return Extracted(tuple(files.written), {"range": number, "after": written})
+            files.write(lines)
+            return Extracted(tuple(files.written))
 
     def _pages(self, one: Range, last: str, lines: Lines) -> Any:
         """Yields after each page that is gathered the last event so far, and whether the range is done with it."""
         begins = Position("after", last) if last else one.begins
         for page in self._stream.pages(one.shard, begins):
             mine = _within(page.records, begins, one.ends)
-            lines.add(self._stream.shard(one.shard), mine)
+            gather(lines, self._stream.shard(one.shard), mine, self._config.compression)
             last = mine[-1]["SequenceNumber"] if mine else last
             done = page.ended or _reaches(page.records, one.ends)
             if page.at_tip or (page.ended and one.ends.sequence and not _reaches(page.records, one.ends)):
@@ -85,39 +76,6 @@ class Extraction:
             yield last, done
             if done:
                 return
-
-    def _write(self, connection: duckdb.DuckDBPyConnection, lines: Lines) -> None:
-        """What is gathered into a file; only where a value does not fit, and that is tolerated, the bad rows into another."""
-        if not lines.count:
-            return
-        request, name = self._request, f"{len(self._files):06d}"
-        rows = Rows(lines.relation(), request.schema, to_text(request.window.interval.start), request.flow.filter, self._beside)
-        try:
-            self._files.append(self._copy(connection, rows.strict(request.hashing), f"{name}.parquet"))
-        except RowError as error:
-            ((count, reason),) = self._run(connection, rows.counted())
-            if not count:
-                raise
-            if request.flow.bad_rows is None:
-                what = f"{count} events of {self._stream.name} cannot be read: {reason}"
-                raise RowError(what, place=self._place, remedy=TOLERATE) from error
-            written = self._copy(connection, rows.readable(request.hashing), f"{name}.parquet")
-            aside = self._copy(connection, rows.rejected(request.table.masks), f"{name}-rejected.parquet", values=False)
-            self._files.append({**written, "rejected": {"key": aside["key"], "rows": aside["rows"]}})
-        lines.clear()
-
-    def _copy(self, connection: duckdb.DuckDBPyConnection, query: str, name: str, *, values: bool = True) -> dict[str, Any]:
-        schema = self._request.schema if values else None
-        return copied(partial(self._run, connection), self._request.out, query, name, schema)
-
-    def _run(self, connection: duckdb.DuckDBPyConnection, sql: str) -> list[Any]:
-        """Raises as `meant` says."""
-        import duckdb
-
-        try:
-            return connection.execute(sql).fetchall()
-        except duckdb.Error as error:
-            raise meant(error, self._request, "events", TOLERATE) from None
 
 
 def _within(records: list[dict[str, Any]], begins: Position, ends: Position) -> list[dict[str, Any]]:

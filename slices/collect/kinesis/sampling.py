@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared_metadata.contract.parquet.duckdb_session import identifier, literal, open_duckdb
-from shared_metadata.contract.parquet.guessed_types import TEXT, guessed
 from slices.collect.kinesis.config import Config
+from slices.collect.kinesis.logic import TOLD
 from slices.collect.kinesis.positions import START, Position
-from slices.collect.kinesis.records import Lines
-from slices.collect.kinesis.rows import IS_OBJECT
+from slices.collect.kinesis.records import gather
 from slices.collect.kinesis.streams import Stream
+from systems.events import sampled
+from systems.events.lines import Lines
 
 SAMPLE_EVENTS, FEWEST_EVENTS, SHARDS, LOOKS = 1000, 100, 8, 3
 LOOK_BACK_SECONDS = (60, 3600, 86_400)
@@ -26,24 +26,11 @@ class Sampling:
 
     def keys(self) -> dict[str, str]:
         """Key ▸ type by a sample, in the order in which they come."""
-        with open_duckdb(threads=1) as connection:
-            events = f"(SELECT d, row_number() OVER () AS nr FROM {self._sampled().relation()} WHERE {IS_OBJECT})"
-            sql = (
-                f"SELECT key FROM (SELECT unnest(json_keys(d)) AS key, nr FROM {events}) "
-                "GROUP BY key ORDER BY min(nr), any_value(key)"
-            )
-            names = [name for (name,) in connection.execute(sql).fetchall() if name]
-            if not names:
-                return {}
-            values = ", ".join(f"{_value(name)} AS {identifier(name)}" for name in _first_of_each(names))
-            types = guessed(connection, f"(SELECT {values} FROM {events})", _first_of_each(names))
-            return {name: types.get(name, TEXT) for name in _first_of_each(names)}
+        return sampled.keys(self._sampled())
 
     def values(self, key: str, most: int) -> list[Any]:
         """Some of what the events have there: null where they have none."""
-        with open_duckdb(threads=1) as connection:
-            sql = f"SELECT {_value(key)} FROM {self._sampled().relation()} WHERE {IS_OBJECT} LIMIT {most}"
-            return [value for (value,) in connection.execute(sql).fetchall()]
+        return sampled.values(self._sampled(), key, most)
 
     def close(self) -> None:
         if self._lines is not None:
@@ -51,10 +38,10 @@ class Sampling:
 
     def _sampled(self) -> Lines:
         if self._lines is None:
-            self._lines = Lines(self._config)
+            self._lines = Lines(TOLD)
             for shard in sorted(self._stream.shards(), reverse=True)[:SHARDS]:
                 if self._lines.count < SAMPLE_EVENTS:
-                    self._lines.add(self._stream.shard(shard), self._newest(shard))
+                    gather(self._lines, self._stream.shard(shard), self._newest(shard), self._config.compression)
         return self._lines
 
     def _newest(self, shard: str) -> list[dict[str, Any]]:
@@ -69,12 +56,3 @@ class Sampling:
             if len(found) >= FEWEST_EVENTS:
                 break
         return found[-SAMPLE_EVENTS:]
-
-
-def _value(key: str) -> str:
-    return f"json_extract_string(d, {literal('/' + key.replace('~', '~0').replace('/', '~1'))})"
-
-
-def _first_of_each(names: list[str]) -> list[str]:
-    """The names, and where some differ in case only the first of them."""
-    return list({name.lower(): name for name in reversed(names)}.values())[::-1]

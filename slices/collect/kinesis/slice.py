@@ -20,6 +20,7 @@ SLICE = Slice(
     ),
     config="slices.collect.kinesis.config:Config",
     deployed_options=("streams", "kms_key"),
+    systems=("events",),
     services=("kinesis",),
     endpoints=(("kinesis", "kinesis-streams"),),
     steps=("plan", "extract", "commit", "discover"),

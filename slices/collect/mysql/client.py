@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata.contract.collect import ExtractRequest
+from shared_metadata.contract.collect import Extracted, ExtractRequest, TablePlan, Window
 from shared_metadata.contract.parquet.masking import without_dropped
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.sizes import Size
@@ -21,6 +22,7 @@ from slices.collect.mysql import failures, replica
 from slices.collect.mysql.config import read_config
 from slices.collect.mysql.dialect import DIALECT
 from slices.collect.mysql.logic import columns_to_read, read_columns, spelled
+from slices.collect.mysql.members import members_of_table
 from slices.collect.mysql.planning import due_rows, estimated_size, first, table_size
 from slices.collect.mysql.slice import SLICE
 from systems.mysql import catalog, sessions
@@ -54,6 +56,22 @@ class MysqlSource(SqlSource):
 
         return MysqlScan(self, request, deadline)
 
+    def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
+        if not flow.capture:
+            return super().plan(flow, table, schema, window)
+        from slices.collect.mysql.capture.planning import CapturePlan
+
+        relation, name = self._relation(flow, table), self._found(table, str(flow.position))
+        with self.translated(str(flow.position)):
+            return CapturePlan(self, self._max_parts, self._part_mb).of(flow, table, relation, name, window)
+
+    def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
+        if "log" not in request.part:
+            return super().extract(request, resume, deadline)
+        from slices.collect.mysql.capture.extraction import extract
+
+        return extract(self, request, resume, deadline, self._aws)
+
     # -- what discover and drift ask
 
     def tables(self) -> list[str]:
@@ -72,6 +90,10 @@ class MysqlSource(SqlSource):
                 if name := self._find(table):
                     found[table] = [*([SourceNote(Concern.MERGE, LEAVES)] if name.kind == "VIEW" else ()), *late]
         return {table: notes for table, notes in found.items() if notes}
+
+    def primary_key(self, table: str) -> Sequence[str]:
+        name = self._find(table)
+        return catalog.primary_key(self.session, name) if name else ()
 
     def sizes(self, tables: Sequence[str]) -> dict[str, Size]:
         """The server's estimates, for tables that exist and may be read."""
@@ -120,15 +142,21 @@ class MysqlSource(SqlSource):
 
     def described(self, flow: Flow, table: Table) -> Relation:
         flow = without_dropped(flow, table)
-        name = self._find(table.source)
-        if name is None:
-            raise catalog.missing_table(self.session, table.source, self.address.dbname, str(flow.position))
+        name = self._found(table, str(flow.position))
         columns = columns_to_read(flow, table, catalog.columns_of(self.session, name))
         flow = spelled(flow, columns)
         where = f" WHERE ({flow.filter}\n)" if flow.filter else ""
         selected = ", ".join(identifier(column.name) for column in columns) or "1"
         first(self.session, f"SELECT {selected} FROM {name.quoted}{where} LIMIT 0")  # which names what is missing or may not be read
-        return table_relation(flow, name.quoted, read_columns(columns), table_size(self.session, name, in_ranges=comes_again(flow)))
+        size = table_size(self.session, name, in_ranges=comes_again(flow))
+        members = members_of_table(self.session, name, {column.name for column in columns})
+        return replace(table_relation(flow, name.quoted, read_columns(columns), size), members=members)
+
+    def _found(self, table: Table, place: str) -> TableName:
+        name = self._find(table.source)
+        if name is None:
+            raise catalog.missing_table(self.session, table.source, self.address.dbname, place)
+        return name
 
     def _find(self, table: str) -> TableName | None:
         return catalog.find_table(self.session, table, self.address.dbname)

@@ -49,6 +49,11 @@ def is_untold(session: Session[Any]) -> bool:
     return str(read_only) not in ("0", "OFF") and _channels(session) is None
 
 
+def follows(session: Session[Any]) -> bool:
+    """Whether a server says that it is a replica."""
+    return bool(_channels(session))
+
+
 def _channels(session: Session[Any]) -> list[dict[str, Any]] | None:
     """What a server says of each source whose replica it is; None where the user may not ask."""
     import pymysql

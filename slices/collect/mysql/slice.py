@@ -14,6 +14,9 @@ SLICE = Slice(
         queries="projection",
         reports_deletes=False,
         reports_left=True,
+        captures=True,
+        never_captured="what a session writes without logging it (sql_log_bin = 0), or by a trigger of what another database logs "
+        "as a statement",
         never_seen="a row that is committed later after its cursor's moment than the connection's `lag` (5 minutes), unless its "
         "transaction was open all the time and the secret's user has the right PROCESS, or it was late in coming to a replica whose "
         "delay that user may ask for (REPLICATION CLIENT); or one whose cursor was set further in the past",

@@ -79,9 +79,9 @@ class PostgresSource(SqlSource):
     def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
         if "log" not in request.part:
             return super().extract(request, resume, deadline)
-        from slices.collect.postgres.capture.extraction import LogExtraction
+        from slices.collect.postgres.capture.extraction import extract
 
-        return LogExtraction(self, request, deadline, self._aws).run()
+        return extract(self, request, deadline, self._aws)
 
     # -- what discover and drift ask
 
@@ -106,8 +106,11 @@ class PostgresSource(SqlSource):
         """Tells by what rows of tables may be missed by a cursor."""
         with self.translated(self.place):
             names = {table: catalog.find_table(self.session, table, self._config.default_schema) for table in tables}
-            found = {table: unseen(self.session, name) for table, name in names.items() if name}
-        return {table: notes for table, notes in found.items() if notes}
+            return {table: notes for table, name in names.items() if name and (notes := unseen(self.session, name))}
+
+    def primary_key(self, table: str) -> Sequence[str]:
+        name = catalog.find_table(self.session, table, self._config.default_schema)
+        return catalog.primary_key(self.session, name) if name else ()
 
     def sizes(self, tables: Sequence[str]) -> dict[str, Size]:
         """The planner's estimates, for tables that exist and may be read."""
@@ -203,16 +206,13 @@ class PostgresSource(SqlSource):
             found = catalog.columns_of(session, rows_sql(name.quoted, columns, [flow.filter] if flow.filter else []))
         except psycopg.errors.UndefinedColumn as error:
             missing = str(error.diag.message_primary).removeprefix("column ").split(" ")[0].strip('"')
-            raise DefinitionError(
-                f"{table.source}: {error.diag.message_primary}",
-                place=str(flow.position),
-                remedy=did_you_mean(missing, catalog.column_names(session, name)) + "take it out of the statement",
-            ) from None
+            remedy = did_you_mean(missing, catalog.column_names(session, name)) + "take it out of the statement"
+            raise DefinitionError(f"{table.source}: {error.diag.message_primary}", place=str(flow.position), remedy=remedy) from None
         if not flow.columns:
             found = [column for column in found if column.name.lower() not in dropped]
         read = read_columns(flow, found, [column.name for column in flow.columns])
         relation = table_relation(flow, name.quoted, read, table_size(session, name))
-        members, remade = members_of_table(session, name, str(flow.position))
+        members, remade = members_of_table(session, name, flow, str(flow.position))
         return replace(relation, members=members, remade=remade)
 
     def _schema_of(self, table: str) -> Schema | None:
@@ -221,8 +221,8 @@ class PostgresSource(SqlSource):
             name = catalog.find_table(self.session, table, self._config.default_schema)
             if name is None:
                 return None
-            columns = catalog.allowed_columns(self.session, name)
-            return catalog.table_schema(catalog.columns_of(self.session, rows_sql(name.quoted, columns, [])))
+            rows = rows_sql(name.quoted, catalog.allowed_columns(self.session, name), [])
+            return catalog.table_schema(catalog.columns_of(self.session, rows))
 
     @contextlib.contextmanager
     def translated(self, place: str) -> Iterator[None]:

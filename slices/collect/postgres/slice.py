@@ -19,8 +19,7 @@ SLICE = Slice(
         captures=True,
         capture_leaves="captured no more, and its source keeps log for its replication slot until somebody drops it: "
         "SELECT slot_name, pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = 'atoll_…'",
-        never_captured="what changes values and writes no row (an enum's label that is renamed, the default of a column that "
-        "is added), nor what is changed while the publication does not have the table",
+        never_captured="what is changed while the publication does not have the table",
         never_seen="a row whose cursor was set in the past: to a moment that earlier batches have already read up to. Five minutes "
         "are allowed for from then to its transaction's first write; the connection's `lag` allows for more",
         never_appended="a later row with the same number as the last one that was read, where the cursor is a number",

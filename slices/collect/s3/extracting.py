@@ -6,7 +6,7 @@ A resume token says how many of the part's objects are done. Each call does one 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from shared_metadata.contract.collect import Extracted, ExtractRequest
 from shared_metadata.contract.parquet import rejected_rows
 from shared_metadata.contract.parquet.duckdb_session import literal, open_duckdb
-from shared_metadata.contract.parquet.staged_files import copied, meant
+from shared_metadata.contract.parquet.staged_files import copied, keys_of_rows, meant, with_keys
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.taken import LEFT_AS_IT_IS
 from shared_metadata.errors import DefinitionError, RowError
@@ -23,8 +23,8 @@ from shared_metadata.program.schema import SchemaColumn
 from slices.collect.s3.config import Config
 from slices.collect.s3.files import Files, Gone
 from slices.collect.s3.formats.choice import format_of
-from slices.collect.s3.formats.shape import GZIP
-from slices.collect.s3.logic import in_files
+from slices.collect.s3.formats.shape import GZIP, Shape, Unreadable
+from slices.collect.s3.logic import in_files, path_values
 from slices.collect.s3.objects import Bucket, Found
 from slices.collect.s3.rows import Rows
 from slices.collect.s3.sampling import HEAD_BYTES
@@ -45,7 +45,7 @@ class Extraction:
         self._request, self._objects, self._prefix, self._aws = request, objects, prefix, aws
         self._place, self._format = str(request.flow.position), format_of(config)
         self._files = Files(bucket, self._place)
-        self._batch = to_text(request.window.interval.start)
+        self._keys, self._batch = keys_of_rows(request.flow), to_text(request.window.interval.start)
         self._beside = tuple(SchemaColumn(**column) for column in request.part["beside"])
 
     def run(self, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
@@ -85,21 +85,36 @@ class Extraction:
         if not rows:
             return {"key": self._request.out.key(f"{name}.parquet"), "rows": 0, "bytes": 0, "values": {}}
         try:
-            return self._copy(connection, " UNION ALL ".join(one.strict(self._request.hashing) for one in rows), f"{name}.parquet")
+            return with_keys(self._strict(connection, rows, f"{name}.parquet"), self._keys, self._place)
         except RowError as error:
             rows = [self._looked_through(connection, one) for one in rows]
             bad = {one: found for one in rows if (found := self._bad(connection, one))}
-            if not bad:
+            if not bad and not all(one.shape.lines for one in rows):
                 raise
+            if not bad:  # DuckDB's own reader of JSON takes a mark of the byte order, and other line ends, for none
+                return with_keys(self._readable(connection, rows, f"{name}.parquet"), self._keys, self._place)
             if self._request.flow.bad_rows is None:
                 where = "; ".join(f"{one.found.key}: {reason}" for one, (_, reason) in list(bad.items())[:3])
                 more = f" and in {len(bad) - 3} objects more" if len(bad) > 3 else ""
                 raise RowError(f"rows cannot be read: {where}{more}", place=self._place, remedy=TOLERATE) from error
-        good = " UNION ALL ".join(one.readable(self._request.hashing) for one in rows)
-        written = self._copy(connection, good, f"{name}.parquet")
+        written = self._readable(connection, rows, f"{name}.parquet")
         aside = " UNION ALL ".join(one.rejected(self._request.table.masks) for one in bad)
         rejected = self._copy(connection, f"SELECT {rejected_rows.NAMES} FROM ({aside})", f"{name}-rejected.parquet", values=False)
         return {**written, "rejected": {"key": rejected["key"], "rows": rejected["rows"]}}
+
+    def _strict(self, connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows], name: str) -> dict[str, Any]:
+        """All rows. Where one has no value in a column, other spellings of keys are looked for, and the rows read once more."""
+        written = self._copy(connection, _together(one.strict(self._request.hashing) for one in rows), name)
+        nulls = (written["values"].get(column.name, [1])[0] for column in self._request.schema.columns)  # of lists nothing is told
+        if not self._request.flow.filter and not any(nulls):
+            return written
+        again = [one.spelled(connection) for one in rows]
+        if all(one.shape is other.shape for one, other in zip(rows, again, strict=True)):
+            return written
+        return self._copy(connection, _together(one.strict(self._request.hashing) for one in again), name)
+
+    def _readable(self, connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows], name: str) -> dict[str, Any]:
+        return self._copy(connection, _together(one.readable(self._request.hashing) for one in rows), name)
 
     def _rows(self, connection: duckdb.DuckDBPyConnection, found: Found) -> Rows:
         import duckdb
@@ -111,15 +126,29 @@ class Extraction:
             raise DefinitionError(f"{found.key} ends before its gzip does, or is damaged", place=self._place, remedy=remedy)
         try:
             shape = self._format.shape(connection, url, head, in_files((*self._beside, *self._request.schema.columns)))
-        except duckdb.Error as error:
+        except (duckdb.Error, Unreadable) as error:
             self._files.check()
-            what = f"{found.key} cannot be read as {self._format.name}: {type(error).__name__}"
+            why = str(error) if isinstance(error, Unreadable) else type(error).__name__
+            what = f"{found.key} cannot be read as {self._format.name}: {why}"
             remedy = "remove the object or put a whole one in its place; `format` of the connection says what the objects are"
             raise DefinitionError(what, place=self._place, remedy=remedy) from None
-        return Rows(found, self._prefix, shape, self._request.schema, self._batch, self._request.flow.filter, self._beside)
+        self._check_columns(found, shape)
+        return Rows(
+            found, self._prefix, shape, self._request.schema, self._batch, self._request.flow.filter, self._beside, self._keys
+        )
+
+    def _check_columns(self, found: Found, shape: Shape) -> None:
+        """Raises DefinitionError for an object with none of the columns: its first line is no header, or cut by another sign."""
+        there = {name.lower() for name in shape.columns} | path_values(self._prefix, found.key).keys()
+        wanted = in_files(self._request.schema.columns)
+        if shape.columns and wanted and there.isdisjoint(name.lower() for name in wanted):
+            what = f"{found.key} has none of the columns that are read: {', '.join(wanted[:3])}{' …' if wanted[3:] else ''}"
+            remedy = "correct its header, or what separates its columns, and put it there again; or remove it"
+            raise DefinitionError(what, place=self._place, remedy=remedy)
 
     def _looked_through(self, connection: duckdb.DuckDBPyConnection, rows: Rows) -> Rows:
         """The same, where DuckDB has now said what of it is no row."""
+        rows = rows.spelled(connection)
         if rows.shape.ends and not self._run(connection, rows.shape.ends)[0][0]:
             remedy = "put a whole file in its place: what such a row is, and which rows it holds, nobody can tell"
             raise RowError(f"{rows.found.key} ends within quotes", place=self._place, remedy=remedy)
@@ -150,3 +179,7 @@ class Extraction:
         except duckdb.Error as error:
             self._files.check()
             raise meant(error, self._request, "rows", TOLERATE) from None
+
+
+def _together(queries: Iterable[str]) -> str:
+    return " UNION ALL ".join(queries)

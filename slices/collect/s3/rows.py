@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from shared_metadata.contract.parquet import rejected_rows
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
@@ -12,16 +13,20 @@ from shared_metadata.contract.parquet.exact_values import Value
 from shared_metadata.contract.parquet.masking import Hashing
 from shared_metadata.contract.projection import BATCH
 from shared_metadata.program.schema import Schema, SchemaColumn
+from slices.collect.s3.formats.json_lines import spelled
 from slices.collect.s3.formats.shape import Shape
 from slices.collect.s3.logic import MODIFIED, OBJECT, path_values
 from slices.collect.s3.objects import Found
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
     """One object. prefix: of its table.  batch: the interval's start.  filter: the flow's WHERE, over the files' names.
 
-    beside: columns that only the filter reads.
+    beside: columns that only the filter reads.  key: columns by which rows are merged.
     """
 
     found: Found
@@ -31,6 +36,11 @@ class Rows:
     batch: str
     filter: str = ""
     beside: Sequence[SchemaColumn] = ()
+    key: Collection[str] = ()
+
+    def spelled(self, connection: duckdb.DuckDBPyConnection) -> Rows:
+        """The same, with keys of JSON as the object's lines spell them."""
+        return replace(self, shape=spelled(connection, self.shape)) if self.shape.lines else self
 
     def strict(self, hashing: Hashing) -> str:
         """All rows; DuckDB fails where one cannot be read."""
@@ -97,6 +107,8 @@ class Rows:
         for column in (*self.beside, *self._columns):
             source = column.source.lower()
             found[column.name] = own.get(source) or known.get(source, Value.of_text(None)).as_type(column.type)
+            if column.name in self.key:
+                found[column.name] = found[column.name].required()
         return found
 
     @cached_property
@@ -107,6 +119,8 @@ class Rows:
     def _reason(self) -> str:
         types = {column.name: column.type for column in (*self.beside, *self._columns)}
         reasons = [
-            rejected_rows.reason(value.misfit, f"{name} is no {types[name]}") for name, value in self._values.items() if value.misfit
+            rejected_rows.reason(value.misfit, f"{name} is {'null, or ' * (name in self.key)}no {types[name]}")
+            for name, value in self._values.items()
+            if value.misfit
         ]
         return f"concat_ws(', ', {', '.join(reasons)})"

@@ -10,6 +10,7 @@ from shared_metadata.errors import DefinitionError
 from shared_metadata.program.schema import Schema
 from slices.collect.s3.config import Config
 from slices.collect.s3.formats.choice import format_of
+from slices.collect.s3.formats.shape import Unreadable
 from slices.collect.s3.logic import described, path_values
 from slices.collect.s3.objects import Bucket, Found, Listing
 
@@ -45,9 +46,9 @@ class Sampling:
                 try:
                     shape = self._shape(connection, files, found)
                     seen = self._format.typed(connection, shape)
-                except duckdb.Error as error:
+                except (duckdb.Error, Unreadable) as error:
                     files.check()
-                    why = why or type(error).__name__
+                    why = why or (str(error) if isinstance(error, Unreadable) else type(error).__name__)
                     continue
                 if newest is None:
                     newest, words = found, {name: str(kind) for name, kind in shape.columns.items()}
@@ -79,7 +80,7 @@ class Sampling:
                     value = identifier(there) if there else "NULL"
                     sql = f"SELECT {value} FROM {shape.relation} LIMIT {most - len(values)}"
                     values += [value for (value,) in connection.execute(sql).fetchall()]
-                except duckdb.Error:
+                except (duckdb.Error, Unreadable):
                     files.check()
                 if len(values) >= most:
                     break

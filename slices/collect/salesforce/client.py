@@ -16,6 +16,7 @@ from shared_metadata.drift.column_values import SAMPLE_ROWS, ColumnValues, sampl
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Connection, Flow, Mode, Table
 from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.source_schemas import TableDefaults
 from shared_metadata.spelling import did_you_mean
 from slices.collect.salesforce import deletions, logic
 from slices.collect.salesforce.columns import place, schema_of
@@ -23,7 +24,7 @@ from slices.collect.salesforce.config import read_config
 from slices.collect.salesforce.slice import SLICE
 from slices.collect.salesforce.visibility import Visibility
 from systems.salesforce.catalog import Catalog
-from systems.salesforce.objects import SalesforceObject, object_schema
+from systems.salesforce.objects import SalesforceObject, object_defaults, object_schema
 from systems.salesforce.refusals import Refused
 from systems.salesforce.session import Session
 
@@ -94,6 +95,10 @@ class SalesforceSource(Source):
         field = source_name(column)
         answer = self.session.get(logic.QUERY, {"q": f"SELECT {field} FROM {table} LIMIT {SAMPLE_ROWS}"})
         return sampled(column.type, [record[field] for record in answer["records"]])
+
+    def defaults(self, tables: Sequence[str]) -> dict[str, TableDefaults]:
+        found = {name: self._catalog.find(name) for name in tables}
+        return {name: object_defaults(described) for name, described in found.items() if described}
 
     def sizes(self, tables: Sequence[str]) -> dict[str, Size]:
         return self._catalog.sizes(tables)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from shared_metadata.contract.secrets.rotating_grant import RotatingGrant
 from systems.rest.answers import Answer
 from systems.rest.manifest import streams_of
 from systems.rest.portions import Span
@@ -31,14 +32,23 @@ def stream(*, requester: Mapping[str, Any] | None = None, retriever: Mapping[str
 
 
 class Reading:
-    """reply: a request ▸ its answer.  paused: the seconds that it waited."""
+    """reply: a request ▸ its answer.  paused: the seconds that it waited.  numbered: whether all pages are numbers."""
 
-    def __init__(self, declared: Mapping[str, Any], reply: Callable[[Request], Answer], **config: Any) -> None:
+    def __init__(
+        self,
+        declared: Mapping[str, Any],
+        reply: Callable[[Request], Answer],
+        *,
+        numbered: bool = False,
+        grant: RotatingGrant | None = None,
+        **config: Any,
+    ) -> None:
         self.stream = streams_of({"streams": [declared]})["things"]
         self.sent: list[Request] = []
         self.paused: list[float] = []
         self._reply = reply
-        self.reader = Reader(config, NOW, self._send, pause=self.paused.append, clock=lambda: NOW, place="here", reference="thing")
+        how: dict[str, Any] = {"place": "here", "reference": "thing", "grant": grant, "numbered": lambda _: numbered}
+        self.reader = Reader(config, NOW, self._send, pause=self.paused.append, clock=lambda: NOW, **how)
 
     def records(self, span: Span | None = None) -> list[Any]:
         reader = self.reader

@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.collect import CollectConformance
+from shared_metadata.contract.discovery import DiscoverStep
+from shared_metadata.program import Column, Connection, Flow, Kind, Mode, Program, Table
+from tests.conformance.collect import COLUMNS, FLOW, HERE, HOUR, CollectConformance, Collecting, label_rows
 from tests.conformance.drift import DriftConformance
+from tests.conformance.fixtures import Cloud, FakeContext, cloud
 from tests.systems.rest.things import Things, ThingsUnderTest
+
+__all__ = ["cloud"]
 
 
 @pytest.fixture
@@ -18,6 +23,47 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThingsUn
     things = Things()
     yield ThingsUnderTest(things, tmp_path)
     things.close()
+
+
+def test_a_record_that_says_that_it_is_gone_is_reported_where_the_overlay_says_so(cloud: Cloud, source: ThingsUnderTest) -> None:
+    collecting = Collecting(cloud, source)
+    table = source.create_table({**COLUMNS, "gone": "boolean"})
+    source.say(table, deleted="gone")
+    source.put(table, [{"label": "a"}, {"label": "b", "gone": False}], collecting.at)
+    columns = tuple(Column(name, name) for name in ("id", "label", "updated"))
+    collecting.collect(table, columns=columns)
+    collecting.run()
+    assert [(row["label"], row["_deleted"]) for row in collecting.rows()] == [("a", False), ("b", False)]
+    source.put(table, [{"label": "a", "gone": True}], collecting.at)
+    collecting.run()
+    assert [(row["label"], row["_deleted"]) for row in collecting.rows()] == [("a", True)]
+    assert "gone" not in collecting.rows()[0]
+
+
+def test_a_table_is_collected_by_its_own_settings_where_its_flow_has_others(cloud: Cloud, source: ThingsUnderTest) -> None:
+    collecting = Collecting(cloud, source)
+    table = source.create_table(COLUMNS)
+    source.put(table, label_rows(["a", "b"]), collecting.at)
+    own = Table(collecting.dataset, table, mode=Mode.MERGE, key=("id",), cursor="updated")
+    flow = Flow(FLOW, Kind.COLLECT, source.declaration.id, "lake", HOUR, (own,), HERE, connection="out", mode=Mode.REPLACE)
+    connection = Connection("out", source.declaration.system, {"secret": "thing"}, HERE)
+    cloud.apply(Program({"out": connection}, {}, {FLOW: flow}))
+    collecting.run()
+    assert collecting.labels() == ["a", "b"]
+    source.put(table, label_rows(["c"]), collecting.at)
+    collecting.run()
+    assert collecting.labels() == ["c"]
+
+
+def test_discover_tells_how_a_table_is_collected(cloud: Cloud, source: ThingsUnderTest) -> None:
+    table = source.create_table(COLUMNS)
+    source.say(table, cursor="updated", deleted="flag")
+    step = DiscoverStep(source.declaration, cloud.services(source.declaration.id), source.open_source(cloud.session))
+    cloud.put_secret("thing", source.secret)
+    connection = {"name": "out", "system": source.declaration.system, "options": {"secret": "thing"}}
+    told = step({"connection": connection, "tables": [table, "check", "none"]}, FakeContext())["defaults"]
+    assert told == {table: {"key": ("id",), "cursor": "updated", "mode": "MERGE", "deletes": "by flag"}, "check": told["check"]}
+    assert told["check"] == {"key": ("id",), "cursor": "updated", "mode": "MERGE"}
 
 
 class TestConformance(CollectConformance):

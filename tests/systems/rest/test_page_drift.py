@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.errors import RetryLater
-from systems.rest.extracting import MOST_PASSES, Extraction
+from systems.rest.extracting import Extraction
+from systems.rest.passes import MOST_PASSES
 from systems.rest.portions import Portion
 from systems.rest.reader import Reader
 from systems.rest.requests import Request
@@ -128,6 +129,22 @@ def test_read_once_rows_are_left_out() -> None:
         reading = Reading(stream(retriever={"paginator": PAGES}), table.answer)
         lost += len(table.stayed - {record["id"] for record in reading.reader.records(reading.stream, Portion())})
     assert lost > 20
+
+
+@settings(max_examples=100)
+@given(
+    rows=st.integers(0, 40),
+    order=st.sampled_from([*ORDERS]),
+    closed=st.booleans(),
+    changes=st.integers(0, 20),
+    seed=st.integers(0, 9),
+)
+def test_no_parent_that_stays_is_left_out(rows: int, order: str, closed: bool, changes: int, seed: int) -> None:
+    """constructorfabric/insight#3376: a repository that moved between two pages was not visited, nor what lies below it."""
+    table = Table(rows, order, closed, changes, seed)
+    reading = Reading(stream(retriever={"paginator": PAGES}), table.answer, numbered=True)
+    found = [*reading.reader.each(reading.stream, Portion(), lambda record: record["id"])]
+    assert table.stayed <= {*found} and len(found) == len({*found})
 
 
 def test_one_page_is_read_once_and_several_that_stand_still_twice() -> None:

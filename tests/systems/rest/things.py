@@ -150,8 +150,13 @@ class ThingsUnderTest:
         self.unreachable_secret = {**self.secret, "url": "http://127.0.0.1:1"}
         self.secret_values = (TOKEN, "wrong-but-secret")
         self._file = folder / document.FOLDER / SYSTEM / document.MANIFEST
-        self._manifest, self._numbers = manifest(), 0
+        self._manifest, self._overlay, self._numbers = manifest(), dict[str, Any](), 0
         self._file.parent.mkdir(parents=True)
+        self._write()
+
+    def say(self, table: str, **said: Any) -> None:
+        """What the overlay says of a table."""
+        self._overlay.setdefault("tables", {})[table] = said
         self._write()
 
     def open_source(self, aws: Any) -> OpenSource:
@@ -229,6 +234,7 @@ class ThingsUnderTest:
 
     def _write(self) -> None:
         """As somebody does who changes the manifest, and deploys."""
-        self._file.write_text(yaml.safe_dump(self._manifest, sort_keys=False, allow_unicode=True))
+        for file, content in ((self._file, self._manifest), (self._file.with_name(document.OVERLAY), self._overlay)):
+            file.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
         document.document_of.cache_clear()
         options.model_of.cache_clear()

@@ -1,99 +1,47 @@
-"""Every kind of fault at every call of every step: a batch that is tried again gives the rows of one in which nothing broke.
-
-The state machine's part is played here: what fails is called again, a batch that has failed is planned again by the next execution.
-"""
+"""Every kind of fault at every call of every step: a batch that is tried again gives the rows of one in which nothing broke."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
 
-from shared_metadata.errors import AtollError
-from slices.collect.kinesis.tests.test_kinesis import DATASET, FLOW, Clicks, cloud  # noqa: F401
+from slices.collect.kinesis.tests.test_kinesis import FLOW, Clicks, cloud  # noqa: F401
 from slices.collect.kinesis.tests.under_test import KINESIS
-from tests.conformance.fixtures import Cloud, FakeContext
+from tests.conformance.broken import KINDS as OF_ANY
+from tests.conformance.broken import Breaking as OfAny
+from tests.conformance.broken import batch
+from tests.conformance.fixtures import Cloud
 from tests.memory.dynamodb import refused
 
 EVENTS, SHARDS, BATCHES = 180, 2, 3
 OPERATIONS = ("describe_stream_summary", "list_shards", "get_shard_iterator", "get_records")
-TRIES = 12
-
-
-class Ended(BaseException):
-    """The process is no more."""
-
-
-def _lost(operation: str) -> Exception:
-    return EndpointConnectionError(endpoint_url="https://kinesis.eu-central-1.amazonaws.com")
-
-
-def _down(operation: str) -> Exception:
-    error = refused("InternalFailure", operation)
-    error.response["ResponseMetadata"] = {"HTTPStatusCode": 500}  # type: ignore[typeddict-item]
-    return error
-
-
-# What breaks ▸ whether it breaks before the call is done, and what the caller sees.
-KINDS: dict[str, tuple[bool, Callable[[str], BaseException]]] = {
+KINDS = {
+    **OF_ANY,
     "throttled": (True, lambda operation: refused("ProvisionedThroughputExceededException", operation)),
     "expired": (True, lambda operation: refused("ExpiredIteratorException", operation)),
-    "down": (True, _down),
-    "lost before": (True, _lost),
-    "lost after": (False, _lost),
-    "killed before": (True, lambda operation: Ended()),
-    "killed after": (False, lambda operation: Ended()),
 }
 
 
-class Breaking:
-    """Lets the `at`-th call of an operation break, and counts all."""
+class Breaking(OfAny):
+    """Of a stream. An iterator expires only where records are asked for with it."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.calls, self.at, self.kind, self.broke = 0, -1, "", False
+        super().__init__(KINDS)
         for operation in OPERATIONS:
             patch.setattr(KINESIS, operation, self._wrapped(operation, getattr(KINESIS, operation)))
 
     def _wrapped(self, operation: str, whole: Callable[..., Any]) -> Callable[..., Any]:
+        breaking = self.wrapped(operation, whole, lambda _: True)
+
         def called(**asked: Any) -> Any:
-            self.calls += 1
-            if self.calls - 1 != self.at or (self.kind == "expired" and operation != "get_records"):
+            if self.kind == "expired" and operation != "get_records":
+                self.calls += 1
                 return whole(**asked)
-            self.broke, (before, error) = True, KINDS[self.kind]
-            if not before:
-                whole(**asked)
-            raise error(operation)
+            return breaking(**asked)
 
         return called
-
-
-def batch(clicks: Clicks) -> None:
-    """The next batch, with as many executions as it takes."""
-    event = clicks.cloud.event(FLOW)
-    for number in range(TRIES):
-        clicks.cloud.clock.advance(minutes=20 * bool(number))  # the lease of one that was killed has ended
-        with suppress(AtollError, ClientError, EndpointConnectionError, Ended):
-            planned = clicks.steps().plan(event, FakeContext())
-            if planned["committed"]:
-                return
-            for state in planned["work"]:
-                _execute(clicks, state)
-                return
-    raise AssertionError("the batch gets nowhere")
-
-
-def _execute(clicks: Clicks, state: dict[str, Any]) -> None:
-    for part in state["parts"]:
-        done = False
-        for _ in range(TRIES):
-            with suppress(ClientError, EndpointConnectionError, Ended):
-                done = clicks.steps().extract({**state, "part": part}, FakeContext(5))["done"]
-            if done:
-                break
-    clicks.steps().commit(state, FakeContext())
 
 
 def lived(cloud: Cloud, breaking: Breaking) -> list[list[int]]:  # noqa: F811
@@ -107,7 +55,7 @@ def lived(cloud: Cloud, breaking: Breaking) -> list[list[int]]:  # noqa: F811
             number += 1
         if hour == 1:
             KINESIS.split(clicks.arn, KINESIS.open_shards(clicks.arn)[0])
-        batch(clicks)
+        batch(clicks, FLOW)
         found.append(sorted(row["id"] for row in clicks.rows()))
     return found
 

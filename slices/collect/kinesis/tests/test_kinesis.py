@@ -27,9 +27,10 @@ from slices.collect.kinesis import streams
 from slices.collect.kinesis.aggregated import MAGIC, apart, hash_of
 from slices.collect.kinesis.client import KinesisSource
 from slices.collect.kinesis.positions import Shard
-from slices.collect.kinesis.records import MOST_UNPACKED, events, unpacked
+from slices.collect.kinesis.records import events
 from slices.collect.kinesis.slice import SLICE
 from slices.collect.kinesis.tests.under_test import KINESIS
+from systems.events.lines import MOST_UNPACKED, unpacked
 from tests.conformance.fixtures import NOW, BatchRun, Cloud, FakeContext, open_cloud, run_batch
 from tests.memory.kinesis import arn
 
@@ -443,3 +444,34 @@ def test_an_arn_with_a_wildcard_is_none(clicks: Clicks, streams: str) -> None:
     clicks.collect(options={"streams": streams})
     with pytest.raises(DefinitionError, match="`streams` takes the ARNs of streams"):
         clicks.run()
+
+
+# -- what others met
+
+
+def test_keys_are_columns_however_each_event_spells_them(clicks: Clicks) -> None:
+    """duckdb/duckdb#7956, SQLMesh/sqlmesh#5171: `Id` beside `id` was a column of nulls."""
+    clicks.collect(columns=(Column("id", "id"), Column("name", '"Name"')), filter="kind = 'x'")
+    for event in ({"id": 1, "Name": "a", "kind": "x"}, {"ID": 2, "NAME": "b", "Kind": "x"}, {"Id": 3, "KIND": "x"}, {"id": 4}):
+        clicks.send(event)
+    clicks.run()
+    assert sorted((row["id"], row["name"]) for row in clicks.rows()) == [(1, "a"), (2, "b"), (3, None)]
+
+
+def test_an_event_that_has_a_key_twice_is_told_and_one_that_is_not_read_does_not_matter(clicks: Clicks) -> None:
+    """duckdb/duckdb#6722: which of two values is meant nobody can tell."""
+    clicks.collect(columns=(Column("id", "id"),), casts={"id": "long"}, bad_rows=BadRows(2))
+    for data in (b'{"id": 1, "id": 2}', b'{"id": 3, "ID": 4}', b'{"id": 5, "x": 1, "x": 2}'):
+        clicks.send(data)
+    clicks.run()
+    assert [row["id"] for row in clicks.rows()] == [5]
+    assert [row["reason"].partition(": ")[2] for row in clicks.rejected()] == ["has a key twice"] * 2
+
+
+def test_events_with_a_null_key_do_not_become_one(clicks: Clicks) -> None:
+    clicks.collect(Mode.MERGE, cursor="_sequence_number", casts={"id": "long"}, bad_rows=BadRows(2))
+    for event in ({"id": 1}, {"id": None, "x": 1}, {"x": 2}):
+        clicks.send(event)
+    clicks.run()
+    assert [row["id"] for row in clicks.rows()] == [1]
+    assert [row["reason"].partition(": ")[2] for row in clicks.rejected()] == ["id is null, or no long"] * 2

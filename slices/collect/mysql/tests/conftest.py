@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from slices.collect.mysql.tests import captured
+from slices.collect.mysql.tests.captured import SETTINGS, Capturing
 from slices.collect.mysql.tests.under_test import GRANTS, MysqlUnderTest
 from tests.conformance.collect import Collecting
 from tests.conformance.fixtures import Cloud, cloud
@@ -30,3 +32,16 @@ def database(server: Server) -> Iterator[Database]:
 def collecting(cloud: Cloud, database: Database) -> Collecting:
     """A flow over a table of the database; the default mode is an incremental MERGE by `updated_at`."""
     return Collecting(cloud, MysqlUnderTest(database))
+
+
+@pytest.fixture(scope="session")
+def logging_server() -> Iterator[Server]:
+    """A server whose binary log tells what changes in rows."""
+    with mariadb_server(SETTINGS) as found:
+        yield found
+
+
+@pytest.fixture
+def capturing(cloud: Cloud, logging_server: Server) -> Iterator[Capturing]:
+    with fresh_database(logging_server, captured.GRANTS) as found:
+        yield Capturing(cloud, found)

@@ -60,6 +60,22 @@ def write(database: Database, statement: str) -> None:
         cursor.execute(statement)
 
 
+@pytest.mark.parametrize("more", ["more int DEFAULT 7", "more int NOT NULL", "more int AS (id * 2) VIRTUAL"])
+def test_rows_of_before_have_the_value_of_a_column_that_comes(collecting: Collecting, database: Database, more: str) -> None:
+    """risingwavelabs/risingwave#23320, apache/flink-cdc#2936: ADD COLUMN writes no row, and older ones stayed null at the target."""
+    write(database, "CREATE TABLE t (id int PRIMARY KEY, at datetime(6), note text)")
+    write(database, f"INSERT INTO t VALUES (1, {ordinary('datetime(6)', 0, collecting)}, 'x')")
+    collect(collecting, database, MERGED)
+    assert (ids(collecting), ids(collecting)) == ([1], [])
+    write(database, "ALTER TABLE t ADD COLUMN nothing int")
+    assert ids(collecting) == []
+    write(database, f"ALTER TABLE t ADD COLUMN {more}")
+    assert (ids(collecting), ids(collecting)) == ([1], [])
+    write(database, "ALTER TABLE t DROP COLUMN more")
+    write(database, "ALTER TABLE t ADD COLUMN more int AS (id * 3) VIRTUAL")
+    assert ids(collecting) == [1]
+
+
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(horizon, "WAIT_SECONDS", 0.0)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from shared_metadata.program import Connection, Position
+from shared_metadata.program.source_schemas import TableDefaults
 from slices.collect.mysql.client import MysqlSource, open_source
 from slices.collect.mysql.tests.test_types import lenient
 from tests.mariadb import Database
@@ -58,3 +59,11 @@ def test_of_a_view_discover_tells_that_rows_leave_it_unseen(source: MysqlSource,
     lenient(database, "CREATE TABLE t (id int PRIMARY KEY, ok int)", "CREATE VIEW v AS SELECT id FROM t WHERE ok = 1")
     told = source.notes(["t", "v", "nowhere"])
     assert list(told) == ["v"] and "leaves this view" in told["v"][0].text and "use REPLACE" in told["v"][0].text
+
+
+def test_a_table_s_primary_key_is_told_in_its_order(source: MysqlSource, database: Database) -> None:
+    lenient(database, "CREATE TABLE pair (a int, B int, PRIMARY KEY (B, a))", "CREATE TABLE unkeyed (a int UNIQUE)")
+    lenient(
+        database, "CREATE TABLE hidden (id int INVISIBLE PRIMARY KEY AUTO_INCREMENT, a int)", "CREATE VIEW v AS SELECT a FROM pair"
+    )
+    assert source.defaults(["pair", "unkeyed", "hidden", "v", "nowhere"]) == {"pair": TableDefaults(("b", "a"))}

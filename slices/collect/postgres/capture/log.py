@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from shared_metadata.errors import DefinitionError
 from slices.collect.postgres.capture import slots
-from slices.collect.postgres.capture.pgoutput import Change, Decoder, lsn_text
+from slices.collect.postgres.capture.pgoutput import Decoder, lsn_text
+from systems.sql_source.capture.changes import Change
 
 if TYPE_CHECKING:
     from psycopg import Connection as Session

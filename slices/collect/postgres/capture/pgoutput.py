@@ -9,25 +9,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from systems.sql_source.capture.changes import Change, Values
 
 BEGIN, RELATION, INSERT, UPDATE, DELETE, TRUNCATE = b"BRIUDT"
 _KEY, _OLD, _NEW = b"KON"
 _NULL, _UNCHANGED, _TEXT = b"nut"
-Values = dict[str, str | None]
-
-
-@dataclass(frozen=True)
-class Change:
-    """One row's change, or that all rows went.
-
-    before: what the log tells of the row as it was: its replica identity, or all of it; None where it tells nothing, as of a new row
-    and of one that kept its identity.  after: the columns of a row that is there now, without those whose values the log does not
-    tell; None of one that went.  Both are None of a TRUNCATE.
-    """
-
-    before: Values | None
-    after: Values | None
 
 
 class Decoder:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -22,10 +23,12 @@ from slices.collect.postgres.capture.pgoutput import lsn_of, lsn_text
 from slices.collect.postgres.capture.requirements import Captured
 from slices.collect.postgres.capture.slots import Slot
 from slices.collect.postgres.config import Config
+from slices.collect.postgres.horizon import written_since
 from slices.collect.postgres.slice import RETAINED_LOG
 from systems.postgres import catalog
 from systems.postgres.catalog import TableName
 from systems.sql_source.cursor_window import Bounds
+from systems.sql_source.members import Members
 from systems.sql_source.parts import table_plan
 from systems.sql_source.relation import Relation
 
@@ -37,6 +40,7 @@ LOOKED_THROUGH_BYTES = 2**24
 FLUSH_SECONDS, LOOK_SECONDS = 1.0, 0.05
 _NOW = """SELECT pg_current_wal_insert_lsn()::text, pg_current_wal_flush_lsn()::text,
   (SELECT system_identifier::text FROM pg_control_system())"""
+_ENDED = "SELECT txid_snapshot_xmin(txid_current_snapshot())"
 _TEXTS = """SELECT name FROM unnest(%s::text[]) AS wanted (name) JOIN pg_type t ON t.oid = to_regtype(name)
 WHERE t.typtype = 'e' OR t.typnamespace = 'pg_catalog'::regnamespace AND t.typname ~ '^reg'"""
 
@@ -45,20 +49,24 @@ WHERE t.typtype = 'e' OR t.typnamespace = 'pg_catalog'::regnamespace AND t.typna
 class State:
     """What a batch left: that all of this slot's log was read up to a place, of the server with this identifier, and of which table.
 
-    upto: '16/B374D848'.  table: its oid.
+    upto: '16/B374D848'.  table: its oid.  members: `Members` of it, by which its values change that are in no log; None for not
+    known.  ended: the transaction before which all had ended then.
     """
 
     slot: str
     upto: str
     system: str
     table: int
+    members: Mapping[str, Any] | None = None
+    ended: int = 0
 
     @staticmethod
     def of(cursor: str) -> State | None:
         """None at first, and of a cursor that a statement without CAPTURE has left."""
         with suppress(ValueError, KeyError, TypeError):
             values = json.loads(cursor)
-            return State(values["slot"], values["upto"], values["system"], values["table"])
+            named = values["slot"], values["upto"], values["system"], values["table"]
+            return State(*named, values.get("members"), values.get("ended", 0))
         return None
 
     def to_text(self) -> str:
@@ -107,14 +115,15 @@ class CapturePlan:
         if slot is not None:
             tell(RETAINED_LOG, slot.retained_bytes, "Bytes")
             self._give_up(slot, place)
-        if state is None or slot is None or self._gone(state, slot, captured, now, system):
+        members = Members.of(relation.members).to_plain()
+        if state is None or slot is None or self._gone(state, slot, captured, now, system) or self._rewritten(state, name, relation):
             made = slots.make(session, own, place)
-            state = State(own, lsn_text(made.confirmed), system, captured.oid)
+            state = State(own, lsn_text(made.confirmed), system, captured.oid, members, self._ended())
             return self._copy(flow, relation, window, state.to_text())
         slots.advance(session, slot, lsn_of(state.upto), place)
         if now <= lsn_of(state.upto) or self._quiet(state, captured, now):
             return None
-        cursor = replace(state, upto=lsn_text(now)).to_text()
+        cursor = replace(state, upto=lsn_text(now), members=members, ended=self._ended()).to_text()
         columns = self._columns(relation)
         part = LogPart(slot.name, self._publication, captured.oid, state.upto, lsn_text(now), name.quoted, columns, key)
         named = replace(relation, columns=tuple(identifier(source) for source, _ in columns))
@@ -168,6 +177,33 @@ class CapturePlan:
         """Whether the log after the last batch is not there: the server was restored, the table or the slot made anew or moved."""
         moved = slot.confirmed > lsn_of(state.upto)
         return moved or slot.name != state.slot or now < lsn_of(state.upto) or (system, captured.oid) != (state.system, state.table)
+
+    def _rewritten(self, state: State, name: TableName, relation: Relation) -> bool:
+        """Whether rows have other values that no log tells: by the catalog, or since ALTER TABLE has written all of them anew.
+
+        TRUNCATE and VACUUM FULL make other files too; the latter's rows are as old as before. Where looking takes long, it is so.
+        """
+        import psycopg
+
+        known = Members.from_plain(state.members)
+        if known is None:
+            return False
+        table, *values = relation.members
+        if known.come(values) or known.rewritten(values):
+            return True
+        if not known.rewritten([table]):
+            return False
+        since = f"SELECT FROM {name.quoted} WHERE {written_since(state.ended)}"
+        try:
+            found = self._session.execute(f"SELECT EXISTS ({since}) AND NOT EXISTS ({since} IS NOT TRUE)").fetchone()
+        except psycopg.errors.QueryCanceled:
+            return True
+        return bool(found and found[0])
+
+    def _ended(self) -> int:
+        found = self._session.execute(_ENDED).fetchone()
+        assert found is not None
+        return int(found[0])
 
     def _give_up(self, slot: Slot, place: str) -> None:
         """Raises DefinitionError for a slot that is lost, or for which too much log is kept; it is dropped before."""

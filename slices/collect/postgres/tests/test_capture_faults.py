@@ -3,48 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from contextlib import contextmanager
 
 import psycopg
 import pytest
 
-from shared_metadata.errors import RetryLater
 from slices.collect.postgres.tests.captured import Capturing, begun, forget_slots
+from tests.conformance.capture_faults import Striking, places, struck
 
 EXECUTE = psycopg.Cursor.execute
 
 
-class Striking:
-    """Counts the statements that the slice's sessions run, and ends the process at one of them, as far as the test goes.
+@contextmanager
+def statements(striking: Striking) -> Iterator[None]:
+    """Those of the slice's sessions."""
 
-    at: which of them, None for none.  after: whether the server has run it.
-    """
-
-    def __init__(self, at: int | None, *, after: bool) -> None:
-        self.at, self.after, self.count = at, after, 0
-
-    def execute(self, cursor: Any, query: Any, *given: Any, **more: Any) -> Any:
+    def execute(cursor, *given, **more):
         if cursor.connection.info.get_parameters().get("application_name") != "atoll":
-            return EXECUTE(cursor, query, *given, **more)
-        self.count += 1
-        if self.count - 1 != self.at:
-            return EXECUTE(cursor, query, *given, **more)
-        if self.after:
-            EXECUTE(cursor, query, *given, **more)
-        cursor.connection.close()
-        raise KeyboardInterrupt  # what no handler can catch and record
+            return EXECUTE(cursor, *given, **more)
+        return striking.does(lambda: EXECUTE(cursor, *given, **more), cursor.connection.close)
 
-
-def struck(capturing: Capturing, at: int | None, *, after: bool) -> int:
-    """Runs a batch that dies there; how many statements it came to."""
-    striking = Striking(at, after=after)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(psycopg.Cursor, "execute", lambda cursor, *given, **more: striking.execute(cursor, *given, **more))
-        try:
-            capturing.run()
-        except (KeyboardInterrupt, RetryLater):  # the latter of what settles a session in the end, and finds it gone
-            assert at is not None
-    return striking.count
+        patched.setattr(psycopg.Cursor, "execute", execute)
+        yield
 
 
 def change(capturing: Capturing, number: int) -> None:
@@ -56,10 +37,6 @@ def change(capturing: Capturing, number: int) -> None:
     run(f"UPDATE thing SET id = {number + 1000} WHERE id = {number + 97}")
 
 
-def places(most: int) -> Iterator[tuple[int, bool]]:
-    yield from ((at, after) for at in range(most) for after in (False, True))
-
-
 @pytest.mark.budget(300)
 @pytest.mark.sampled(4)
 @pytest.mark.parametrize("share", range(4))
@@ -68,14 +45,14 @@ def test_no_statement_is_one_at_which_a_batch_may_not_end(capturing: Capturing, 
     capturing.database.run("ALTER TABLE thing ALTER big SET STORAGE EXTERNAL")
     begun(capturing, "(1, 'one', repeat('x', 9000)), (2, 'two', NULL)")
     change(capturing, 0)
-    most = struck(capturing, None, after=False)
+    most = struck(capturing, statements, None, after=False)
     assert most > 10
     assert capturing.rows() == capturing.source()
     for number, (at, after) in enumerate(places(most), 1):
         if number % 4 != share:
             continue
         change(capturing, number)
-        struck(capturing, at, after=after)
+        struck(capturing, statements, at, after=after)
         capturing.later()
         change(capturing, number + 500)
         capturing.run()
@@ -88,12 +65,12 @@ def test_the_first_copy_may_end_at_any_statement(capturing: Capturing) -> None:
     capturing.make()
     begun(capturing, "(1, 'one', NULL)")
     forget_slots(capturing.database)
-    most = struck(capturing, None, after=False)
+    most = struck(capturing, statements, None, after=False)
     assert capturing.manifest().get("whole", False)
     for number, (at, after) in enumerate(places(most), 1):
         change(capturing, number)
         forget_slots(capturing.database)
-        struck(capturing, at, after=after)
+        struck(capturing, statements, at, after=after)
         capturing.later()
         change(capturing, number + 500)
         capturing.run()

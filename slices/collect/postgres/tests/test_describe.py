@@ -9,7 +9,7 @@ import pytest
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Connection, Position
 from shared_metadata.program.schema import Schema, SchemaColumn
-from shared_metadata.program.source_schemas import Concern
+from shared_metadata.program.source_schemas import Concern, TableDefaults
 from slices.collect.postgres.client import PostgresSource, open_source
 from slices.collect.postgres.tests.database import Database
 from slices.collect.postgres.tests.test_types import OWN_TYPES, make_table
@@ -112,6 +112,12 @@ def test_a_table_of_which_policies_hide_rows_is_described_with_a_warning_and_its
     assert set(source.warnings(None)) == {"public.guarded"} and set(names) <= set(source.tables())
     database.run(f'ALTER ROLE "{database.user}" BYPASSRLS')
     assert source.warnings(names) == {} == source.warnings(None)
+
+
+def test_a_table_s_primary_key_is_told_in_its_order(source: PostgresSource, database: Database) -> None:
+    database.run('CREATE TABLE "Pair" (a int, "B" int, c int, PRIMARY KEY ("B", a)); CREATE TABLE unkeyed (a int UNIQUE NOT NULL)')
+    told = source.defaults(["public.flight", "public.Pair", "public.late", "public.unkeyed", "public.nowhere"])
+    assert told == {"public.flight": TableDefaults(("id",)), "public.Pair": TableDefaults(("b", "a"))}
 
 
 def test_what_a_cursor_would_not_see_of_a_table_is_told_with_its_remedy(source: PostgresSource, database: Database) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared_metadata.program import Mode
+from shared_metadata.program import Column, Mode
 from slices.collect.postgres.tests.database import Database
 from slices.collect.postgres.tests.test_cursors import MERGED, ordinary
 from slices.collect.postgres.tests.test_source import collect, refusal, staged
@@ -83,6 +83,18 @@ REPLACED: dict[str, tuple[str, str]] = {
     "a virtual column that computes something else": (
         "CREATE TABLE t (id int, at {kind}, note int GENERATED ALWAYS AS (id * 2) VIRTUAL); INSERT INTO t VALUES (1, {first})",
         "ALTER TABLE t ALTER COLUMN note SET EXPRESSION AS (id * 3)",
+    ),
+    "a column that goes and comes again with a default": (
+        "CREATE TABLE t (id int, at {kind}, note text); INSERT INTO t VALUES (1, {first}, 'a')",
+        "DROP VIEW v; ALTER TABLE t DROP COLUMN note; ALTER TABLE t ADD COLUMN note text DEFAULT 'new'",
+    ),
+    "a column that takes another's name": (
+        "CREATE TABLE t (id int, at {kind}, note text, fresh text); INSERT INTO t VALUES (1, {first}, 'a', 'b')",
+        "DROP VIEW v; ALTER TABLE t RENAME note TO old; ALTER TABLE t RENAME fresh TO note",
+    ),
+    "a column of a partitioned table that comes again with a default": (
+        f"{PARENT} RANGE (id); {RANGE}; INSERT INTO t VALUES (1, {{first}}, 'a')",
+        "DROP VIEW v; ALTER TABLE t DROP COLUMN note; ALTER TABLE t ADD COLUMN note text DEFAULT 'new'",
     ),
     "a materialized view that is refreshed": (
         MADE,
@@ -217,6 +229,29 @@ def test_a_label_that_an_enum_gets_brings_nothing_again(collecting: Collecting, 
     collecting.run()
     collecting.run()
     database.run("ALTER TYPE mood ADD VALUE 'c' BEFORE 'b'")
+    assert not collecting.run().results
+
+
+@pytest.mark.parametrize("more", ["note int DEFAULT 7", "note int NOT NULL DEFAULT 7", "note uuid DEFAULT gen_random_uuid()"])
+def test_rows_of_before_have_the_default_of_a_column_that_comes(collecting: Collecting, database: Database, more: str) -> None:
+    """PeerDB-io/peerdb#4635, apache/flink-cdc#2936: ADD COLUMN … DEFAULT writes no row, and older ones stayed null at the target."""
+    run(database, collecting, "timestamptz", "CREATE TABLE t (id int, at {kind}); INSERT INTO t VALUES (1, {first}), (2, {first})")
+    collect(collecting, "public.t", **MERGED)
+    collecting.run()
+    collecting.run()
+    database.run(f"ALTER TABLE t ADD COLUMN {more}")
+    collecting.run()
+    there = dict(database.run("SELECT id, note::text FROM t"))
+    assert {row["id"]: str(row["note"]) for row in staged(collecting)} == there
+    assert not collecting.run().results
+
+
+def test_a_column_that_comes_without_a_default_or_is_not_read_brings_nothing(collecting: Collecting, database: Database) -> None:
+    run(database, collecting, "timestamptz", "CREATE TABLE t (id int, at {kind}, note text); INSERT INTO t VALUES (1, {first})")
+    collect(collecting, "public.t", columns=(Column("id", "id"), Column("at", "at")), **MERGED)
+    collecting.run()
+    collecting.run()
+    database.run("ALTER TABLE t ADD COLUMN one int; ALTER TABLE t ADD COLUMN two int DEFAULT 2; ALTER TABLE t RENAME note TO told")
     assert not collecting.run().results
 
 

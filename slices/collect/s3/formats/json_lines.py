@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.contract.parquet.guessed_types import SAMPLE_ROWS, guessed
+from shared_metadata.contract.parquet.json_keys import Keys, keys_of, value_of
 from shared_metadata.program.type_names import TypeName, list_of, struct_of
 from slices.collect.s3.config import Config
-from slices.collect.s3.formats.shape import LONGEST_LINE_BYTES, Shape, compression, lines_of, no_rows, texts
+from slices.collect.s3.formats.shape import LONGEST_LINE_BYTES, Shape, Unreadable, compression, lines_of, no_rows, texts
 
 if TYPE_CHECKING:
     import duckdb
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 _WORDS = {"BOOLEAN": "boolean", "BIGINT": "long", "UBIGINT": "long", "DOUBLE": "double"}
 IS_OBJECT = "CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END"
 SPACE = literal(" \t\r\n")
+IS_FILLED = f"trim(coalesce(line, ''), {SPACE}) <> ''"
 
 
 class JsonLines:
@@ -29,24 +32,17 @@ class JsonLines:
         self._config = config
 
     def shape(self, connection: duckdb.DuckDBPyConnection, url: str, head: bytes, wanted: Sequence[str] = ()) -> Shape:
-        import duckdb
-
         packed = compression(head)
         lines = f"(SELECT line, row_number() OVER () AS atoll_row FROM {lines_of(url, packed, 'utf-8')})"
         names = list(wanted) or self._names(connection, lines)
         if not names:
+            if connection.execute(f"SELECT 1 FROM {lines} WHERE ({IS_OBJECT}) IS NOT TRUE AND {IS_FILLED} LIMIT 1").fetchone():
+                raise Unreadable("no line is a JSON object: one in brackets, or over several lines, is none")
             return no_rows()
         form = f"format='newline_delimited', records=true, auto_detect=false, columns={texts(names)}"
         unpacked = literal("uncompressed" if packed == "none" else packed)
         relation = f"read_json({literal(url)}, {form}, compression={unpacked}, maximum_object_size={LONGEST_LINE_BYTES})"
-        values = ", ".join(f"{_value(name)} AS {identifier(name)}" for name in names)
-        skipping = f"(SELECT {values}, atoll_row FROM {lines} WHERE {IS_OBJECT})"
-        why = "CASE WHEN json_valid(line) THEN 'is no JSON object' ELSE 'is no JSON' END"
-        skipped = (
-            f"(SELECT 'line ' || atoll_row AS place, {why} AS why, line AS raw FROM {lines} "
-            f"WHERE ({IS_OBJECT}) IS NOT TRUE AND trim(coalesce(line, ''), {SPACE}) <> '')"
-        )
-        return Shape(relation, dict.fromkeys(names, duckdb.sqltype("VARCHAR")), skipping, skipping, skipped)
+        return replace(_by_lines(lines, names, Keys()), relation=relation)
 
     def typed(self, connection: duckdb.DuckDBPyConnection, shape: Shape) -> dict[str, str]:
         """Guesses as of other texts; what is nested is its text, or what DuckDB makes of the sample."""
@@ -63,18 +59,35 @@ class JsonLines:
         return found
 
     def _names(self, connection: duckdb.DuckDBPyConnection, lines: str) -> list[str]:
-        """The keys of the first objects, in the order in which they come."""
+        """The keys of the first objects, in the order in which they come; of those that differ in case the first."""
         sql = (
             f"SELECT key FROM (SELECT unnest(json_keys(line)) AS key, atoll_row FROM (SELECT * FROM {lines} LIMIT {SAMPLE_ROWS}) "
             f"WHERE {IS_OBJECT}) GROUP BY key ORDER BY min(atoll_row), any_value(key)"
         )
-        return [name for (name,) in connection.execute(sql).fetchall() if name]
+        names = [name for (name,) in connection.execute(sql).fetchall() if name]
+        return list({name.lower(): name for name in reversed(names)}.values())[::-1]
 
 
-def _value(name: str) -> str:
-    """The value by JSON pointer, https://datatracker.ietf.org/doc/html/rfc6901; null of a line that is none."""
-    pointer = literal("/" + name.replace("~", "~0").replace("/", "~1"))
-    return f"CASE WHEN json_valid(line) THEN json_extract_string(line, {pointer}) END"
+def spelled(connection: duckdb.DuckDBPyConnection, shape: Shape) -> Shape:
+    """The shape with the keys as the file's objects spell them, at each of which it looks."""
+    names = list(shape.columns)
+    found = keys_of(connection, f"(SELECT line FROM {shape.lines} WHERE {IS_OBJECT})", "line", names)
+    return _by_lines(shape.lines, names, found) if found != Keys() else shape
+
+
+def _by_lines(lines: str, names: Sequence[str], keys: Keys) -> Shape:
+    """The shape of a file whose lines are taken apart one by one, which DuckDB's own reader does faster."""
+    import duckdb
+
+    values = ", ".join(f"{value_of('line', keys.of(name))} AS {identifier(name)}" for name in names)
+    twice = keys.is_twice("line", names)
+    is_row = f"CASE WHEN {IS_OBJECT} THEN {f'NOT ({twice})' if twice else 'true'} ELSE false END"
+    why = f"CASE WHEN {IS_OBJECT} THEN 'has a key twice' WHEN json_valid(line) THEN 'is no JSON object' ELSE 'is no JSON' END"
+    skipping = f"(SELECT {values}, atoll_row FROM (SELECT * FROM {lines} WHERE {is_row}))"
+    skipped = f"(SELECT 'line ' || atoll_row AS place, {why} AS why, line AS raw FROM {lines} WHERE NOT {is_row} AND {IS_FILLED})"
+    each = f"CASE WHEN {is_row} THEN true WHEN {IS_FILLED} THEN error('a line is no row') ELSE false END"
+    relation = f"(SELECT {values} FROM (SELECT * FROM {lines} WHERE {each}))"
+    return Shape(relation, dict.fromkeys(names, duckdb.sqltype("VARCHAR")), skipping, skipping, skipped, lines=lines)
 
 
 def structured(found: object) -> str:

@@ -17,6 +17,10 @@ LINES = f"max_line_size={LONGEST_LINE_BYTES}, buffer_size={LONGEST_LINE_BYTES}" 
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
+class Unreadable(ValueError):
+    """What a file holds cannot be read as it is: why, in words that may be told."""
+
+
 @dataclass(frozen=True)
 class Shape:
     """How a file is read.
@@ -27,6 +31,7 @@ class Shape:
     skipped: these, as (place, why, raw), where `skipping` was read to its end on the same connection before.
     table: of which `skipped` is made, and which is not there where nothing was skipped; '' where it is made of none.
     ends: whether the file's last row ends, a query of one boolean; '' where that is told among what was skipped.
+    lines: the relation of a file of JSON, `line` and `atoll_row`, whose objects may spell keys otherwise; '' for any other.
     """
 
     relation: str
@@ -36,6 +41,7 @@ class Shape:
     skipped: str = ""
     table: str = ""
     ends: str = ""
+    lines: str = ""
 
 
 class Format(Protocol):
@@ -48,7 +54,7 @@ class Format(Protocol):
     def shape(self, connection: duckdb.DuckDBPyConnection, url: str, head: bytes, wanted: Sequence[str] = ()) -> Shape:
         """Looks into a file. head: its first bytes.  wanted: the columns that are asked for; () for all there are.
 
-        Raises duckdb.Error for one that cannot be read at all.
+        Raises duckdb.Error or Unreadable for one that cannot be read at all.
         """
         ...
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
@@ -358,3 +359,127 @@ def test_what_is_denied_is_named_with_what_to_do(drop: Drop, monkeypatch: pytest
     (failed,) = drop.run(record_errors=True).planned["failed"]
     assert failed["error"].startswith("DefinitionError: connection drop (program.sql:2:1): ")
     assert told in failed["error"] and "Remedy:" in failed["error"]
+
+
+# -- what others met
+
+
+@pytest.mark.parametrize("more", [{}, {"filter": "id > 0"}], ids=["all", "where"])
+def test_keys_of_json_are_columns_however_each_object_spells_them(drop: Drop, more: dict[str, Any]) -> None:
+    """duckdb/duckdb#7956, #15601, SQLMesh/sqlmesh#5171: `Id` beside `id` was a column of nulls."""
+    drop.collect(options={"format": "json"}, columns=(Column("id", "id"), Column("name", '"Name"')), **more)
+    drop.put("a.json", '{"Id": 1, "Name": "a"}\n{"ID": 2, "NAME": "b"}\n', drop.at)
+    drop.put("b.json", '{"id": 3, "name": "c"}\n{"id": 4}\n', drop.at + timedelta(minutes=1))
+    drop.run()
+    assert sorted((row["id"], row["name"]) for row in drop.rows()) == [(1, "a"), (2, "b"), (3, "c"), (4, None)]
+
+
+def test_an_object_that_has_a_key_twice_is_told_and_one_that_is_not_read_does_not_matter(drop: Drop) -> None:
+    """duckdb/duckdb#6722: which of two values is meant nobody can tell."""
+    drop.collect(options={"format": "json"}, columns=(Column("id", "id"),), bad_rows=BadRows(3))
+    lines = ('{"id": 1, "id": 2}', '{"id": 3, "ID": 4}', '{"id": 5, "x": 1, "x": 2}', '{"id": 6}')
+    drop.put("a.json", "\n".join(lines), drop.at)
+    assert drop.ids() == [5, 6]
+    assert [row["reason"] for row in drop.rejected()] == [f"in/visits/a.json: line {n}: has a key twice" for n in (1, 2)]
+
+
+TO_THE_END = {
+    "a mark of the byte order": b'\xef\xbb\xbf{"id": 1}\n{"id": 2}\n',
+    "a mark of the byte order, packed": gzip.compress(b'\xef\xbb\xbf{"id": 1}\n{"id": 2}'),
+    "lines that end as on an old Mac": b'{"id": 1}\r{"id": 2}\r',
+    "lines that end as on Windows": b'{"id": 1}\r\n{"id": 2}\r\n\r\n',
+}
+
+
+@pytest.mark.parametrize("what", TO_THE_END)
+def test_json_is_read_whole_whatever_wrote_it(drop: Drop, what: str) -> None:
+    """infiniflow/ragflow#19179, vectordotdev/vector#22541: the first record, or all of a file that begins with the mark, was lost."""
+    drop.collect(options={"format": "json"})
+    drop.put("a.json", TO_THE_END[what], drop.at)
+    assert drop.ids() == [1, 2]
+
+
+NO_LINES = {
+    "a list": b'[{"id": 1}, {"id": 2}]',
+    "a list over lines": b'[{"id": 1},\n{"id": 2}]\n',
+    "objects over lines": b'{\n  "id": 1\n}\n{\n  "id": 2\n}\n',
+    "objects side by side": b'{"id": 1}{"id": 2}\n',
+}
+
+
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside a file of lines"])
+@pytest.mark.parametrize("what", NO_LINES)
+def test_json_that_is_no_lines_does_not_pass_for_nothing(drop: Drop, what: str, beside: bool) -> None:
+    """infiniflow/ragflow#19179: such a file was read as one without rows."""
+    drop.collect(options={"format": "json"})
+    drop.put("a.json", NO_LINES[what], drop.at)
+    if beside:
+        drop.put("b.json", b'{"id": 3}\n', drop.at + timedelta(minutes=1))
+    run = drop.run(record_errors=True)
+    said = [failed["error"] for failed in run.planned["failed"]] + [str(error) for error in run.errors.values()]
+    assert ("in/visits/a.json: line 1 is no JSON" if beside else "no line is a JSON object") in said[0]
+
+
+def test_rows_with_a_null_key_do_not_become_one(drop: Drop) -> None:
+    drop.collect(Mode.MERGE, bad_rows=BadRows(2))
+    drop.put("a.csv", "id,t\n1,a\n,b\n,c\n", drop.at)
+    assert drop.ids() == [1]
+    assert [row["reason"] for row in drop.rejected()] == [f"in/visits/a.csv: row {n}: id is null, or no long" for n in (2, 3)]
+    drop.collect(Mode.MERGE)
+    drop.put("b.csv", "id,t\n2,a\n,b\n", drop.at)
+    (error,) = drop.run(record_errors=True).errors.values()
+    assert "id is null" in str(error) and "BAD ROWS" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [(pa.decimal256(39, 2), "a decimal of 39 digits"), (pa.time64("ns"), "has nanoseconds")],
+    ids=["decimal", "time"],
+)
+def test_a_column_of_parquet_of_which_other_values_would_be_read_is_refused(drop: Drop, kind: pa.DataType, said: str) -> None:
+    """duckdb/duckdb#25058: 1.50 was read as 108086391056891904."""
+    file = io.BytesIO()
+    pq.write_table(pa.table({"id": [1], "s": [{"x": 1.5}], "v": pa.array([1]).cast(kind)}), file)
+    drop.collect(options={"format": "parquet"})
+    drop.put("a.parquet", file.getvalue(), drop.at)
+    (error,) = drop.run(record_errors=True).errors.values()
+    assert "in/visits/a.parquet cannot be read as Parquet: its column v" in str(error) and said in str(error)
+    drop.collect(options={"format": "parquet"}, columns=(Column("id", "id"), Column("s", "s")))
+    drop.cloud.clock.advance(hours=1)
+    drop.run()
+    assert [(row["id"], row["s"]) for row in drop.rows()] == [(1, {"x": 1.5})]
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.time64("us"), pa.timestamp("us"), pa.timestamp("us", tz="UTC"), pa.timestamp("ns", tz="UTC"), pa.decimal128(38, 2)]
+)
+def test_a_column_of_parquet_that_is_read_as_it_is_is_not_refused(drop: Drop, kind: pa.DataType) -> None:
+    file = io.BytesIO()
+    pq.write_table(pa.table({"id": [1], "x": [1.5], "v": pa.array([1]).cast(kind)}), file)
+    drop.collect(options={"format": "parquet"})
+    drop.put("a.parquet", file.getvalue(), drop.at)
+    assert drop.ids() == [1]
+
+
+def test_a_moment_in_a_column_of_days_is_no_day(drop: Drop) -> None:
+    """A sample says what a column is, and a later value is another: none of it is cut to fit."""
+    drop.known = Schema(
+        (
+            SchemaColumn("id", "long", source="id", source_type="VARCHAR"),
+            SchemaColumn("day", "date", source="day", source_type="VARCHAR"),
+        )
+    )
+    drop.collect(bad_rows=BadRows(1))
+    drop.put("a.csv", "id,day\n1,2026-01-01\n2,2026-01-01 23:30:00+02:00\n", drop.at)
+    assert drop.ids() == [1]
+    assert [row["reason"] for row in drop.rejected()] == ["in/visits/a.csv: row 2: day is no date"]
+
+
+@pytest.mark.parametrize("body", ["1,a\n2,b\n", "id;t\n1;a\n"], ids=["no header", "another separator"])
+def test_a_file_with_none_of_the_columns_is_no_file_of_nulls(drop: Drop, body: str) -> None:
+    """airbytehq/airbyte#7012, apache/superset#9874: of a file without its header the first row was taken for one."""
+    drop.collect()
+    drop.put("a.csv", body, drop.at)
+    drop.put("b.csv", "id,t\n3,c\n", drop.at + timedelta(minutes=1))
+    (error,) = drop.run(record_errors=True).errors.values()
+    assert "in/visits/a.csv has none of the columns that are read: id, t" in str(error)

@@ -35,6 +35,12 @@ def source(server: SalesforceServer) -> Iterator[SalesforceSource]:
     opened.close()
 
 
+def test_an_object_is_merged_by_its_id_and_what_moves_when_it_changes(source: SalesforceSource) -> None:
+    told = source.defaults(["Place__c", "Nowhere__c"])
+    assert list(told) == ["Place__c"] and (told["Place__c"].key, told["Place__c"].cursor) == (("id",), "systemmodstamp")
+    assert told["Place__c"].mode is None and told["Place__c"].deletes.startswith("IsDeleted")
+
+
 def test_fields_have_salesforces_type_words_and_compounds_only_their_parts(source: SalesforceSource) -> None:
     described = source.describe(["Place__c"])["Place__c"]
     assert described is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -112,3 +112,23 @@ def test_stream_is_cut_only_between_records(tmp_path: Path, monkeypatch: pytest.
     ends = {sum(map(len, records[:count])) for count in range(len(records) + 1)}
     assert {sum(map(len, contents[: count + 1])) for count in range(len(contents))} <= ends
     assert len(chunks) > 1 or piece_bytes == 1
+
+
+DAYS = Schema((SchemaColumn("id", "string", source="Id"), SchemaColumn("day", "date", source="Day__c")))
+
+
+@pytest.mark.parametrize("way", ["csv", "json"])
+def test_a_moment_is_no_day_but_its_beginning_is(cloud: Cloud, tmp_path: Path, way: str) -> None:
+    """DuckDB's cast takes the day of a moment, whatever its time and zone, and any text that begins as a day."""
+    days = {"1": "2026-01-02", "2": "2026-01-02T00:00:00.000Z", "3": "2026-01-02T23:30:00-05:00", "4": "2026-01-02x", "5": ""}
+    csv = "".join(f'"{key}","{day}"\n' for key, day in days.items())
+    records = [{"Id": key, "Day__c": day or None} for key, day in days.items()]
+    (tmp_path / "page").write_text(csv if way == "csv" else json.dumps({"records": records}))
+    with pytest.raises(RowError, match="a value of Day__c cannot be read as its type"):
+        files = parquet_files(cloud, schema=DAYS)
+        (files.from_csv if way == "csv" else files.from_json)([tmp_path / "page"], 0)
+    files = parquet_files(cloud, BadRows(rows=5), DAYS)
+    written = (files.from_csv if way == "csv" else files.from_json)([tmp_path / "page"], 0)
+    good, bad = (pq.read_table(io.BytesIO(cloud.body(key))).to_pylist() for key in (written["key"], written["rejected"]["key"]))
+    assert [(row["id"], row["day"]) for row in good] == [("1", date(2026, 1, 2)), ("2", date(2026, 1, 2)), ("5", None)]
+    assert [json.loads(row["data"])["id"] for row in bad] == ["3", "4"]

@@ -24,7 +24,7 @@ from slices.organize.iceberg.tests.test_tables import paths, table
 from systems.iceberg import beside, compaction
 from systems.iceberg.delete_files import delete_files, deleted_rows
 from systems.iceberg.maintenance import TableMaintenance
-from tests.conformance.fixtures import FakeContext, open_cloud
+from tests.conformance.fixtures import Cloud, FakeContext, open_cloud
 from tests.conformance.organize import FLIGHTS, ID, VIEW, Lake, Typed, flights
 
 MANY = 20  # rows of a file, of which some may be deleted
@@ -319,31 +319,37 @@ def outcome(batches: list[Any], partition_by: tuple[str, ...], **options: Any) -
     """All rows of the table, and how many it says to have."""
     with pytest.MonkeyPatch.context() as patch:
         for cloud in open_cloud(patch):
-            lake = Lake(cloud, SLICE, open_driver)
-            lake.options = options
-            columns = [*ID, PART, DELETED]
-            lake.collected(Mode.MERGE, key=("id",), partition_by=partition_by)
-            every = [{"id": number, "carrier": "AA", "delay": 0.0, "part": [1.5, None][number % 2]} for number in range(12)]
-            interval: Interval = lake.load(every, columns)
-            for number, (changed, gone, then) in enumerate(batches):
-                if then == "more" and MORE not in columns:
-                    columns = [*columns, MORE]
-                brought = [{"id": key, "carrier": c, "delay": number, "part": part} for key, (c, part) in changed.items()]
-                last = lake.load(brought, columns, left=[{"id": key} for key in sorted(gone - changed.keys())])
-                if then == "maintain":
-                    maintain(lake)
-                if then == "meanwhile":
-                    more = [{"id": key, "carrier": "DL", "delay": number, "part": 1.5} for key in range(number % 4, 12, 4)]
-                    last = maintained_meanwhile(lake, more, columns)
-                if then == "again":
-                    lake.run(f"{FLIGHTS}:load", interval, rerun=True)
-                interval = last
-            found = sorted(str(sorted(row.items())) for row in Suite().read(cloud, FLIGHTS))
-            total = lake.pointer(FLIGHTS)["total_rows"]
-            Suite().forget(cloud)
-            assert total == len(found)
-            return found, total
+            try:
+                return _rows(cloud, batches, partition_by, options)
+            finally:
+                Suite().forget(cloud)
     raise AssertionError
+
+
+def _rows(cloud: Cloud, batches: list[Any], partition_by: tuple[str, ...], options: dict[str, Any]) -> tuple[list[str], int]:
+    lake = Lake(cloud, SLICE, open_driver)
+    lake.options = options
+    columns = [*ID, PART, DELETED]
+    lake.collected(Mode.MERGE, key=("id",), partition_by=partition_by)
+    every = [{"id": number, "carrier": "AA", "delay": 0.0, "part": [1.5, None][number % 2]} for number in range(12)]
+    interval: Interval = lake.load(every, columns)
+    for number, (changed, gone, then) in enumerate(batches):
+        if then == "more" and MORE not in columns:
+            columns = [*columns, MORE]
+        brought = [{"id": key, "carrier": c, "delay": number, "part": part} for key, (c, part) in changed.items()]
+        last = lake.load(brought, columns, left=[{"id": key} for key in sorted(gone - changed.keys())])
+        if then == "maintain":
+            maintain(lake)
+        if then == "meanwhile":
+            more = [{"id": key, "carrier": "DL", "delay": number, "part": 1.5} for key in range(number % 4, 12, 4)]
+            last = maintained_meanwhile(lake, more, columns)
+        if then == "again":
+            lake.run(f"{FLIGHTS}:load", interval, rerun=True)
+        interval = last
+    found = sorted(str(sorted(row.items())) for row in Suite().read(cloud, FLIGHTS))
+    total = lake.pointer(FLIGHTS)["total_rows"]
+    assert total == len(found)
+    return found, total
 
 
 @pytest.mark.budget(120)

@@ -30,7 +30,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every statement that DuckDB is given."""
     found: list[str] = []
     fetch = Engine.fetch
-    monkeypatch.setattr(Engine, "fetch", lambda self, sql: (found.append(sql), fetch(self, sql))[1])
+    monkeypatch.setattr(Engine, "fetch", lambda self, sql, *given: (found.append(sql), fetch(self, sql, *given))[1])
     return found
 
 

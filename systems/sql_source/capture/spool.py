@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from shared_metadata.contract.parquet.duckdb_session import function_memory_mb, literal, open_duckdb
-from slices.collect.postgres.capture.pgoutput import Change, Values
+from systems.sql_source.capture.changes import Change, Values
 from systems.sql_source.memory import Memory
 
 FILE_BYTES = 2**26  # of text, before it is packed

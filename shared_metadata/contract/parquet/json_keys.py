@@ -1,0 +1,66 @@
+"""How texts of JSON spell the keys that are columns: these go by their names in any case, and JSON tells `Id` from `id`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from shared_metadata.contract.parquet.duckdb_session import literal
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Spellings of wanted names. spelled: name ▸ how objects spell it, where they do otherwise or in several ways.
+
+    twice: some object has one of them twice, in whatever case, and nothing tells which value is meant.
+    """
+
+    spelled: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    twice: bool = False
+
+    def of(self, name: str) -> Sequence[str]:
+        return self.spelled.get(name, (name,))
+
+    def is_twice(self, text: str, wanted: Sequence[str]) -> str:
+        """The condition of an object, `text`, that has a wanted key twice; '' where none has."""
+        if not self.twice:
+            return ""
+        return f"len({_wanted(text, wanted)}) <> len(list_distinct({_wanted(text, wanted)}))"
+
+
+def keys_of(connection: duckdb.DuckDBPyConnection, rows: str, text: str, wanted: Sequence[str]) -> Keys:
+    """Looks through all rows. rows: a relation.  text: its column, in which each value is a JSON object."""
+    if not wanted:
+        return Keys()
+    folded = f"[{', '.join(f'lower({literal(name)})' for name in wanted)}]"
+    each = f"(SELECT DISTINCT json_keys({text}) AS keys, {_wanted('keys', wanted, listed=True)} AS mine FROM {rows})"
+    sql = (
+        f"SELECT list_position({folded}, lower(key)) AS place, list(DISTINCT key ORDER BY key), bool_or(twice) FROM ("
+        f"SELECT unnest(keys) AS key, len(mine) <> len(list_distinct(mine)) AS twice FROM {each}) "
+        "WHERE place IS NOT NULL AND place > 0 GROUP BY place"
+    )
+    found = connection.execute(sql).fetchall()
+    told = {wanted[place - 1]: spellings for place, spellings, _ in found}
+    return Keys({n: tuple(s) for n, s in told.items() if s != [n]}, any(twice for *_, twice in found))
+
+
+def value_of(text: str, spellings: Sequence[str]) -> str:
+    """The expression of what an object has under a key: a text, null where it has none."""
+    values = [f"json_extract_string({text}, {pointer(name)})" for name in spellings]
+    return values[0] if len(values) == 1 else f"coalesce({', '.join(values)})"
+
+
+def pointer(name: str) -> str:
+    """A key as a JSON pointer, https://datatracker.ietf.org/doc/html/rfc6901."""
+    return literal("/" + name.replace("~", "~0").replace("/", "~1"))
+
+
+def _wanted(keys: str, wanted: Sequence[str], *, listed: bool = False) -> str:
+    """The list of an object's keys that are wanted, folded. keys: the object's text, or, where listed, the list of all its keys."""
+    folded = f"[{', '.join(f'lower({literal(name)})' for name in wanted)}]"
+    given = keys if listed else f"json_keys({keys})"
+    return f"list_filter(list_transform({given}, lambda k: lower(k)), lambda k: list_contains({folded}, k))"

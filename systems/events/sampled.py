@@ -1,0 +1,36 @@
+"""Tells of a sample of events which keys they have, and what their values are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared_metadata.contract.parquet.duckdb_session import identifier, open_duckdb
+from shared_metadata.contract.parquet.guessed_types import TEXT, guessed
+from shared_metadata.contract.parquet.json_keys import value_of
+from systems.events.lines import Lines
+from systems.events.rows import IS_OBJECT
+
+
+def keys(sample: Lines) -> dict[str, str]:
+    """Key ▸ type by the sample, in the order in which they come."""
+    with open_duckdb(threads=1) as connection:
+        events = f"(SELECT d, row_number() OVER () AS nr FROM {sample.relation()} WHERE {IS_OBJECT})"
+        sql = f"SELECT key FROM (SELECT unnest(json_keys(d)) AS key, nr FROM {events}) GROUP BY key ORDER BY min(nr), any_value(key)"
+        names = [name for (name,) in connection.execute(sql).fetchall() if name]
+        if not names:
+            return {}
+        values = ", ".join(f"{value_of('d', [name])} AS {identifier(name)}" for name in _first_of_each(names))
+        types = guessed(connection, f"(SELECT {values} FROM {events})", _first_of_each(names))
+        return {name: types.get(name, TEXT) for name in _first_of_each(names)}
+
+
+def values(sample: Lines, key: str, most: int) -> list[Any]:
+    """Some of what the events have there: null where they have none."""
+    with open_duckdb(threads=1) as connection:
+        sql = f"SELECT {value_of('d', [key])} FROM {sample.relation()} WHERE {IS_OBJECT} LIMIT {most}"
+        return [value for (value,) in connection.execute(sql).fetchall()]
+
+
+def _first_of_each(names: list[str]) -> list[str]:
+    """The names, and where some differ in case only the first of them."""
+    return list({name.lower(): name for name in reversed(names)}.values())[::-1]

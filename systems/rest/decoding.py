@@ -1,0 +1,96 @@
+"""Bodies of answers that are no JSON document: JSON lines, CSV, and what is packed by gzip."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared_metadata.errors import DefinitionError, RetryLater
+from systems.rest.columns import properties_of
+from systems.rest.json_types import word_of
+from systems.rest.manifest import Node
+
+PACKED = b"\x1f\x8b"  # https://www.rfc-editor.org/rfc/rfc1952
+MOST_BYTES = 512 << 20  # of one answer, unpacked
+LINES, CSV, JSON, ITERABLE = "lines", "csv", "json", "iterable"
+# https://docs.airbyte.com/platform/connector-development/config-based/understanding-the-yaml-file/reference
+KINDS: Mapping[str, str] = {
+    **{"JsonDecoder": JSON, "JsonParser": JSON, "JsonlDecoder": LINES, "JsonLineParser": LINES},
+    **{"CsvDecoder": CSV, "CsvParser": CSV, "IterableDecoder": ITERABLE},
+}
+WRAPPERS: Mapping[str, str] = {"GzipDecoder": "decoder", "GzipParser": "inner_parser", "CompositeRawDecoder": "parser"}
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """document: what expressions see as the response.  elements: of a body of several, each; None of one that is a document itself.
+
+    body: the same as JSON.
+    """
+
+    document: Any
+    elements: list[Any] | None
+    body: bytes
+
+
+def decoded(stream: Mapping[str, Node], body: bytes, place: str) -> Decoded:
+    """Decodes a body as the stream's decoder says. Raises RetryLater for one that is not so: what it would hold is not nothing."""
+    how, packed = _how(stream["retriever"].get("decoder"))
+    kind = KINDS[how["type"]]
+    if packed and body.startswith(PACKED):
+        body = _unpacked(body, place)
+    try:
+        if kind == JSON:
+            return Decoded(json.loads(body) if body.strip() else {}, None, body)
+        elements, written = _elements(kind, how, stream, body)
+    except (ValueError, csv.Error):
+        raise RetryLater(f"an answer is no {kind.upper() if kind != LINES else 'JSON lines'}", place=place) from None
+    return Decoded(elements[0] if elements else {}, elements, written if written is not None else json.dumps(elements).encode())
+
+
+def _elements(kind: str, how: Mapping[str, Node], stream: Mapping[str, Node], body: bytes) -> tuple[list[Any], bytes | None]:
+    """The elements of a body, and what of it is JSON as it is."""
+    if kind == LINES:
+        written = b"[" + b",".join(line for line in body.splitlines() if line.strip()) + b"]"
+        return json.loads(written), written
+    text = body.decode(how.get("encoding") or "utf-8")
+    if kind == ITERABLE:
+        return [{"record": line} for line in text.splitlines()], None
+    delimiter = codecs.decode(str(how.get("delimiter") or ","), "unicode_escape")
+    nulls = set(how.get("set_values_to_none") or ())
+    # A CSV knows no null: an empty field of another type than a text is one.
+    others = {name for name, node in properties_of(stream).items() if word_of(node) != "string"}
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    return [
+        {k: None if v in nulls or (v == "" and k in others) else v for k, v in row.items() if k is not None} for row in rows
+    ], None
+
+
+def _how(decoder: Node) -> tuple[Mapping[str, Node], bool]:
+    """The innermost decoder, and whether one around it unpacks."""
+    found, packed = decoder or {"type": "JsonDecoder"}, False
+    while inner := WRAPPERS.get(found["type"]):
+        packed = packed or found["type"].startswith("Gzip")
+        found = found.get(inner) or {"type": "JsonDecoder"}
+    return found, packed
+
+
+def _unpacked(body: bytes, place: str) -> bytes:
+    """Raises RetryLater for what is cut off, DefinitionError for more than a function holds."""
+    unpacking = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        found = unpacking.decompress(body, MOST_BYTES)
+    except zlib.error:
+        raise RetryLater("an answer that is packed cannot be unpacked", place=place) from None
+    if unpacking.unconsumed_tail:
+        remedy = "ask for less at once: pages, or a shorter `step` of its cursor"
+        raise DefinitionError(f"an answer has more than {MOST_BYTES >> 20} MB, unpacked", place=place, remedy=remedy)
+    if not unpacking.eof:
+        raise RetryLater("an answer that is packed is cut off", place=place)
+    return found

@@ -1,0 +1,114 @@
+"""What single vendors have of their own: limits of a query, zones, what is kept for a while only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta, timezone
+from functools import partial
+from typing import Any
+
+import pytest
+
+from doubles.rest_api import hubspot, jira, notion, zendesk
+from systems.rest import client
+from systems.rest.reader import Reader
+from tests.conformance.collect import Collecting
+from tests.conformance.fixtures import Cloud, open_cloud
+from tests.sources.vendors import RECORDS, SOURCES, Door
+
+Open = Callable[[str, str], Collecting]
+pytestmark = pytest.mark.deep
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    yield from open_cloud(monkeypatch)
+
+
+@pytest.fixture
+def opened(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    """A flow over a source's table, which has its records since a day; nobody waits."""
+    monkeypatch.setattr(client, "Reader", partial(Reader, pause=lambda _: None))
+    with ExitStack() as stack:
+
+        def make(system: str, name: str) -> Collecting:
+            source = next(one for one in SOURCES if one.system == system)
+            table = next(one for one in source.tables if one.name == name)
+            door = Door(source, stack, cloud.clock)
+            found = Collecting(cloud, door)  # type: ignore[arg-type]
+            door.fill(table, found.at - timedelta(days=1))
+            found.collect(name, how=door.how(table))
+            return found
+
+        yield make
+
+
+def api(collecting: Collecting) -> Any:
+    return collecting.source.api  # type: ignore[attr-defined]
+
+
+def staged(collecting: Collecting) -> list[dict[str, Any]]:
+    found = collecting.cloud.rows(collecting.dataset)
+    return found.to_pylist() if found else []
+
+
+def test_more_contacts_are_read_than_one_search_gives(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hubspot, "MOST_FOUND", 3)
+    collecting = opened("hubspot", "contacts")
+    collecting.run()
+    assert len(staged(collecting)) == RECORDS
+    searches = [asked.body for asked in api(collecting).asked if asked.path.endswith("/search")]
+    assert all("after" not in body for body in searches)
+
+
+def test_a_query_that_is_cut_off_is_no_result(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notion, "MOST_FOUND", RECORDS - 1)
+    collecting = opened("notion", "pages")
+    collecting.run(record_errors=True)
+    assert collecting.cloud.reader.latest_version(collecting.dataset) is None
+
+
+@pytest.mark.parametrize("hours", [-12, 0, 14])
+def test_a_change_is_found_whatever_the_zone_of_the_user(opened: Open, monkeypatch: pytest.MonkeyPatch, hours: int) -> None:
+    monkeypatch.setattr(jira, "ZONE", timezone(timedelta(hours=hours)))
+    collecting = opened("jira", "issues")
+    collecting.run()
+    row = api(collecting).rows["issues"][2]
+    jira.changed(row, collecting.at)
+    collecting.run()
+    assert [found["key"] for found in staged(collecting)] == [row["key"]]
+
+
+def test_one_request_a_minute_reads_on_where_it_was(opened: Open) -> None:
+    """Of Slack's limit for apps that are sold outside of its marketplace."""
+    collecting = opened("slack", "messages")
+    limited = api(collecting).vendor.limited(60)
+    waiting = iter(range(2))
+
+    def limit() -> None:
+        if api(collecting).asked[-1].path.endswith("history") and next(waiting, None) is not None:
+            api(collecting).coming.append(limited)
+
+    api(collecting).between = limit
+    run = collecting.run()
+    assert run.calls["extract"] == 3 and len(staged(collecting)) == RECORDS
+    pages = [asked.one("cursor") for asked in api(collecting).asked if asked.path.endswith("history")]
+    assert len(pages) == 5 and len({*pages}) == 3  # of two the answer was that it comes later
+
+
+def test_an_event_of_longer_ago_than_thirty_days_is_there_no_more(opened: Open) -> None:
+    collecting = opened("stripe", "events")
+    collecting.cloud.clock.advance(days=40)
+    collecting.run()
+    assert staged(collecting) == []
+
+
+def test_a_ticket_that_was_deleted_is_told_as_gone(opened: Open) -> None:
+    collecting = opened("zendesk", "tickets")
+    collecting.run()
+    row = api(collecting).rows["tickets"][1]
+    zendesk.changed(row, collecting.at)
+    row["status"] = "deleted"
+    collecting.run()
+    assert [(found["id"], found["_deleted"]) for found in staged(collecting)] == [(row["id"], True)]
