@@ -130,6 +130,8 @@ def databricks_answers(sql: str, table: str, columns: Sequence[SchemaColumn], ro
         return dict(tuple(row) for row in outcome.rows)
     except StatementFailed as error:
         return error.message
+    except OverflowError as error:  # a day that Python has none for
+        return str(error)
     finally:
         catalog.connection.close()
 
