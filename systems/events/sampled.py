@@ -7,8 +7,39 @@ from typing import Any
 from shared_metadata.contract.parquet.duckdb_session import identifier, open_duckdb
 from shared_metadata.contract.parquet.guessed_types import TEXT, guessed
 from shared_metadata.contract.parquet.json_keys import value_of
+from systems.events.columns import Told
 from systems.events.lines import Lines
 from systems.events.rows import IS_OBJECT
+
+
+class Sampling:
+    """A sample of events, which is looked at once it is asked for.  told: what a line has beside its event."""
+
+    def __init__(self, told: Told) -> None:
+        self._told = told
+        self._lines: Lines | None = None
+
+    def gather(self, lines: Lines) -> None:
+        """Looks at the newest events."""
+        raise NotImplementedError
+
+    def keys(self) -> dict[str, str]:
+        """Key ▸ type by a sample, in the order in which they come."""
+        return keys(self._sampled())
+
+    def values(self, key: str, most: int) -> list[Any]:
+        """Some of what the events have there: null where they have none."""
+        return values(self._sampled(), key, most)
+
+    def close(self) -> None:
+        if self._lines is not None:
+            self._lines.__exit__()
+
+    def _sampled(self) -> Lines:
+        if self._lines is None:
+            self._lines = Lines(self._told)
+            self.gather(self._lines)
+        return self._lines
 
 
 def keys(sample: Lines) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any
 
 from slices.collect.http.extracting import gather
 from slices.collect.http.inbox import Inbox
@@ -16,33 +15,18 @@ SAMPLE_EVENTS, FEWEST_REQUESTS, MOST_LISTED, REQUESTS, AT_ONCE = 1000, 100, 5_00
 LOOK_BACK_SECONDS = (60, 3600, 86_400)
 
 
-class Sampling:
+class Sampling(sampled.Sampling):
     """now: the time."""
 
     def __init__(self, inbox: Inbox, table: str, now: datetime) -> None:
+        super().__init__(TOLD)
         self._inbox, self._table, self._now = inbox, table, now
-        self._lines: Lines | None = None
 
-    def keys(self) -> dict[str, str]:
-        """Key ▸ type by a sample, in the order in which they come."""
-        return sampled.keys(self._sampled())
-
-    def values(self, key: str, most: int) -> list[Any]:
-        """Some of what the events have there: null where they have none."""
-        return sampled.values(self._sampled(), key, most)
-
-    def close(self) -> None:
-        if self._lines is not None:
-            self._lines.__exit__()
-
-    def _sampled(self) -> Lines:
-        if self._lines is None:
-            self._lines = Lines(TOLD)
-            newest = self._newest()
-            for at in range(0, len(newest), AT_ONCE):
-                if self._lines.count < SAMPLE_EVENTS:
-                    gather(self._lines, list(self._inbox.read(self._table, newest[at : at + AT_ONCE])))
-        return self._lines
+    def gather(self, lines: Lines) -> None:
+        newest = self._newest()
+        for at in range(0, len(newest), AT_ONCE):
+            if lines.count < SAMPLE_EVENTS:
+                gather(lines, list(self._inbox.read(self._table, newest[at : at + AT_ONCE])))
 
     def _newest(self) -> list[str]:
         """The last that a look finds, the newest first, from further back where these are few; S3 lists the oldest first."""

@@ -17,32 +17,17 @@ SAMPLE_EVENTS, FEWEST_EVENTS, SHARDS, LOOKS = 1000, 100, 8, 3
 LOOK_BACK_SECONDS = (60, 3600, 86_400)
 
 
-class Sampling:
+class Sampling(sampled.Sampling):
     """now: the time."""
 
     def __init__(self, stream: Stream, config: Config, now: datetime) -> None:
+        super().__init__(TOLD)
         self._stream, self._config, self._now = stream, config, now
-        self._lines: Lines | None = None
 
-    def keys(self) -> dict[str, str]:
-        """Key ▸ type by a sample, in the order in which they come."""
-        return sampled.keys(self._sampled())
-
-    def values(self, key: str, most: int) -> list[Any]:
-        """Some of what the events have there: null where they have none."""
-        return sampled.values(self._sampled(), key, most)
-
-    def close(self) -> None:
-        if self._lines is not None:
-            self._lines.__exit__()
-
-    def _sampled(self) -> Lines:
-        if self._lines is None:
-            self._lines = Lines(TOLD)
-            for shard in sorted(self._stream.shards(), reverse=True)[:SHARDS]:
-                if self._lines.count < SAMPLE_EVENTS:
-                    gather(self._lines, self._stream.shard(shard), self._newest(shard), self._config.compression)
-        return self._lines
+    def gather(self, lines: Lines) -> None:
+        for shard in sorted(self._stream.shards(), reverse=True)[:SHARDS]:
+            if lines.count < SAMPLE_EVENTS:
+                gather(lines, self._stream.shard(shard), self._newest(shard), self._config.compression)
 
     def _newest(self, shard: str) -> list[dict[str, Any]]:
         """The last of a shard that a few looks find; from further back where these are few."""

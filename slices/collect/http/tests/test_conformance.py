@@ -2,67 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from functools import partial
-
 import pytest
 
-from shared_metadata.program.intervals import Interval
 from slices.collect.http.tests.under_test import HttpUnderTest, PackedUnderTest
-from tests.conformance.collect import COLUMNS, CollectConformance, Collecting, label_rows
-from tests.conformance.discovery import Looking
-from tests.conformance.fixtures import Cloud
+from tests.conformance.events import EventsConformance
 
 
-class TestConformance(CollectConformance):
-    """With the types that a program's casts say, of the columns that are there."""
-
+class TestConformance(EventsConformance):
     @pytest.fixture
     def source(self) -> HttpUnderTest:
         return HttpUnderTest()
 
-    @pytest.fixture
-    def collecting(self, cloud: Cloud, source: HttpUnderTest) -> Collecting:
-        found = Collecting(cloud, source)
-        found.collect = partial(found.collect, casts={source.collected_name(name): kind for name, kind in COLUMNS.items()})  # type: ignore[method-assign]
-        return found
-
-    def test_describe_gives_the_schema_that_is_collected(self, collecting: Collecting, looking: Looking) -> None:
-        """As far as names go: the types are the program's. A column stays while an event of the sample has it."""
-        (table,) = looking.tables
-        collecting.source.put(table, label_rows(["a"]), collecting.at)
-        collecting.collect(table)
-        collecting.run()
-        latest = collecting.cloud.reader.latest_schema(collecting.dataset)
-        names = [column.name for column in looking.schema(table).columns]
-        assert latest and names == [column.name for column in latest.schema.columns if column.name != "_batch"]
-
-    def test_dropped_column_is_no_longer_in_the_schema(self, collecting: Collecting) -> None:
-        """Not here: an event may lack any of a table's columns, and has no value there."""
-        table = self._round_trip(collecting, label_rows(["a"]))
-        collecting.source.drop_column(table, "number")
-        collecting.source.put(table, [{"label": "b"}], collecting.at)
-        collecting.run()
-        latest = collecting.cloud.reader.latest_schema(collecting.dataset)
-        assert latest is not None and latest.number == 1
-        assert [(row["label"], row["number"]) for row in collecting.rows()] == [("b", None)]
-
-    def test_rerun_of_a_batch_whose_rows_are_gone_stages_none(self, collecting: Collecting) -> None:
-        """Not here: an event that another one corrects stays where it is, until it is old."""
-        table, start = collecting.source.create_table(COLUMNS), collecting.at - timedelta(minutes=20)
-        collecting.source.put(table, label_rows(["moved"]), collecting.at)
-        collecting.collect(table)
-        collecting.run()
-        collecting.source.put(table, label_rows(["moved"]), collecting.at)
-        collecting.run()
-        interval = Interval(start, start + timedelta(hours=1))
-        collecting.run_again(interval)
-        again = collecting.cloud.reader.version_of(collecting.dataset, interval.end)
-        assert again is not None and (again.rows, again.token) == (1, 2)
-
 
 @pytest.mark.repeats(4)
-class TestPackedConformance(TestConformance):
+class TestPackedConformance(EventsConformance):
     @pytest.fixture
     def source(self) -> PackedUnderTest:
         return PackedUnderTest()

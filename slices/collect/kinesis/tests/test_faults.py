@@ -15,7 +15,7 @@ from tests.conformance.broken import batch
 from tests.conformance.fixtures import Cloud
 from tests.memory.dynamodb import refused
 
-EVENTS, SHARDS, BATCHES = 180, 2, 3
+EVENTS, SHARDS, BATCHES, PAGE = 48, 2, 2, 10
 OPERATIONS = ("describe_stream_summary", "list_shards", "get_shard_iterator", "get_records")
 KINDS = {
     **OF_ANY,
@@ -50,8 +50,9 @@ def lived(cloud: Cloud, breaking: Breaking) -> list[list[int]]:  # noqa: F811
     clicks.collect()
     found, number = list[list[int]](), 0
     for hour in range(BATCHES):
+        at = clicks.at
         for _ in range(EVENTS // BATCHES):
-            clicks.send({"id": number}, key=str(number))
+            clicks.send({"id": number}, at, key=str(number))
             number += 1
         if hour == 1:
             KINESIS.split(clicks.arn, KINESIS.open_shards(clicks.arn)[0])
@@ -62,7 +63,7 @@ def lived(cloud: Cloud, breaking: Breaking) -> list[list[int]]:  # noqa: F811
 
 @pytest.fixture
 def breaking(monkeypatch: pytest.MonkeyPatch) -> Breaking:
-    monkeypatch.setattr(KINESIS, "page", 40)
+    monkeypatch.setattr(KINESIS, "page", PAGE)
     return Breaking(monkeypatch)
 
 
