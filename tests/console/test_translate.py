@@ -143,7 +143,7 @@ def test_what_cannot_be_written_over_to_another_warehouse_is_left_to_be_written(
     [
         (["lake.ops.carrier_day", "--to", "redshift", "--write"], "a warehouse goes to redshift as a whole"),
         (["--to", "spark", "--with", "managed = TRUE"], "--with is of another warehouse"),
-        (["--to", "redshft"], "other warehouses are redshift, snowflake"),
+        (["--to", "redshft"], "other warehouses are databricks, redshift, snowflake"),
     ],
 )
 def test_what_a_move_takes_is_told(atoll: Atoll, folder: Path, typed: list[str], said: str) -> None:

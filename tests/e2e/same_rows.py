@@ -14,9 +14,10 @@ from psycopg import sql
 
 from doubles.redshift_data.database import Databases
 from infra.embedded import EmbeddedAws
+from slices.organize.databricks.logic import DatabricksSql
 from slices.organize.snowflake.logic import SnowflakeSql, folded
 from systems.sql_warehouse.dialect import table as table_of
-from tests.memory.snowflake import Served
+from tests.memory import databricks, snowflake
 
 OF_OTHER_SIZES = {psycopg.postgres.types["float4"].oid: pa.float32()}  # than those of Python's numbers
 
@@ -51,9 +52,15 @@ def redshift_rows(aws: EmbeddedAws, schema: str, table: str, workgroup: str = "a
     return pa.table({column.name: pa.array(values, OF_OTHER_SIZES.get(column.type_code)) for column, values in found})
 
 
-def snowflake_rows(served: Served, schema: str, table: str) -> pa.Table:
+def snowflake_rows(served: snowflake.Served, schema: str, table: str) -> pa.Table:
     rows = served.arrow(f"SELECT * FROM {table_of(SnowflakeSql(), schema, table)}")
     return rows.rename_columns([folded(name) for name in rows.column_names])
+
+
+def databricks_rows(served: databricks.Served, schema: str, table: str) -> pa.Table:
+    sql = DatabricksSql()
+    rows = served.arrow(f"SELECT * FROM {table_of(sql, schema, table)}")
+    return rows.rename_columns([sql.name_known(name) for name in rows.column_names])
 
 
 def as_json(rejected: pa.Table) -> pa.Table:

@@ -28,9 +28,9 @@ from infra.embedded import EmbeddedAws
 from shared_metadata.program.intervals import floor, to_text
 from shared_metadata.program.source_schemas import FOLDER
 from tests.background import fresh_aws
+from tests.e2e import databricks_workspace, snowflake_account
 from tests.e2e.one_program import store_secret
-from tests.e2e.same_rows import as_json, lake_rows, redshift_rows, snowflake_rows, unlike
-from tests.e2e.snowflake_account import opened, written
+from tests.e2e.same_rows import as_json, databricks_rows, lake_rows, redshift_rows, snowflake_rows, unlike
 from tests.e2e.test_airline import MINUTE, Deployed
 
 pytestmark = [pytest.mark.timeout(3000), pytest.mark.budget(600), pytest.mark.deep]
@@ -47,7 +47,7 @@ AS SELECT tailnum, year, manufacturer, seats FROM lake.ops.planes;
 BY_HAND = {
     "lake.ops.carrier_score": (
         "a CAST of double to decimal(18,2) is not known to mean the same",
-        {"round(sum(d.minutes_late) / nullif": "round(CAST(sum(d.minutes_late) AS DOUBLE PRECISION) / nullif"},
+        {"round(sum(d.minutes_late) / nullif": "round(CAST(sum(d.minutes_late) AS {double}) / nullif"},
     )
 }
 # The warehouses' own column of views that add, and which batch has brought a row last: of what is read whole, each does.
@@ -58,25 +58,34 @@ Rows = Callable[[str, str], Any]  # schema and table ▸ its rows, as Arrow
 
 @dataclass(frozen=True)
 class Beside:
-    """One of the warehouses.  options: of its CREATE WAREHOUSE.  rows: of a table of its."""
+    """One of the warehouses.  options: of its CREATE WAREHOUSE.  opened: gives the rows of its tables.  double: its word for that."""
 
     name: str
     options: Callable[[EmbeddedAws], str]
     opened: Callable[[EmbeddedAws], Rows]
+    double: str = "DOUBLE PRECISION"
 
 
 def _snowflake(aws: EmbeddedAws) -> Rows:
-    served, integration = opened(aws, "dwh")
+    served, integration = snowflake_account.opened(aws, "dwh")
     integration.user()
     store_secret(aws, "snowflake", served.secret)
     return lambda schema, table: snowflake_rows(served, schema, table)
+
+
+def _databricks(aws: EmbeddedAws) -> Rows:
+    served, credential = databricks_workspace.opened(aws, "dwh")
+    credential.user()
+    store_secret(aws, "databricks", served.secret)
+    return lambda schema, table: databricks_rows(served, schema, table)
 
 
 WAREHOUSES = {
     one.name: one
     for one in (
         Beside("redshift", lambda aws: "managed = TRUE", lambda aws: lambda schema, table: redshift_rows(aws, schema, table)),
-        Beside("snowflake", written, _snowflake),
+        Beside("snowflake", snowflake_account.written, _snowflake),
+        Beside("databricks", databricks_workspace.written, _databricks, "DOUBLE"),
     )
 }
 
@@ -100,7 +109,7 @@ class Both(Deployed):
     def write(self, text: str) -> None:
         """The program in both warehouses."""
         text = text.replace("EVERY '1 minute'", f"EVERY '{EVERY // MINUTE} minutes'")
-        there = translated(text, self.beside.name, self.beside.options(self.demo.stack), self.folder)
+        there = translated(text, self.beside, self.beside.options(self.demo.stack), self.folder)
         there = re.sub(r"\blake\b", "dwh", there).replace("ops.published.", "ops.published_there.")
         statements = [one for one in there.split(";") if "CREATE CONNECTION" not in one]
         (self.folder / "program.sql").write_text(text + ";".join(statements))
@@ -137,14 +146,14 @@ def after(moment: datetime) -> datetime:
     return floor(moment, int(EVERY.total_seconds())) + EVERY
 
 
-def translated(text: str, warehouse: str, options: str, folder: Path) -> str:
+def translated(text: str, beside: Beside, options: str, folder: Path) -> str:
     """A program that `atoll translate` has written over, as somebody calls it in a project's folder, and the rest by hand."""
     project = folder / "translated"
     shutil.copytree(folder / FOLDER, project / FOLDER, dirs_exist_ok=True)
     file = project / "program.sql"
     file.write_text(text)
     with contextlib.chdir(project):
-        asked = ["translate", "--to", warehouse, "--with", options, "--json"]
+        asked = ["translate", "--to", beside.name, "--with", options, "--json"]
         told = json.loads(CliRunner().invoke(main, asked).stdout)
         left = {one["dataset"]: one["errors"] for one in told["statements"] if one["errors"]}
         assert left.keys() == BY_HAND.keys() and told["errors"] == [], told
@@ -155,7 +164,7 @@ def translated(text: str, warehouse: str, options: str, folder: Path) -> str:
     for words in (words for _, words in BY_HAND.values()):
         for before, after in words.items():
             assert found.count(before) == 1
-            found = found.replace(before, after)
+            found = found.replace(before, after.replace("{double}", beside.double))
     return found
 
 

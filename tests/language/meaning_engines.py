@@ -21,6 +21,7 @@ from doubles.athena.statement import parsed
 from language.dialects.duckdb.types import duckdb_type
 from language.dialects.trino.types import TYPES as TRINO
 from shared_metadata.program.schema import SchemaColumn
+from slices.organize.databricks.logic import DatabricksSql
 from slices.organize.redshift.logic import RedshiftSql
 from slices.organize.snowflake.logic import SnowflakeSql
 
@@ -97,20 +98,15 @@ def said_columns(made: str) -> str:
 
 
 def snowflake_answers(sql: str, table: str, columns: Sequence[SchemaColumn], rows: Rows) -> dict[Any, Any] | str:
-    import pyarrow as pa
-
     from doubles.snowflake.errors import StatementFailed
     from doubles.snowflake.session import Database, Session
     from doubles.snowflake.words import statements
 
     written, database, called = SnowflakeSql(), Database(), table.rpartition(".")[2]
-    arrow = pa.table({column.name: [row[number] for row in rows] for number, column in enumerate(columns)})
-    database.connection.execute("SET TimeZone = 'UTC'")
-    database.connection.register("given", arrow)
     items = ", ".join(
         f"CAST({c.name} AS {_SNOWFLAKE.get(c.type, duckdb_type(c.type))}) AS {written.identifier(c.name)}" for c in columns
     )
-    database.connection.execute(f"CREATE TABLE {written.identifier(called)} AS SELECT {items} FROM given")
+    _keep(database.connection, written.identifier(called), items, columns, rows)
     session = Session(database, lambda stage: (None, "", ""))
     try:
         (one,) = statements(written.spelled(sql.replace(table, called)))
@@ -122,19 +118,43 @@ def snowflake_answers(sql: str, table: str, columns: Sequence[SchemaColumn], row
         database.connection.close()
 
 
+def databricks_answers(sql: str, table: str, columns: Sequence[SchemaColumn], rows: Rows) -> dict[Any, Any] | str:
+    from doubles.databricks import script
+    from doubles.databricks.errors import StatementFailed
+    from doubles.databricks.session import Catalog, Session
+
+    catalog, called = Catalog(), table.rpartition(".")[2]
+    _provide(catalog.connection, called, columns, rows)
+    try:
+        outcome = Session(catalog, lambda url: (None, "", "")).run(script.read(DatabricksSql().spelled(sql.replace(table, called))))
+        return dict(tuple(row) for row in outcome.rows)
+    except StatementFailed as error:
+        return error.message
+    except OverflowError as error:  # a day that Python has none for
+        return str(error)
+    finally:
+        catalog.connection.close()
+
+
+def _keep(connection: duckdb.DuckDBPyConnection, called: str, items: str, columns: Sequence[SchemaColumn], rows: Rows) -> None:
+    """A table with what `items` says of the rows."""
+    import pyarrow as pa
+
+    arrow = pa.table({column.name: [row[number] for row in rows] for number, column in enumerate(columns)})
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.register("given", arrow)
+    connection.execute(f"CREATE TABLE {called} AS SELECT {items} FROM given")
+    connection.unregister("given")
+
+
 def _kind(name: str) -> Kind:
     kind = TRINO.read(name)
     return moment(kind.word, 6) if kind.word.startswith("timestamp") else kind
 
 
 def _provide(connection: duckdb.DuckDBPyConnection, table: str, columns: Sequence[SchemaColumn], rows: Rows) -> None:
-    import pyarrow as pa
-
-    arrow = pa.table({column.name: [row[number] for row in rows] for number, column in enumerate(columns)})
-    connection.register("given", arrow)
     items = ", ".join(f"CAST({column.name} AS {duckdb_type(column.type)}) AS {column.name}" for column in columns)
-    connection.execute(f"CREATE TABLE {table} AS SELECT {items} FROM given")
-    connection.unregister("given")
+    _keep(connection, table, items, columns, rows)
 
 
 def same(one: Any, other: Any) -> bool:
