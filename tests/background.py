@@ -62,6 +62,10 @@ def fresh_aws() -> Iterator[EmbeddedAws]:
         finally:
             down(root)
             shutil.rmtree(root, ignore_errors=True)
+            if (
+                "s3fs" in sys.modules
+            ):  # it keeps file systems by what they were asked with, not by the account that the environment names
+                sys.modules["s3fs"].S3FileSystem.clear_instance_cache()
 
 
 @contextmanager

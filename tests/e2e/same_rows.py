@@ -37,7 +37,10 @@ def scanned(glue: Any, schema: str, table: str) -> pa.Table:
 
     S3FileSystem.clear_instance_cache()  # one that an earlier test has opened reads from an account that is gone
     catalog = GlueCatalog("reader", client=glue, **{"py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO"})
-    return catalog.load_table(f"lake_{schema}.{table}").scan().to_arrow()
+    try:
+        return catalog.load_table(f"lake_{schema}.{table}").scan().to_arrow()
+    finally:
+        S3FileSystem.clear_instance_cache()
 
 
 def redshift_rows(aws: EmbeddedAws, schema: str, table: str, workgroup: str = "atoll-organize-redshift-dwh") -> pa.Table:
