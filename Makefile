@@ -52,7 +52,7 @@ os.execvp(sys.argv[1], sys.argv[1:])
 endef
 export LOCKED
 
-.PHONY: help setup wheel demo new-slice verify-aws verify test test-deep test-deep-again test-slice golden coverage security fuzz lint audit format pr bench lock clean model faults
+.PHONY: help setup wheel demo new-slice verify-aws verify test test-again test-deep test-deep-again test-slice golden coverage security fuzz lint audit format pr bench lock clean model faults
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ verify: setup ## The same for one slice: SLICE=organize/athena has the views com
 
 test: setup ## Run the quick suite: every kind of test; says at its end what it leaves to the deep one
 	@ATOLL_SUITE=quick $(BIN)/pytest -n auto --dist loadgroup
+
+test-again: setup ## Repeat one by one what failed in the quick suite
+	@ATOLL_SUITE=quick $(BIN)/pytest -n 0 --last-failed --last-failed-no-failures none
 
 test-deep: setup ## Run the deep suite: what `make test` leaves out, or does with fewer examples
 	@ATOLL_SUITE=deep $(BIN)/pytest -n auto --dist loadgroup

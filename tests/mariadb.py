@@ -34,7 +34,8 @@ PARTS = Path(__file__).parents[1] / ".atoll" / "parts"
 PACKAGES = ("mariadb-server-core", "libaio1", "liburing2", "libnuma1")
 HOW = "there is no MariaDB: put mariadbd on the PATH, or let `apt-get download mariadb-server-core` work here"
 PASSWORD = "pa'ss \\w\"ord €"
-START_SECONDS = 60
+START_SECONDS, RESTART_SECONDS = 60, 20
+CANNOT_CONNECT = 2003
 CRASHES = (-signal.SIGSEGV, -signal.SIGABRT)
 _TABLES = ("mysql_system_tables", "mysql_performance_tables", "mysql_system_tables_data", "mysql_sys_schema")
 # What tests write need not outlast them.
@@ -77,9 +78,16 @@ class Server:
             return list(cursor.fetchall())
 
     def connect(self, database: str = "") -> Any:
-        """A session of root's, which commits each statement."""
+        """A session of root's, which commits each statement; waited for where the server has crashed and is started again."""
         socket = {"unix_socket": self.socket, "ssl_disabled": True}  # else the system's certificates are read for each
-        return pymysql.connect(**socket, user="root", database=database or None, charset="utf8mb4", autocommit=True)
+        until = time.monotonic() + RESTART_SECONDS
+        while True:
+            try:
+                return pymysql.connect(**socket, user="root", database=database or None, charset="utf8mb4", autocommit=True)
+            except pymysql.err.OperationalError as error:
+                if error.args[0] != CANNOT_CONNECT or time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
 
 
 @dataclass(frozen=True)
