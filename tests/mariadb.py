@@ -174,8 +174,11 @@ def _own_server(settings: Sequence[str]) -> Iterator[Server]:
     data, pid = folder / "data", folder / "pid"
     shutil.copytree(empty, data)
     tls, port = ensure_certificate(folder / "tls"), free_port()
+    temporary = folder / "tmp"
+    temporary.mkdir()
     command = [
         *(*installed.command(data), f"--socket={folder / 'socket'}", f"--port={port}", f"--bind-address={LOOPBACK}"),
+        f"--tmpdir={temporary}",  # of its own: a server that starts deletes what others have of temporary tables in theirs
         *(f"--pid-file={pid}", f"--log-error={folder / 'log'}", f"--ssl-ca={tls.certificate}"),
         *(f"--ssl-cert={tls.certificate}", f"--ssl-key={tls.key}", *_NOT_FOR_EVER, *settings),
     ]
