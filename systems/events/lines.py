@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import tempfile
-import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
+from shared_metadata.contract.gzipped import Unpackable, unpack
 from shared_metadata.contract.parquet.duckdb_session import literal
 from systems.events.columns import Told
 from systems.events.exact_numbers import exact
@@ -26,32 +26,18 @@ class Text(NamedTuple):
 
 def unpacked(data: bytes, compression: str) -> Text:
     """compression: 'none', 'gzip'."""
-    why = ""
-    if compression == "gzip":
-        data, why = gunzipped(data)
-    if not why:
-        try:
-            return Text(data.decode())
-        except UnicodeDecodeError:
-            why = "is no text in UTF-8"
+    try:
+        found = unpack(data, MOST_UNPACKED) if compression == "gzip" else data
+    except Unpackable as error:
+        return _none(data, str(error))
+    try:
+        return Text(found.decode())
+    except UnicodeDecodeError:
+        return _none(found, "is no text in UTF-8")
+
+
+def _none(data: bytes, why: str) -> Text:
     return Text(None, why, base64.b64encode(data).decode())
-
-
-def gunzipped(data: bytes, most: int = MOST_UNPACKED) -> tuple[bytes, str]:
-    """What is packed, of one or more members; or the data as it is, and why it cannot be."""
-    found, left = bytearray(), data
-    while left:
-        unpacking = zlib.decompressobj(wbits=31)
-        try:
-            found += unpacking.decompress(left, most + 1 - len(found))
-        except zlib.error:
-            return data, "is no gzip"
-        if len(found) > most:
-            return data, f"has more than {most >> 20} MB when it is unpacked"
-        if not unpacking.eof:
-            return data, "ends before its gzip does"
-        left = unpacking.unused_data
-    return bytes(found), ""
 
 
 class Lines:

@@ -6,11 +6,11 @@ import codecs
 import csv
 import io
 import json
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from shared_metadata.contract.gzipped import TooLarge, Unpackable, unpack
 from shared_metadata.errors import DefinitionError, RetryLater
 from systems.rest.columns import properties_of
 from systems.rest.json_types import word_of
@@ -83,14 +83,10 @@ def _how(decoder: Node) -> tuple[Mapping[str, Node], bool]:
 
 def _unpacked(body: bytes, place: str) -> bytes:
     """Raises RetryLater for what is cut off, DefinitionError for more than a function holds."""
-    unpacking = zlib.decompressobj(16 + zlib.MAX_WBITS)
     try:
-        found = unpacking.decompress(body, MOST_BYTES)
-    except zlib.error:
-        raise RetryLater("an answer that is packed cannot be unpacked", place=place) from None
-    if unpacking.unconsumed_tail:
+        return unpack(body, MOST_BYTES)
+    except TooLarge as error:
         remedy = "ask for less at once: pages, or a shorter `step` of its cursor"
-        raise DefinitionError(f"an answer has more than {MOST_BYTES >> 20} MB, unpacked", place=place, remedy=remedy)
-    if not unpacking.eof:
-        raise RetryLater("an answer that is packed is cut off", place=place)
-    return found
+        raise DefinitionError(f"an answer {error}", place=place, remedy=remedy) from None
+    except Unpackable as error:
+        raise RetryLater(f"an answer that is packed {error}", place=place) from None

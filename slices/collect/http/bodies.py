@@ -7,9 +7,9 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from shared_metadata.contract.gzipped import TooLarge, Unpackable, unpack
 from slices.collect.http.declared import Declared, Number, why_not
 from slices.collect.http.signatures import Refused
-from systems.events.lines import gunzipped
 
 MOST_EVENTS = 10_000  # of a request
 _BLANK = re.compile(r"[ \t\r\n]*")  # what JSON takes for white space
@@ -42,12 +42,12 @@ def plain(body: bytes, encoding: str, most: int) -> bytes:
         return body
     if encoding not in ("gzip", "x-gzip"):
         raise Refused(415, "the Content-Encoding is none that the endpoint knows: it takes gzip, or none")
-    found, why = gunzipped(body, most)
-    if why.startswith("has more"):
-        raise Refused(413, f"the body has more than {most >> 10} KB when it is unpacked")
-    if why:
-        raise Refused(400, f"the body {why}")
-    return found
+    try:
+        return unpack(body, most)
+    except TooLarge:
+        raise Refused(413, f"the body has more than {most >> 10} KB when it is unpacked") from None
+    except Unpackable as error:
+        raise Refused(400, f"the body {error}") from None
 
 
 def events(body: bytes, form: str, columns: Sequence[Declared] = ()) -> list[str]:

@@ -266,6 +266,7 @@ PACKED = {"type": "CompositeRawDecoder", "parser": {"type": "GzipParser", "inner
         (LINES, b'{"id": 1}\n\n{"id": 2}\r\n', [{"id": 1}, {"id": 2}]),
         (LINES, b"", []),
         (PACKED, gzip.compress(b'{"id": 1}\n', mtime=0), [{"id": 1}]),
+        (PACKED, gzip.compress(b'{"id": 1}\n', mtime=0) + gzip.compress(b'{"id": 2}\n', mtime=0), [{"id": 1}, {"id": 2}]),
         (PACKED, b'{"id": 1}\n', [{"id": 1}]),
         ({"type": "GzipDecoder", "decoder": {"type": "JsonDecoder"}}, gzip.compress(b'[{"id": 1}]', mtime=0), [{"id": 1}]),
         ({"type": "IterableDecoder"}, b"a\nb", [{"record": "a"}, {"record": "b"}]),
