@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-
 from console.again import again
-from shared_metadata.contract.declaration import Slice
+from shared_metadata.contract.declaration import Slice, declared
 from shared_metadata.program import Program
 from slices.registry import installed
 
@@ -33,5 +31,4 @@ def _system(stage: str) -> str:
 
 
 def _required(slice_: Slice) -> int:
-    module, _, name = slice_.config.partition(":")
-    return sum(field.is_required() for field in getattr(importlib.import_module(module), name).model_fields.values())
+    return sum(field.is_required() for field in declared(slice_.config).model_fields.values())

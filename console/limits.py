@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from shared_metadata.contract.declaration import Slice
+from shared_metadata.contract.declaration import Slice, declared
 from shared_metadata.program import Flow, Kind, Mode, Program
 
 if TYPE_CHECKING:
@@ -39,8 +38,7 @@ def _of_table(flow: Flow, source: str, slice_: Slice) -> Iterator[str]:
     """What no batch sees of a table, where the source has tables that are not alike."""
     if not slice_.misses or not flow.cursor:
         return
-    module, name = slice_.misses.split(":")
-    if said := getattr(importlib.import_module(module), name)(slice_.system, source):
+    if said := declared(slice_.misses)(slice_.system, source):
         yield said
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ from console.cache import ProjectCache
 from console.deploy_hint import CDK_JSON, DEFAULT_PROGRAM
 from console.given_files import decoded
 from language.text.diagnostics import Diagnostic, ProgramErrors, SourceText, did_you_mean
-from shared_metadata.contract.declaration import Slice
+from shared_metadata.contract.declaration import Slice, declared
 from shared_metadata.errors import DefinitionError, InputError
 from shared_metadata.program import Connection, Flow, Program, Warehouse
 from shared_metadata.program.lineage import source_in
@@ -189,8 +188,7 @@ def slices_opening(program: Program, owner: Connection | Warehouse) -> list[Slic
 
 def config_model(slice_: Slice) -> Any:
     """The pydantic model of a slice's options."""
-    module, name = slice_.config.split(":")
-    return getattr(importlib.import_module(module), name)
+    return declared(slice_.config)
 
 
 def _uses(program: Program, slice_id: str, owner: str) -> bool:
@@ -200,11 +198,9 @@ def _uses(program: Program, slice_id: str, owner: str) -> bool:
 def _flow_problems(program: Program, sources: Mapping[str, str], schemas: SourceSchemas) -> Iterator[Diagnostic]:
     """The flows that their slice refuses (Slice.check)."""
     for slice_id in program.slice_ids:
-        declared = installed()[slice_id].check
-        if not declared:
+        if not (where := installed()[slice_id].check):
             continue
-        module, _, name = declared.partition(":")
-        check = getattr(importlib.import_module(module), name)
+        check = declared(where)
         for flow in program.flows.values():
             if flow.slice_id != slice_id:
                 continue

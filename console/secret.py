@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from console.nearest import unknown
 from console.prerequisites import secret_names, signed_in_to
 from console.target import Target, json_option, open_target, profile_option
 from shared_metadata import naming
-from shared_metadata.contract.declaration import Slice
+from shared_metadata.contract.declaration import Slice, declared
 from shared_metadata.errors import DefinitionError, InputError
 from shared_metadata.program import Connection, Warehouse
 
@@ -85,9 +84,8 @@ def _refuse_unfit(name: str, values: Mapping[str, Any]) -> None:
 
 
 def _check_fields(slice_: Slice, owner: Connection | Warehouse, values: Mapping[str, Any]) -> None:
-    module, _, function = slice_.secret.partition(":")
-    if function:
-        getattr(importlib.import_module(module), function)(owner, values)
+    if slice_.secret:
+        declared(slice_.secret)(owner, values)
 
 
 def _read(file: Path) -> bytes:

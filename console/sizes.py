@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from console.discovery_call import measure
 from console.target import Target
 from console.wording import names_of
 from shared_metadata.aws.at_once import beside_one_another
+from shared_metadata.contract.declaration import declared
 from shared_metadata.contract.sizes import UNKNOWN, Asked, Given, Judge, Size
 from shared_metadata.errors import AtollError
 from shared_metadata.program import Flow, Kind, Mode, Program, Table
@@ -94,19 +94,8 @@ def _asked(
                 collected = table.dataset if flow.kind == Kind.COLLECT else f"{table.dataset}:staged"
                 brings = sizes.get((statement.id, collected), UNKNOWN)
                 stands, rewrote, looked = standing.get(table.dataset, (UNKNOWN, UNKNOWN, None))
-                yield (
-                    flow,
-                    Asked(
-                        flow.of(table.dataset),
-                        table,
-                        brings,
-                        stands,
-                        _types(lineage, table),
-                        _options(program, flow),
-                        rewrote,
-                        looked,
-                    ),
-                )
+                types, options = _types(lineage, table), _options(program, flow)
+                yield flow, Asked(flow.of(table.dataset), table, brings, stands, types, options, rewrote, looked)
 
 
 def _collected(statement: Statement) -> tuple[Table, ...]:
@@ -144,8 +133,7 @@ def _options(program: Program, flow: Flow) -> Mapping[str, Any]:
 
 
 def _judge(flow: Flow) -> Judge:
-    module, _, name = installed()[flow.slice_id].sizes.partition(":")
-    judge: Judge = getattr(importlib.import_module(module), name)
+    judge: Judge = declared(installed()[flow.slice_id].sizes)
     return judge
 
 

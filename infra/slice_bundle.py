@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from infra.bundling import Bundle, code_folder
 from infra.settings import Settings
 from shared_metadata import naming
-from shared_metadata.contract.declaration import Slice
+from shared_metadata.contract.declaration import Slice, declared
 
 
 def slice_bundle(declaration: Slice, settings: Settings, *, data: bool) -> Bundle:
@@ -25,8 +24,7 @@ def slice_bundle(declaration: Slice, settings: Settings, *, data: bool) -> Bundl
 def _made(declaration: Slice) -> tuple[tuple[str, str], ...]:
     if not declaration.bundled:
         return ()
-    module, _, function = declaration.bundled.partition(":")
-    made: Mapping[str, str] = getattr(importlib.import_module(module), function)(declaration.system)
+    made: Mapping[str, str] = declared(declaration.bundled)(declaration.system)
     return tuple(sorted(made.items()))
 
 

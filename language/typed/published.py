@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator, Sequence
 
 from language.sql.problems import QueryProblem
 from language.sql.typing import QueryColumn
 from language.text.diagnostics import did_you_mean
-from shared_metadata.contract.declaration import Slice
+from shared_metadata.contract.declaration import Slice, declared
 from shared_metadata.program.schema import Schema
 
 _KINDS = {
@@ -48,8 +47,7 @@ def _asked(harness: Slice) -> Callable[[str, str], str]:
     """What the slice has to say of a column's type and that of values."""
     if not harness.fits:
         return lambda source_type, type: ""
-    module, name = harness.fits.split(":")
-    asked: Callable[[str, str], str] = getattr(importlib.import_module(module), name)
+    asked: Callable[[str, str], str] = declared(harness.fits)
     return asked
 
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from shared_metadata.program import Mode
 from shared_metadata.program.type_widening import PROMOTIONS, Widens
+
+
+def declared(where: str) -> Any:
+    """The object that a slice declares as 'module:name', imported now."""
+    module, _, name = where.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Program
 from shared_metadata.program.lineage import Lineage
+from shared_metadata.program.schema import Schema
 from shared_metadata.state.entries import Timeline
 from shared_metadata.state.timeline import Programs
 from shared_metadata.store import formats, items, keys
@@ -80,6 +81,12 @@ class ProgramReader(TableReader):
             known = next(self._query(keys.dataset_lineage(version, "")["pk"], COLUMNS, limit=1), None)
             self._lineages[version] = self._stored_lineage(version) if known else None
         return self._lineages[version]
+
+    def known_source(self, connection: str, table: str) -> Schema | None:
+        """The columns of a source's table as the active program was compiled against them; None where nothing is known of it."""
+        version = self.active_version()
+        lineage = self.lineage(version) if version else None
+        return lineage.sources.get(f"{connection}.{table}") if lineage else None
 
     def _stored_lineage(self, version: str) -> Lineage:
         def reads(key: Callable[[str, str], keys.Key]) -> Reads:

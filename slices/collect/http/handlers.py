@@ -15,7 +15,6 @@ from shared_metadata.contract.collect import CollectSteps, Source
 from shared_metadata.contract.discovery import DiscoverStep
 from shared_metadata.contract.runtime.lambda_handler import LambdaHandler, services
 from shared_metadata.program import Connection
-from shared_metadata.program.schema import Schema
 from slices.collect.http.inbox import READERS, Inbox
 from slices.collect.http.slice import SLICE
 
@@ -36,7 +35,8 @@ def _open(connection: Connection, secret: Mapping[str, Any]) -> Source:
     from slices.collect.http.client import HttpSource  # commit opens no source and does without its libraries
 
     inbox = _inbox(connection.name, _reading())
-    return HttpSource(connection, services().session, inbox, services().clock, partial(_known, connection))
+    known = partial(services().reader.known_source, connection.name)
+    return HttpSource(connection, services().session, inbox, services().clock, known)
 
 
 def _look(connection: Connection, secret: Mapping[str, Any]) -> Source:
@@ -44,13 +44,6 @@ def _look(connection: Connection, secret: Mapping[str, Any]) -> Source:
     from slices.collect.http.client import HttpSource
 
     return HttpSource(connection, services().session, _inbox(connection.name, _reading()), services().clock)
-
-
-def _known(connection: Connection, table: str) -> Schema | None:
-    reader = services().reader
-    version = reader.active_version()
-    lineage = reader.lineage(version) if version else None
-    return lineage.sources.get(f"{connection.name}.{table}") if lineage else None
 
 
 @cache

@@ -10,7 +10,6 @@ from shared_metadata.contract.collect import CollectSteps, Source
 from shared_metadata.contract.discovery import DiscoverStep
 from shared_metadata.contract.runtime.lambda_handler import LambdaHandler, services
 from shared_metadata.program import Connection
-from shared_metadata.program.schema import Schema
 from slices.collect.kinesis.slice import SLICE
 
 
@@ -25,7 +24,8 @@ def _kinesis(region: str) -> Any:
 def _open(connection: Connection, secret: Mapping[str, Any]) -> Source:
     from slices.collect.kinesis.client import KinesisSource  # commit opens no source and does without its libraries
 
-    return KinesisSource(connection, services().session, _kinesis, services().clock, partial(_known, connection))
+    known = partial(services().reader.known_source, connection.name)
+    return KinesisSource(connection, services().session, _kinesis, services().clock, known)
 
 
 def _look(connection: Connection, secret: Mapping[str, Any]) -> Source:
@@ -33,13 +33,6 @@ def _look(connection: Connection, secret: Mapping[str, Any]) -> Source:
     from slices.collect.kinesis.client import KinesisSource
 
     return KinesisSource(connection, services().session, _kinesis, services().clock)
-
-
-def _known(connection: Connection, table: str) -> Schema | None:
-    reader = services().reader
-    version = reader.active_version()
-    lineage = reader.lineage(version) if version else None
-    return lineage.sources.get(f"{connection.name}.{table}") if lineage else None
 
 
 @cache

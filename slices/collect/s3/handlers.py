@@ -11,7 +11,6 @@ from shared_metadata.contract.collect import CollectSteps, Source
 from shared_metadata.contract.discovery import DiscoverStep
 from shared_metadata.contract.runtime.lambda_handler import LambdaHandler, services
 from shared_metadata.program import Connection
-from shared_metadata.program.schema import Schema
 from slices.collect.s3.slice import SLICE
 
 
@@ -20,7 +19,7 @@ def _open(connection: Connection, secret: Mapping[str, Any]) -> Source:
     from slices.collect.s3.manifests import Manifests
 
     taken = Manifests(services().s3, services().environment.atoll_data_bucket, naming.staging_prefix(SLICE.id))
-    return S3Source(connection, services().session, taken, partial(_known, connection))
+    return S3Source(connection, services().session, taken, partial(services().reader.known_source, connection.name))
 
 
 def _look(connection: Connection, secret: Mapping[str, Any]) -> Source:
@@ -29,13 +28,6 @@ def _look(connection: Connection, secret: Mapping[str, Any]) -> Source:
     from slices.collect.s3.manifests import Manifests
 
     return S3Source(connection, services().session, Manifests(services().s3, "", ""))
-
-
-def _known(connection: Connection, table: str) -> Schema | None:
-    reader = services().reader
-    version = reader.active_version()
-    lineage = reader.lineage(version) if version else None
-    return lineage.sources.get(f"{connection.name}.{table}") if lineage else None
 
 
 @cache
