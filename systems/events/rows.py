@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from shared_metadata.contract.parquet import rejected_rows
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.contract.parquet.exact_values import Value
-from shared_metadata.contract.parquet.json_keys import Keys, keys_of, pointer
+from shared_metadata.contract.parquet.json_keys import Keys, is_object, keys_of, pointer
 from shared_metadata.contract.parquet.masking import Hashing
 from shared_metadata.contract.parquet.staged_files import keys_of_rows
 from shared_metadata.contract.projection import BATCH
@@ -20,7 +20,7 @@ from systems.events.columns import DATA, JSON, Told
 if TYPE_CHECKING:
     import duckdb
 
-IS_OBJECT = "CASE WHEN json_valid(d) THEN json_type(d) = 'OBJECT' ELSE false END"
+IS_OBJECT = is_object("d")
 BROKEN = "atoll_why"  # why an event is no row at all; null for one that is
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from shared_metadata.contract.parquet.duckdb_session import identifier, open_duckdb
 from shared_metadata.contract.parquet.guessed_types import TEXT, guessed
-from shared_metadata.contract.parquet.json_keys import value_of
+from shared_metadata.contract.parquet.json_keys import first_keys, value_of
 from systems.events.columns import Told
 from systems.events.lines import Lines
 from systems.events.rows import IS_OBJECT
@@ -25,11 +25,20 @@ class Sampling:
 
     def keys(self) -> dict[str, str]:
         """Key ▸ type by a sample, in the order in which they come."""
-        return keys(self._sampled())
+        with open_duckdb(threads=1) as connection:
+            events = f"(SELECT d, row_number() OVER () AS nr FROM {self._sampled().relation()} WHERE {IS_OBJECT})"
+            names = first_keys(connection, events, "d", "nr")
+            if not names:
+                return {}
+            values = ", ".join(f"{value_of('d', [name])} AS {identifier(name)}" for name in names)
+            types = guessed(connection, f"(SELECT {values} FROM {events})", names)
+            return {name: types.get(name, TEXT) for name in names}
 
     def values(self, key: str, most: int) -> list[Any]:
         """Some of what the events have there: null where they have none."""
-        return values(self._sampled(), key, most)
+        with open_duckdb(threads=1) as connection:
+            sql = f"SELECT {value_of('d', [key])} FROM {self._sampled().relation()} WHERE {IS_OBJECT} LIMIT {most}"
+            return [value for (value,) in connection.execute(sql).fetchall()]
 
     def close(self) -> None:
         if self._lines is not None:
@@ -40,28 +49,3 @@ class Sampling:
             self._lines = Lines(self._told)
             self.gather(self._lines)
         return self._lines
-
-
-def keys(sample: Lines) -> dict[str, str]:
-    """Key ▸ type by the sample, in the order in which they come."""
-    with open_duckdb(threads=1) as connection:
-        events = f"(SELECT d, row_number() OVER () AS nr FROM {sample.relation()} WHERE {IS_OBJECT})"
-        sql = f"SELECT key FROM (SELECT unnest(json_keys(d)) AS key, nr FROM {events}) GROUP BY key ORDER BY min(nr), any_value(key)"
-        names = [name for (name,) in connection.execute(sql).fetchall() if name]
-        if not names:
-            return {}
-        values = ", ".join(f"{value_of('d', [name])} AS {identifier(name)}" for name in _first_of_each(names))
-        types = guessed(connection, f"(SELECT {values} FROM {events})", _first_of_each(names))
-        return {name: types.get(name, TEXT) for name in _first_of_each(names)}
-
-
-def values(sample: Lines, key: str, most: int) -> list[Any]:
-    """Some of what the events have there: null where they have none."""
-    with open_duckdb(threads=1) as connection:
-        sql = f"SELECT {value_of('d', [key])} FROM {sample.relation()} WHERE {IS_OBJECT} LIMIT {most}"
-        return [value for (value,) in connection.execute(sql).fetchall()]
-
-
-def _first_of_each(names: list[str]) -> list[str]:
-    """The names, and where some differ in case only the first of them."""
-    return list({name.lower(): name for name in reversed(names)}.values())[::-1]

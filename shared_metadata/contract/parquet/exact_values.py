@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.contract.parquet.duckdb_types import duckdb_type
-from shared_metadata.contract.parquet.nested_values import as_texts, unfit_within
+from shared_metadata.contract.parquet.nested_values import NESTED, as_texts, unfit_within
 from shared_metadata.program.type_names import TypeName, parsed
 
 # What tables hold: https://iceberg.apache.org/spec/#primitive-types, and what all who read them can.
@@ -16,7 +16,6 @@ _BETWEEN = {
     "timestamptz": "TIMESTAMPTZ '0001-01-01 00:00:00+00' AND TIMESTAMPTZ '9999-12-31 23:59:59.999999+00'",
 }
 UNFIT = literal("a value cannot be read as its type")
-_NESTED = ("struct", "list", "map")
 _DIGITS = 38
 _SMALL = ("TINYINT", "SMALLINT", "UTINYINT", "USMALLINT")
 _WHOLE = (*_SMALL, "INTEGER", "BIGINT", "HUGEINT", "UINTEGER", "UBIGINT", "UHUGEINT")
@@ -86,7 +85,7 @@ class Value:
 
     def _cast(self, kind: TypeName, wanted: str) -> str:
         """The value as the type, null where it cannot be."""
-        if self.kind == "VARCHAR" and kind.word in _NESTED:
+        if self.kind == "VARCHAR" and kind.word in NESTED:
             return f"TRY(CAST(TRY_CAST({self.given} AS JSON) AS {wanted}))"
         if self.kind == "VARCHAR" and kind.word in ("int", "long"):
             plain = f"TRY_CAST({self.given} AS {wanted})"
@@ -95,7 +94,7 @@ class Value:
 
     def _inexact(self, kind: TypeName, cast: str) -> list[str]:
         """The conditions of values that the cast would round, cut or take for others."""
-        if kind.word in _NESTED:
+        if kind.word in NESTED:
             texts = f"TRY(CAST(TRY_CAST({self.given} AS JSON) AS {as_texts(kind)}))"
             given, found = (texts, "VARCHAR") if self.kind == "VARCHAR" else (self.given, self.kind)
             return [within] if (within := unfit_within(given, kind, found, _unfit)) else []

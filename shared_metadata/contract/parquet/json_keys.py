@@ -36,16 +36,31 @@ def keys_of(connection: duckdb.DuckDBPyConnection, rows: str, text: str, wanted:
     """Looks through all rows. rows: a relation.  text: its column, in which each value is a JSON object."""
     if not wanted:
         return Keys()
-    folded = f"[{', '.join(f'lower({literal(name)})' for name in wanted)}]"
     each = f"(SELECT DISTINCT json_keys({text}) AS keys, {_wanted('keys', wanted, listed=True)} AS mine FROM {rows})"
     sql = (
-        f"SELECT list_position({folded}, lower(key)) AS place, list(DISTINCT key ORDER BY key), bool_or(twice) FROM ("
+        f"SELECT list_position({_folded(wanted)}, lower(key)) AS place, list(DISTINCT key ORDER BY key), bool_or(twice) FROM ("
         f"SELECT unnest(keys) AS key, len(mine) <> len(list_distinct(mine)) AS twice FROM {each}) "
         "WHERE place IS NOT NULL AND place > 0 GROUP BY place"
     )
     found = connection.execute(sql).fetchall()
     told = {wanted[place - 1]: spellings for place, spellings, _ in found}
     return Keys({n: tuple(s) for n, s in told.items() if s != [n]}, any(twice for *_, twice in found))
+
+
+def is_object(text: str) -> str:
+    """The condition that a text is a JSON object."""
+    return f"CASE WHEN json_valid({text}) THEN json_type({text}) = 'OBJECT' ELSE false END"
+
+
+def first_keys(connection: duckdb.DuckDBPyConnection, rows: str, text: str, place: str) -> list[str]:
+    """The keys of objects, in the order in which they come; of those that differ in case the first.
+
+    rows: a relation.  text: its column, in which each value is a JSON object.  place: the one that tells the order.
+    """
+    each = f"(SELECT unnest(json_keys({text})) AS key, {place} AS place FROM {rows})"
+    sql = f"SELECT key FROM {each} GROUP BY key ORDER BY min(place), any_value(key)"
+    names = [name for (name,) in connection.execute(sql).fetchall() if name]
+    return list({name.lower(): name for name in reversed(names)}.values())[::-1]
 
 
 def value_of(text: str, spellings: Sequence[str]) -> str:
@@ -61,6 +76,9 @@ def pointer(name: str) -> str:
 
 def _wanted(keys: str, wanted: Sequence[str], *, listed: bool = False) -> str:
     """The list of an object's keys that are wanted, folded. keys: the object's text, or, where listed, the list of all its keys."""
-    folded = f"[{', '.join(f'lower({literal(name)})' for name in wanted)}]"
     given = keys if listed else f"json_keys({keys})"
-    return f"list_filter(list_transform({given}, lambda k: lower(k)), lambda k: list_contains({folded}, k))"
+    return f"list_filter(list_transform({given}, lambda k: lower(k)), lambda k: list_contains({_folded(wanted)}, k))"
+
+
+def _folded(names: Sequence[str]) -> str:
+    return f"[{', '.join(f'lower({literal(name)})' for name in names)}]"

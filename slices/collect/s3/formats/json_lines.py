@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.contract.parquet.guessed_types import SAMPLE_ROWS, guessed
-from shared_metadata.contract.parquet.json_keys import Keys, keys_of, value_of
+from shared_metadata.contract.parquet.json_keys import Keys, first_keys, is_object, keys_of, value_of
 from shared_metadata.program.type_names import TypeName, list_of, struct_of
 from slices.collect.s3.config import Config
 from slices.collect.s3.formats.shape import LONGEST_LINE_BYTES, Shape, Unreadable, compression, lines_of, no_rows, texts
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _WORDS = {"BOOLEAN": "boolean", "BIGINT": "long", "UBIGINT": "long", "DOUBLE": "double"}
-IS_OBJECT = "CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END"
+IS_OBJECT = is_object("line")
 SPACE = literal(" \t\r\n")
 IS_FILLED = f"trim(coalesce(line, ''), {SPACE}) <> ''"
 
@@ -60,12 +60,8 @@ class JsonLines:
 
     def _names(self, connection: duckdb.DuckDBPyConnection, lines: str) -> list[str]:
         """The keys of the first objects, in the order in which they come; of those that differ in case the first."""
-        sql = (
-            f"SELECT key FROM (SELECT unnest(json_keys(line)) AS key, atoll_row FROM (SELECT * FROM {lines} LIMIT {SAMPLE_ROWS}) "
-            f"WHERE {IS_OBJECT}) GROUP BY key ORDER BY min(atoll_row), any_value(key)"
-        )
-        names = [name for (name,) in connection.execute(sql).fetchall() if name]
-        return list({name.lower(): name for name in reversed(names)}.values())[::-1]
+        some = f"(SELECT * FROM (SELECT * FROM {lines} LIMIT {SAMPLE_ROWS}) WHERE {IS_OBJECT})"
+        return first_keys(connection, some, "line", "atoll_row")
 
 
 def spelled(connection: duckdb.DuckDBPyConnection, shape: Shape) -> Shape:
