@@ -10,7 +10,7 @@ from shared_metadata.program import Flow, Mode
 from shared_metadata.program.schema import Schema
 from systems.rest.client import stream_of
 from systems.rest.columns import cursor_field, key_fields
-from systems.rest.document import document_of
+from systems.rest.document import document_of, said_of
 
 
 def check_flow(flow: Flow, known: Mapping[str, Schema]) -> None:
@@ -18,7 +18,7 @@ def check_flow(flow: Flow, known: Mapping[str, Schema]) -> None:
     document = document_of(flow.slice_id.partition(".")[2])
     for table in flow.tables:
         stream = stream_of(document, flow, table)
-        if flow.mode is not Mode.MERGE and (document["tables"].get(table.source) or {}).get("only") == Mode.MERGE:
+        if flow.mode is not Mode.MERGE and said_of(document, table.source).get("only") == Mode.MERGE:
             raise DefinitionError(
                 f"{table.source} is not read as a whole: its API tells what changed, and a record that changes meanwhile twice",
                 place=place_of(flow, table),
@@ -28,4 +28,4 @@ def check_flow(flow: Flow, known: Mapping[str, Schema]) -> None:
 
 def misses(system: str, table: str) -> str:
     """Which changes of a table no batch of a cursor sees, as the overlay says; '' where it says nothing."""
-    return str((document_of(system)["tables"].get(table) or {}).get("misses") or "")
+    return str(said_of(document_of(system), table).get("misses") or "")

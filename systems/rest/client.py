@@ -23,7 +23,7 @@ from shared_metadata.program.source_schemas import TableDefaults
 from shared_metadata.spelling import did_you_mean
 from systems.rest import table_defaults
 from systems.rest.columns import columns_of, key_fields
-from systems.rest.document import Document
+from systems.rest.document import Document, said_of
 from systems.rest.manifest import Node
 from systems.rest.options import config_of, lag_of
 from systems.rest.parquet_files import path_of
@@ -137,10 +137,8 @@ class RestSource(Source):
         from systems.rest.extracting import Extraction
         from systems.rest.parquet_files import ParquetFiles
 
-        stream, files = (
-            self._stream(request.flow, request.table),
-            ParquetFiles(self._aws, request, place_of(request.flow, request.table)),
-        )
+        stream = self._stream(request.flow, request.table)
+        files = ParquetFiles(self._aws, request, place_of(request.flow, request.table))
         reader = self._reader(request.window.interval.end)
         try:
             return Extraction(reader, stream, request, files, key_fields(stream), self._is_numbered(stream)).run(resume, deadline)
@@ -181,8 +179,7 @@ class RestSource(Source):
         return columns_of(self._document["streams"][name], self._said(name).get("types") or {})
 
     def _said(self, table: str) -> Mapping[str, Any]:
-        """What the overlay says of a table."""
-        return self._document["tables"].get(table) or {}
+        return said_of(self._document, table)
 
     def _cursor(self, flow: Flow, table: Table, schema: Schema) -> SchemaColumn:
         found = (column for column in (*schema.columns, *self._columns(table.source)) if column.name == flow.cursor)
@@ -191,7 +188,7 @@ class RestSource(Source):
         return column
 
     def _is_numbered(self, stream: Mapping[str, Node]) -> bool:
-        return is_numbered(stream, self._document["tables"])
+        return is_numbered(stream, self._said(stream["name"]))
 
     @staticmethod
     def _is_empty(reader: Reader, stream: Mapping[str, Node], portion: Portion) -> bool:

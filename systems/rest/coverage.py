@@ -9,7 +9,7 @@ from typing import Any
 
 from shared_metadata.program import Mode
 from systems.rest.columns import columns_of, cursor_field, filters
-from systems.rest.document import MANIFEST, read
+from systems.rest.document import MANIFEST, read, said_of
 from systems.rest.manifest import Node
 from systems.rest.table_defaults import defaults_of
 
@@ -61,7 +61,7 @@ def coverage(folder: Path) -> Coverage:
     from systems.rest.options import plain_fields, secret_fields
 
     document = read(folder)
-    tables = tuple(_table(name, stream, document["tables"].get(name) or {}) for name, stream in document["streams"].items())
+    tables = tuple(_table(name, stream, said_of(document, name)) for name, stream in document["streams"].items())
     options, secret = (tuple(name for name, _ in fields(document)) for fields in (plain_fields, secret_fields))
     return Coverage(tables, document["left_out"], options, secret, _licence(folder), document["lag"])
 

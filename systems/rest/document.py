@@ -67,6 +67,11 @@ def read(folder: Path) -> dict[str, Any]:
     }
 
 
+def said_of(document: Document, table: str) -> Mapping[str, Any]:
+    """What the overlay says of a table."""
+    return document["tables"].get(table) or {}
+
+
 def _why_not(stream: Mapping[str, Node]) -> str:
     return ", ".join(not_interpreted(stream)) or why_no_columns(stream)
 

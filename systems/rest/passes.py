@@ -26,9 +26,9 @@ def moving(stream: Mapping[str, Node]) -> Moving:
     )
 
 
-def is_numbered(stream: Mapping[str, Node], tables: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether pages are numbers or offsets, by the overlay or else by what the manifest calls them. tables: of the overlay."""
-    said = (tables.get(stream["name"]) or {}).get("pages")
+def is_numbered(stream: Mapping[str, Node], overlay: Mapping[str, Any]) -> bool:
+    """Whether pages are numbers or offsets, by the overlay or else by what the manifest calls them. overlay: of this table."""
+    said = overlay.get("pages")
     strategy = (stream["retriever"].get("paginator") or {}).get("pagination_strategy") or {}
     return said == "numbers" if said else strategy.get("type") in NUMBERED
 

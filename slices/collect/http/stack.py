@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from functools import cached_property
 from typing import Any
 
 from aws_cdk import CfnOutput, RemovalPolicy
@@ -35,8 +36,8 @@ MOST_BYTES = 3000
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html; no address and no header
 LOGGED = (
     '{"time":"$context.requestTimeEpoch","route":"$context.routeKey","status":"$context.status","bytes":"$context.responseLength",'
+    '"milliseconds":"$context.responseLatency","error":"$context.error.responseType","request":"$context.requestId"}'
 )
-LOGGED += '"milliseconds":"$context.responseLatency","error":"$context.error.responseType","request":"$context.requestId"}'
 
 
 class SliceStack(slice_stack.SliceStack):
@@ -61,7 +62,8 @@ class SliceStack(slice_stack.SliceStack):
         self._endpoint(receive)
         self.finish(workflow)
 
-    def _connections(self) -> dict[str, Config]:
+    @cached_property
+    def _configs(self) -> dict[str, Config]:
         """What the connections of the slice's flows name."""
         return {name: read_config(self.program.connections[name]) for name in made_for.connections(SLICE, self.program)}
 
@@ -86,9 +88,9 @@ class SliceStack(slice_stack.SliceStack):
 
     def _know(self, receive: AtollFunction) -> None:
         """Tells the function of the connections. Raises DefinitionError where that is more than its variables hold."""
-        secrets = {name: self.program.connections[name].options["secret"] for name in self._connections()}
         options = {
-            name: {"secret": secrets[name], **one.model_dump(exclude_defaults=True)} for name, one in self._connections().items()
+            name: {"secret": self.program.connections[name].options["secret"], **config.model_dump(exclude_defaults=True)}
+            for name, config in self._configs.items()
         }
         text = json.dumps(options)
         if len(text) > MOST_BYTES:
@@ -107,7 +109,7 @@ class SliceStack(slice_stack.SliceStack):
             payload_format_version="2.0",
         )
         bounds, routes = dict[str, dict[str, int]](), list[api.CfnRoute]()
-        for name, config in self._connections().items():
+        for name, config in self._configs.items():
             for table in config.names:
                 key = f"POST {route(name, table)}"
                 target, id = f"integrations/{calls.ref}", f"Route{zlib.crc32(key.encode()):08x}"  # of letters and digits
