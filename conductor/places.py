@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from shared_metadata.program import Warehouse
-from shared_metadata.state.places import warehouse_of
+from shared_metadata.state.places import warehouse_at, warehouse_of
 from shared_metadata.state.records import Batch
 from shared_metadata.state.schedule import DueBatch
 from shared_metadata.state.timeline import Programs
@@ -32,8 +32,7 @@ class Places:
     ) -> None:
         self._of = dict[int, Warehouse]()  # by the identity of a batch's object: equal ones may differ in what they name
         for batch in due:
-            known = programs.with_flow(batch.flow, batch.interval.start)
-            if known and (warehouse := warehouse_of(known[1], known[1].flows[batch.flow])) is not None:
+            if (warehouse := warehouse_at(programs, batch.flow, batch.interval.start)) is not None:
                 self._of[id(batch)] = warehouse
         self.bounded = [batch for batch in due if self.bounds(batch)]
         self._begun = {batch.flow: at_work.get(batch.flow, ()) for batch in self.bounded}

@@ -240,18 +240,18 @@ class CollectSteps(Steps):
             files += progress["files"]
             sizes.append(sum(file["bytes"] for file in progress["files"]))
         rejected, left = _rejected(work, files), [dict(file["left"]) for file in files if file.get("left")]
-        whole = {"whole": any(f.get("whole") for f in (plan, *files)), "there": [f["there"] for f in files if "there" in f]}
+        whole, there = any(f.get("whole") for f in (plan, *files)), [f["there"] for f in files if "there" in f]
         files = [file for file in files if file["rows"]]
         schema = as_masked(from_plain(Schema, plan["schema"]), work.table)
         rows, size = sum(f["rows"] for f in files), sum(f["bytes"] for f in files)
         if work.flow.mode == Mode.REPLACE:  # without files: the table is empty, unless nothing changed
             changed = bool(files) or not plan.get("unchanged")
         else:  # without files: a batch that is run again loses the rows it had
-            changed = bool(files or rejected or left or whole["whole"]) or work.claim.again or self._registered(work) != schema
+            changed = bool(files or rejected or left or whole) or work.claim.again or self._registered(work) != schema
         manifest = None
         if changed:
             document = {"files": files, "schema": dataclasses.asdict(schema), "rejected": rejected, "left": left}
-            manifest = staging.write_manifest({**document, **(whole if whole["whole"] else {})}, dataset)
+            manifest = staging.write_manifest({**document, **({"whole": True, "there": there} if whole else {})}, dataset)
         return TableCommit(
             dataset,
             rows=rows,
@@ -284,8 +284,8 @@ class CollectSteps(Steps):
     def open(self, work: Work) -> Source:
         connection = work.program.connections[work.flow.connection]
         place = f"connection {connection.name} ({connection.position})"
-        secret = connection.options.get("secret") if not self.declaration.secret_for else None
-        values = self.services.secret(str(secret), place=place) if secret else {}
+        reference = self.declaration.opened_with(connection)
+        values = self.services.secret(reference, place=place) if reference else {}
         return self._open(connection, values)
 
     def _hashing(self, work: Work) -> Hashing:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from shared_metadata.program import Mode
+from shared_metadata.program import Connection, Mode
 from shared_metadata.program.type_widening import PROMOTIONS, Widens
 
 
@@ -154,6 +154,10 @@ class Slice:
     tasks: tuple[str, ...] = ()
     code: str = ""
     bundled: str = ""
+
+    def opened_with(self, connection: Connection) -> str:
+        """The reference of the secret with which its steps open a connection; '' where they open it with none."""
+        return "" if self.secret_for else str(connection.options.get("secret") or "")
 
     @property
     def package(self) -> str:

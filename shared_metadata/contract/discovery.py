@@ -123,9 +123,9 @@ class DiscoverStep:
         return {"tables": found, "close": close, "left": left, "warnings": warnings, "notes": notes, "defaults": defaults}
 
     def _secret(self, connection: Connection) -> Mapping[str, Any]:
-        reference = connection.options.get("secret") if not self._declaration.secret_for else None
+        reference = self._declaration.opened_with(connection)
         place = f"connection {connection.name} ({connection.position})"
-        return self._services.secret(str(reference), place=place) if reference else {}
+        return self._services.secret(reference, place=place) if reference else {}
 
     def _read(self, event: Mapping[str, Any]) -> tuple[Connection, list[str] | None]:
         try:

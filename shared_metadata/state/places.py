@@ -21,6 +21,12 @@ def warehouse_of(program: Program, flow: Flow | None) -> Warehouse | None:
     return found if found is not None and found.at_once else None
 
 
+def warehouse_at(programs: Programs, flow: str, start: datetime) -> Warehouse | None:
+    """The same for the batch of a flow that begins then, by the program that makes it."""
+    known = programs.with_flow(flow, start)
+    return warehouse_of(known[1], known[1].flows[flow]) if known else None
+
+
 @dataclass(frozen=True)
 class Taken:
     """The places of a warehouse, of which none is free.  by: the datasets that have them, sorted."""
@@ -43,15 +49,11 @@ class TakenPlaces:
     def of(self, flow: str, dataset: str) -> Taken | None:
         """The places for one of which a dataset waits whose batch is due; None where one is free, or its warehouse has no bound."""
         table = self._states[flow].tables.get(dataset) if flow in self._states else None
-        warehouse = self._warehouse(flow, table.watermark) if table is not None else None
+        warehouse = warehouse_at(self._programs, flow, table.watermark) if table is not None else None
         if warehouse is None:
             return None
         by = self._taken(warehouse.name)
         return Taken(warehouse.name, by) if len(by) >= warehouse.at_once and dataset not in by else None
-
-    def _warehouse(self, flow: str, start: datetime) -> Warehouse | None:
-        known = self._programs.with_flow(flow, start)
-        return warehouse_of(known[1], known[1].flows[flow]) if known else None
 
     def _taken(self, name: str) -> tuple[str, ...]:
         if name not in self._by:
@@ -67,7 +69,9 @@ class TakenPlaces:
 
     def _may_be_at_work(self, flow: str, start: datetime, name: str) -> bool:
         """Whether a batch of that flow works there, and its first interval is over."""
-        known, found = self._programs.with_flow(flow, start), self._warehouse(flow, start)
-        if known is None or found is None or found.name != name:
+        known = self._programs.with_flow(flow, start)
+        if known is None:
             return False
-        return next_interval(start, known[1].flows[flow].interval_seconds).end <= self._now
+        made = known[1].flows[flow]
+        found = warehouse_of(known[1], made)
+        return found is not None and found.name == name and next_interval(start, made.interval_seconds).end <= self._now

@@ -69,8 +69,7 @@ def _column(statement: Statement, change: ColumnChange) -> Iterator[Breaking]:
         remedy = f"CAST it to {change.before}, or give it another name"
         masked = change.column in statement.masks(change.dataset)
         yield item(_TYPES[change.kind], _type_why(change, published), _INTO_ANOTHER if masked else remedy)
-    elif change.kind == ColumnKind.NULLABLE and (published or change.column in statement.made(change.dataset).key):
-        matched = change.column in statement.made(change.dataset).key
+    elif change.kind == ColumnKind.NULLABLE and ((matched := change.column in statement.made(change.dataset).key) or published):
         why = "it may be null now" + (", and rows are matched by it" if matched else "")
         yield item(Reason.NULLS, why, f"write coalesce({change.column}, …), or see that its readers take nulls")
 

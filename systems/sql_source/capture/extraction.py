@@ -23,13 +23,8 @@ from systems.sql_source.reading import Files, Reading
 from systems.sql_source.source import SqlSource
 
 SPARE_SECONDS = 20.0
-WHOLE = {
-    "key": "",
-    "rows": 0,
-    "bytes": 0,
-    "values": {},
-    "whole": True,
-}  # a file of no rows: the source has none but those of the others
+# A file of no rows: the source has none but those of the others.
+WHOLE = {"key": "", "rows": 0, "bytes": 0, "values": {}, "whole": True}
 Values = Sequence[str | None]
 
 
