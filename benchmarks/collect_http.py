@@ -28,7 +28,6 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 MEMORY_GB, PUT_SECONDS = 0.5, 0.05
@@ -135,9 +134,7 @@ def _plain_receive(requests: int, events: int) -> dict[str, Any]:
 
 
 def _batch(requests: int, events: int) -> dict[str, Any]:
-    from shared_metadata.contract.collect import CollectSteps
-    from shared_metadata.contract.runtime.staging import Staging
-    from shared_metadata.contract.work import Work
+    from benchmarks.disk_steps import disk_steps
     from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table
     from slices.collect.http.client import HttpSource
     from slices.collect.http.slice import SLICE
@@ -147,22 +144,11 @@ def _batch(requests: int, events: int) -> dict[str, Any]:
     receiver = world.endpoint.receiver()
     assert all(receiver.receive(asked).status == 202 for asked in world.asked)
     with tempfile.TemporaryDirectory() as folder:
-
-        class DiskStaging(Staging):
-            def url(self, *parts: str) -> str:
-                path = Path(folder) / self.key(*parts)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                return str(path)
-
-        class DiskSteps(CollectSteps):
-            def staging(self, work: Work) -> Staging:
-                return DiskStaging(self.services.s3, self.services.environment.atoll_data_bucket, SLICE.id, work.claim)
-
         tables = (Table("lake.site.orders:staged", "orders"),)
         flow = Flow("lake.site.orders", Kind.COLLECT, SLICE.id, "lake", 3600, tables, here, connection="site", mode=Mode.APPEND)
         cloud.apply(Program({"site": Connection("site", "http", world.options, here)}, {}, {flow.id: flow}))
         inbox = world.endpoint.inbox(cloud.clock)
-        steps = DiskSteps(SLICE, cloud.services(SLICE.id), lambda one, _: HttpSource(one, None, inbox, cloud.clock))
+        steps = disk_steps(folder)(SLICE, cloud.services(SLICE.id), lambda one, _: HttpSource(one, None, inbox, cloud.clock))
         started = time.process_time()
         run = run_batch(steps, cloud.event(flow.id))
         return {**_taken(started), "events": run.results["lake.site.orders:staged"]["rows"]}

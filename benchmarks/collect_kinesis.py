@@ -29,7 +29,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from shared_metadata.costs import cost_dollars
@@ -224,26 +223,13 @@ def _atoll() -> dict[str, Any]:
     import boto3
     import duckdb  # noqa: F401  as in the other contender, importing is not measured
 
-    from shared_metadata.contract.collect import CollectSteps
-    from shared_metadata.contract.runtime.staging import Staging
-    from shared_metadata.contract.work import Work
+    from benchmarks.disk_steps import disk_steps
     from shared_metadata.program import Column, Connection, Flow, Kind, Mode, Position, Program, Table
     from slices.collect.kinesis.client import KinesisSource
     from slices.collect.kinesis.slice import SLICE
     from tests.conformance.fixtures import NOW, Cloud, run_batch
 
     with tempfile.TemporaryDirectory() as folder:
-
-        class DiskStaging(Staging):
-            def url(self, *parts: str) -> str:
-                path = Path(folder) / self.key(*parts)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                return str(path)
-
-        class DiskSteps(CollectSteps):
-            def staging(self, work: Work) -> Staging:
-                return DiskStaging(self.services.s3, self.services.environment.atoll_data_bucket, SLICE.id, work.claim)
-
         cloud, here = Cloud(), Position("p.sql", 1, 1)
         columns = tuple(Column(name, name) for name in (*CASTS, "_sequence_number", "_arrived_at"))
         flow = Flow(
@@ -252,7 +238,9 @@ def _atoll() -> dict[str, Any]:
         )  # fmt: skip
         cloud.apply(Program({"site": Connection("site", "kinesis", {"streams": ARN}, here)}, {}, {flow.id: flow}))
         services = cloud.services(SLICE.id)
-        steps = DiskSteps(SLICE, services, lambda one, _: KinesisSource(one, None, lambda _: boto3.client("kinesis"), lambda: NOW))
+        steps = disk_steps(folder)(
+            SLICE, services, lambda one, _: KinesisSource(one, None, lambda _: boto3.client("kinesis"), lambda: NOW)
+        )
         started, cpu = time.monotonic(), time.process_time()
         run = run_batch(steps, cloud.event(flow.id))
         return {**_taken(started, cpu), "events": run.results["lake.site.clicks:staged"]["rows"]}

@@ -153,33 +153,22 @@ def _merge() -> dict[str, Any]:
 def _atoll(how: Mapping[str, Any] = MappingProxyType({"mode": "REPLACE"})) -> dict[str, Any]:
     import duckdb  # noqa: F401  as in the other contender, importing is not measured
 
-    from shared_metadata.contract.collect import CollectSteps
-    from shared_metadata.contract.runtime.staging import Staging
-    from shared_metadata.contract.work import Work
+    from benchmarks.disk_steps import disk_steps
     from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table
     from slices.collect.mysql.client import open_source
     from slices.collect.mysql.slice import SLICE
     from tests.conformance.fixtures import Cloud, run_batch
 
     with tempfile.TemporaryDirectory() as folder:
-
-        class DiskStaging(Staging):
-            def url(self, *parts: str) -> str:
-                path = Path(folder) / self.key(*parts)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                return str(path)
-
-        class DiskSteps(CollectSteps):
-            def staging(self, work: Work) -> Staging:
-                return DiskStaging(self.services.s3, self.services.environment.atoll_data_bucket, SLICE.id, work.claim)
-
         cloud, here = Cloud(), Position("p.sql", 1, 1)
         cloud.put_secret("shop", json.loads(os.environ["ATOLL_BENCHMARK_SECRET"]))
         tables = (Table("lake.shop.orders:staged", "orders"),)
         as_flow = {**how, "mode": Mode(how["mode"])}
         flow = Flow("lake.shop.orders", Kind.COLLECT, SLICE.id, "lake", 3600, tables, here, connection="shop", **as_flow)
         cloud.apply(Program({"shop": Connection("shop", "mysql", {"secret": "shop"}, here)}, {}, {flow.id: flow}))
-        steps = DiskSteps(SLICE, cloud.services(SLICE.id), lambda connection, secret: open_source(connection, secret, aws=None))
+        steps = disk_steps(folder)(
+            SLICE, cloud.services(SLICE.id), lambda connection, secret: open_source(connection, secret, aws=None)
+        )
         started, cpu = time.monotonic(), time.process_time()
         run_batch(steps, cloud.event(flow.id))
         return _taken(started, cpu)

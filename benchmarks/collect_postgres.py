@@ -118,28 +118,16 @@ def _duckdb(arguments: argparse.Namespace) -> dict[str, Any]:
 def _atoll(arguments: argparse.Namespace, masked: tuple[str, ...] = ()) -> dict[str, Any]:
     import duckdb  # noqa: F401  as in the other contender, importing is not measured
 
+    from benchmarks.disk_steps import disk_steps
     from shared_metadata.contract.collect import CollectSteps
-    from shared_metadata.contract.runtime.staging import Staging
-    from shared_metadata.contract.work import Work
     from slices.collect.postgres.client import open_source
     from slices.collect.postgres.slice import SLICE
     from tests.conformance.fixtures import Cloud, FakeContext, run_batch
 
     with tempfile.TemporaryDirectory() as folder:
-
-        class DiskStaging(Staging):
-            def url(self, *parts: str) -> str:
-                path = Path(folder) / self.key(*parts)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                return str(path)
-
-        class DiskSteps(CollectSteps):
-            def staging(self, work: Work) -> Staging:
-                return DiskStaging(self.services.s3, self.services.environment.atoll_data_bucket, SLICE.id, work.claim)
-
         cloud = Cloud()
         _apply_program(cloud, masked)
-        steps = (DiskSteps if arguments.target == "disk" else CollectSteps)(
+        steps = (disk_steps(folder) if arguments.target == "disk" else CollectSteps)(
             SLICE, cloud.services(SLICE.id), partial(open_source, aws=cloud.session)
         )
         event = cloud.event(DATASET)

@@ -211,9 +211,7 @@ def _atoll(address: str) -> dict[str, Any]:
     import duckdb  # noqa: F401
     import yaml
 
-    from shared_metadata.contract.collect import CollectSteps
-    from shared_metadata.contract.runtime.staging import Staging
-    from shared_metadata.contract.work import Work
+    from benchmarks.disk_steps import disk_steps
     from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Program, Table
     from systems.rest import document, extracting, parquet_files  # noqa: F401
     from systems.rest.client import RestSource
@@ -224,22 +222,12 @@ def _atoll(address: str) -> dict[str, Any]:
         Path(document.FOLDER, "things").mkdir(parents=True)
         Path(document.FOLDER, "things", document.MANIFEST).write_text(yaml.safe_dump(_manifest(address)))
 
-        class DiskStaging(Staging):
-            def url(self, *parts: str) -> str:
-                path = Path(folder) / self.key(*parts)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                return str(path)
-
-        class DiskSteps(CollectSteps):
-            def staging(self, work: Work) -> Staging:
-                return DiskStaging(self.services.s3, self.services.environment.atoll_data_bucket, "collect.things", work.claim)
-
         cloud, here, read = Cloud(), Position("p.sql", 1, 1), document.document_of("things")
         slice_, dataset = declared("things"), "lake.api.things:staged"
         table = Table(dataset, "things")
         flow = Flow("lake.api", Kind.COLLECT, slice_.id, "lake", 3600, (table,), here, connection="api", mode=Mode.REPLACE)
         cloud.apply(Program({"api": Connection("api", "things", {}, here)}, {}, {flow.id: flow}))
-        steps = DiskSteps(slice_, cloud.services(slice_.id), lambda one, secret: RestSource(one, secret, read, None))
+        steps = disk_steps(folder)(slice_, cloud.services(slice_.id), lambda one, secret: RestSource(one, secret, read, None))
         started = time.process_time()
         run = run_batch(steps, cloud.event(flow.id))
         return {**_taken(started), "records": run.results[dataset]["rows"]}

@@ -160,6 +160,21 @@ def mariadb_server(settings: Sequence[str] = ()) -> Iterator[Server]:
             yield found
 
 
+@contextmanager
+def replicated_servers(*settings: str) -> Iterator[tuple[Server, Server]]:
+    """A server, and a replica of it that replays what it logs."""
+    with ExitStack() as stack:
+        source, replica = (stack.enter_context(mariadb_server(["--log-bin=log", f"--server-id={n}", *settings])) for n in (1, 2))
+        source.run("CREATE USER follower@'%%' IDENTIFIED BY 'follower'", ())
+        source.run("GRANT REPLICATION SLAVE ON *.* TO follower@'%'")
+        replica.run(
+            f"CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = {source.port}, MASTER_USER = 'follower', "
+            "MASTER_PASSWORD = 'follower', MASTER_USE_GTID = slave_pos, MASTER_SSL_VERIFY_SERVER_CERT = 0"
+        )
+        replica.run("START SLAVE")
+        yield source, replica
+
+
 @functools.cache
 def _server_of_this_process() -> Server:
     running = ExitStack()

@@ -2,15 +2,50 @@
 
 from __future__ import annotations
 
+import io
+import json
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
+from shared_metadata.contract.collect import CollectSteps
 from shared_metadata.program.intervals import Interval
 from tests.conformance.collect import COLUMNS, CollectConformance, Collecting, SourceUnderTest, label_rows
 from tests.conformance.discovery import Looking
-from tests.conformance.fixtures import Cloud
+from tests.conformance.fixtures import BatchRun, Cloud, run_batch
+
+
+class EventFlow:
+    """A flow that collects events, and what its batches bring.  flow, dataset: their names."""
+
+    def __init__(self, cloud: Cloud, flow: str, dataset: str) -> None:
+        self.cloud, self._flow, self._dataset = cloud, flow, dataset
+
+    def steps(self) -> CollectSteps:
+        raise NotImplementedError
+
+    def run(self, **how: Any) -> BatchRun:
+        return run_batch(self.steps(), self.cloud.event(self._flow), **how)
+
+    def refusal(self) -> str:
+        (failed,) = self.run(record_errors=True).planned["failed"]
+        return str(failed["error"])
+
+    def rows(self) -> list[dict[str, Any]]:
+        found = self.cloud.rows(self._dataset)
+        return found.to_pylist() if found is not None else []
+
+    def rejected(self) -> list[dict[str, Any]]:
+        files = self.cloud.manifest(self._dataset)["rejected"]
+        tables = [pq.read_table(io.BytesIO(self.cloud.body(file["key"]))) for file in files]
+        return [{**row, "data": json.loads(row["data"])} for table in tables for row in table.to_pylist()]
+
+    def ids(self) -> list[Any]:
+        """What the next batch brings."""
+        return sorted(row["id"] for row in self.rows()) if self.run().calls else []
 
 
 class EventsConformance(CollectConformance):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -25,17 +23,18 @@ from slices.collect.http.inbox import SETTLED_SECONDS
 from slices.collect.http.logic import arrived, in_parts, stamp
 from slices.collect.http.slice import SLICE
 from slices.collect.http.tests.under_test import Endpoint
-from tests.conformance.fixtures import NOW, BatchRun, Cloud, FakeContext, open_cloud, run_batch
+from tests.conformance.events import EventFlow
+from tests.conformance.fixtures import NOW, Cloud, FakeContext, open_cloud, run_batch
 
 FLOW, DATASET, HERE = "lake.raw.orders", "lake.raw.orders:staged", Position("program.sql", 2, 1)
 HOUR, MICROSECOND = timedelta(hours=1), timedelta(microseconds=1)
 
 
-class Orders:
+class Orders(EventFlow):
     """An endpoint with a table, and a flow that collects it every hour."""
 
     def __init__(self, cloud: Cloud) -> None:
-        self.cloud = cloud
+        super().__init__(cloud, FLOW, DATASET)
         self.options: dict[str, Any] = {"tables": "orders", "secret": "senders"}
         self.endpoint = Endpoint(self.options, "site")
         self.known: Schema | None = None
@@ -58,26 +57,6 @@ class Orders:
             return HttpSource(connection, self.cloud.session, self.endpoint.inbox(clock), clock, lambda _: self.known)
 
         return CollectSteps(SLICE, self.cloud.services(SLICE.id), opened)
-
-    def run(self, **how: Any) -> BatchRun:
-        return run_batch(self.steps(), self.cloud.event(FLOW), **how)
-
-    def refusal(self) -> str:
-        (failed,) = self.run(record_errors=True).planned["failed"]
-        return str(failed["error"])
-
-    def rows(self) -> list[dict[str, Any]]:
-        found = self.cloud.rows(DATASET)
-        return found.to_pylist() if found is not None else []
-
-    def rejected(self) -> list[dict[str, Any]]:
-        files = self.cloud.manifest(DATASET)["rejected"]
-        tables = [pq.read_table(io.BytesIO(self.cloud.body(file["key"]))) for file in files]
-        return [{**row, "data": json.loads(row["data"])} for table in tables for row in table.to_pylist()]
-
-    def ids(self) -> list[Any]:
-        """What the next batch brings."""
-        return sorted(row["id"] for row in self.rows()) if self.run().calls else []
 
     def forget(self, before: datetime) -> None:
         """As the bucket deletes what is old."""

@@ -5,14 +5,12 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
-import io
 import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,7 +29,8 @@ from slices.collect.kinesis.records import events
 from slices.collect.kinesis.slice import SLICE
 from slices.collect.kinesis.tests.under_test import KINESIS
 from systems.events.lines import MOST_UNPACKED, unpacked
-from tests.conformance.fixtures import NOW, BatchRun, Cloud, FakeContext, open_cloud, run_batch
+from tests.conformance.events import EventFlow
+from tests.conformance.fixtures import NOW, Cloud, FakeContext, open_cloud, run_batch
 from tests.memory.kinesis import arn
 
 FLOW, DATASET, HERE = "lake.raw.clicks", "lake.raw.clicks:staged", Position("program.sql", 2, 1)
@@ -39,11 +38,12 @@ HOUR = timedelta(hours=1)
 KEY = "arn:aws:kms:eu-central-1:111122223333:key/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
 
 
-class Clicks:
+class Clicks(EventFlow):
     """A stream, and a flow that collects it every hour."""
 
     def __init__(self, cloud: Cloud, shards: int = 1) -> None:
-        self.cloud, self.name = cloud, f"clicks-{uuid.uuid4().hex[:8]}"
+        super().__init__(cloud, FLOW, DATASET)
+        self.name = f"clicks-{uuid.uuid4().hex[:8]}"
         self.arn = arn(self.name)
         KINESIS.make(self.arn, shards, 24)
         self.known: Schema | None = None
@@ -65,26 +65,6 @@ class Clicks:
             return KinesisSource(connection, self.cloud.session, lambda _: client, clock, lambda _: self.known)
 
         return CollectSteps(SLICE, self.cloud.services(SLICE.id), opened)
-
-    def run(self, **how: Any) -> BatchRun:
-        return run_batch(self.steps(), self.cloud.event(FLOW), **how)
-
-    def refusal(self) -> str:
-        (failed,) = self.run(record_errors=True).planned["failed"]
-        return str(failed["error"])
-
-    def rows(self) -> list[dict[str, Any]]:
-        found = self.cloud.rows(DATASET)
-        return found.to_pylist() if found is not None else []
-
-    def rejected(self) -> list[dict[str, Any]]:
-        files = self.cloud.manifest(DATASET)["rejected"]
-        tables = [pq.read_table(io.BytesIO(self.cloud.body(file["key"]))) for file in files]
-        return [{**row, "data": json.loads(row["data"])} for table in tables for row in table.to_pylist()]
-
-    def ids(self) -> list[Any]:
-        """What the next batch brings."""
-        return sorted(row["id"] for row in self.rows()) if self.run().calls else []
 
     @property
     def at(self) -> datetime:

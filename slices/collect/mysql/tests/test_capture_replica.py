@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from slices.collect.mysql.tests.captured import GRANTS, Capturing
 from tests.conformance.capturing import begun
 from tests.conformance.fixtures import Cloud
-from tests.mariadb import Database, Server, mariadb_server
+from tests.mariadb import Database, Server, replicated_servers
 
 pytestmark = [pytest.mark.deep, pytest.mark.budget(60)]
 
@@ -32,17 +31,8 @@ class Pair:
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[tuple[Server, Server]]:
-    rows = ("--binlog-format=ROW", "--binlog-row-metadata=FULL", "--log-slave-updates=ON")
-    with ExitStack() as stack:
-        source, replica = (stack.enter_context(mariadb_server(["--log-bin=log", f"--server-id={n}", *rows])) for n in (1, 2))
-        source.run("CREATE USER follower@'%%' IDENTIFIED BY 'follower'", ())
-        source.run("GRANT REPLICATION SLAVE ON *.* TO follower@'%'")
-        replica.run(
-            f"CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = {source.port}, MASTER_USER = 'follower', "
-            "MASTER_PASSWORD = 'follower', MASTER_USE_GTID = slave_pos, MASTER_SSL_VERIFY_SERVER_CERT = 0"
-        )
-        replica.run("START SLAVE")
-        yield source, replica
+    with replicated_servers("--binlog-format=ROW", "--binlog-row-metadata=FULL", "--log-slave-updates=ON") as both:
+        yield both
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ from slices.collect.mysql.tests.test_cursors import APPENDED, MERGED, collect, i
 from slices.collect.mysql.tests.under_test import GRANTS, MysqlUnderTest
 from tests.conformance.collect import Collecting
 from tests.conformance.fixtures import Cloud
-from tests.mariadb import Database, Server, mariadb_server
+from tests.mariadb import Database, Server, replicated_servers
 
 pytestmark = [pytest.mark.deep, pytest.mark.budget(60)]
 MAY_ASK = "SLAVE MONITOR ON *.*"
@@ -68,19 +68,8 @@ class Replicated:
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[tuple[Server, Server]]:
-    with ExitStack() as stack:
-        source, replica = (
-            stack.enter_context(mariadb_server(["--log-bin=log", f"--server-id={number}", "--binlog-format=ROW"]))
-            for number in (1, 2)
-        )
-        source.run("CREATE USER follower@'%%' IDENTIFIED BY 'follower'", ())
-        source.run("GRANT REPLICATION SLAVE ON *.* TO follower@'%'")
-        replica.run(
-            f"CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = {source.port}, MASTER_USER = 'follower', "
-            "MASTER_PASSWORD = 'follower', MASTER_USE_GTID = slave_pos, MASTER_SSL_VERIFY_SERVER_CERT = 0"
-        )
-        replica.run("START SLAVE")
-        yield source, replica
+    with replicated_servers("--binlog-format=ROW") as both:
+        yield both
 
 
 @pytest.fixture
