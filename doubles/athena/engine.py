@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from threading import Event
 
 import duckdb
 import pyarrow as pa
@@ -23,6 +21,7 @@ from doubles.athena.queries import Queries
 from doubles.athena.scope import Column, Scope, Value
 from doubles.athena.sources import Query
 from doubles.athena.statement import parsed
+from doubles.interrupts import Interrupts
 
 _CODE = re.compile(r"\b([A-Z][A-Z_]{5,}): (.*)", re.DOTALL)
 
@@ -56,32 +55,34 @@ class Run:
     cutoff: int = 0
     committing: Callable[[Table], None] = lambda table: None
     figures: Figures = field(default_factory=Figures)
-    stopped: Event = field(default_factory=Event)
     why: Exception = field(default_factory=QueryCancelled)
 
     def __post_init__(self) -> None:
         self._connection = duckdb.connect(config={"threads": 2, "memory_limit": "1GB"})
+        self._interrupts = Interrupts(self._connection)
+        self.stopped = self._interrupts.asked
         self._lake = Lake(self.caller, self.database)
         self._read: dict[int, Version] = {}
 
     def stop(self, why: Exception) -> None:
         """Has it end soon, unless it commits already.  why: QueryCancelled or QueryFailed."""
         self.why = why
-        self.stopped.set()
-        with suppress(duckdb.Error):  # of a connection that is closed
-            self._connection.interrupt()
+        self._interrupts.ask()
 
     def outcome(self) -> Outcome:
         """Raises QueryFailed, QueryCancelled."""
+        settings = "SET TimeZone = 'UTC'; SET arrow_lossless_conversion = true; SET enable_progress_bar = false"
         try:
-            self._connection.execute("SET TimeZone = 'UTC'; SET arrow_lossless_conversion = true; SET enable_progress_bar = false")
-            self._connection.execute(MACROS)
-            tree = parsed(self.text)
-            return self._insert(tree) if isinstance(tree, exp.Insert) else self._select(tree)
+            with self._interrupts.apply():
+                self._connection.execute(settings)
+                self._connection.execute(MACROS)
+                tree = parsed(self.text)
+                return self._insert(tree) if isinstance(tree, exp.Insert) else self._select(tree)
         except duckdb.Error as error:
             self.check()
             raise _failure(error) from None
         finally:
+            self._interrupts.end()
             self._connection.close()
 
     def check(self) -> None:

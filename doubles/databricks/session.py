@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -22,6 +21,7 @@ from doubles.databricks.files import Opens
 from doubles.databricks.results import text as as_text
 from doubles.databricks.script import Assigned, Block, Declared, Signalled, Sql
 from doubles.databricks.words import DDL, QUERY, Said, said
+from doubles.interrupts import Interrupts
 
 MANAGED, WIDENS = "delta.feature.catalogManaged=supported", "delta.enableTypeWidening=true"
 _JSON = re.compile(
@@ -55,19 +55,20 @@ class Session:
         self._cursor = catalog.connection.cursor()
         self._cursor.execute("SET TimeZone = 'UTC'")
         self._variables: dict[str, str | None] = {}
-        self.stopped = threading.Event()
-
-    def stop(self) -> None:
-        self.stopped.set()
-        self._cursor.interrupt()
+        self._interrupts = Interrupts(self._cursor)
+        self.stopped, self.stop = self._interrupts.asked, self._interrupts.ask
 
     def run(self, whole: Sql | Block) -> Outcome:
         """Raises StatementFailed; then a transaction that is open is rolled back."""
         try:
-            return self._block(whole) if isinstance(whole, Block) else self._sql(whole.text, False)
+            if isinstance(whole, Block):
+                return self._block(whole)
+            with self._interrupts.apply():
+                return self._sql(whole.text, False)
         except duckdb.Error as error:
             raise failed(error) from None
         finally:
+            self._interrupts.end()
             self._cursor.close()
 
     def _block(self, block: Block) -> Outcome:
@@ -78,7 +79,8 @@ class Session:
             for part in block.parts:
                 if self.stopped.is_set():
                     raise StatementFailed("", "Statement was canceled.", code="CANCELLED")
-                last = self._part(part, block.atomic) or last
+                with self._interrupts.apply():
+                    last = self._part(part, block.atomic) or last
             if block.atomic:
                 if self._stops is not None:
                     raise self._stops

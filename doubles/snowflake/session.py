@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 from sqlglot import exp
 
+from doubles.interrupts import Interrupts
 from doubles.snowflake import files, words
 from doubles.snowflake.calls import MACROS
 from doubles.snowflake.errors import StatementFailed, cancelled, failed
@@ -57,11 +58,8 @@ class Session:
         self._cursor = database.connection.cursor()
         self._cursor.execute("SET TimeZone = 'UTC'")
         self._open, self._begun, self._held = False, False, dict[str, threading.Lock]()
-        self.stopped = threading.Event()
-
-    def stop(self) -> None:
-        self.stopped.set()
-        self._cursor.interrupt()
+        self._interrupts = Interrupts(self._cursor)
+        self.stopped, self.stop = self._interrupts.asked, self._interrupts.ask
 
     def run(self, said: Said) -> Outcome:
         """Raises StatementFailed; then the transaction, if one is open, stays so."""
@@ -76,6 +74,7 @@ class Session:
 
     def end(self) -> None:
         """What is not committed is rolled back."""
+        self._interrupts.end()
         self._finish("ROLLBACK")
         self._cursor.close()
 
@@ -99,7 +98,8 @@ class Session:
             return _message("Statement executed successfully.")
         try:
             self._begin(said.writes)
-            found = self._changed(said)
+            with self._interrupts.apply():
+                found = self._changed(said)
         finally:
             if not self._open:
                 self._finish("ROLLBACK" if self.stopped.is_set() else "COMMIT")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -133,10 +134,13 @@ def test_states_that_somebody_opens_meanwhile_stay_as_they_are(compiled: tuple[P
     others = writer_over(dynamodb, earlier)
 
     class Meanwhile(Counting):
+        lock = threading.Lock()  # states are opened beside one another: no request goes out before the others'
+
         def __getattr__(self, called: str) -> Any:
-            if called == "transact_write_items" and not self.calls["others"]:
-                self.calls["others"] += 1
-                others._activation._open_states(some, Programs([]), Programs.always(some), None, earlier)
+            with self.lock:
+                if called == "transact_write_items" and not self.calls["others"]:
+                    self.calls["others"] += 1
+                    others._activation._open_states(some, Programs([]), Programs.always(some), None, earlier)
             return super().__getattr__(called)
 
     writer = writer_over(Meanwhile(dynamodb))
