@@ -25,11 +25,9 @@ from systems.rest.columns import columns_of, key_fields
 from systems.rest.document import Document, said_of
 from systems.rest.manifest import Node
 from systems.rest.options import config_of, lag_of
-from systems.rest.parquet_files import path_of
 from systems.rest.passes import is_numbered
 from systems.rest.portions import Portion, Span
 from systems.rest.reader import Reader
-from systems.rest.records import is_plain
 from systems.rest.sending import Sending
 from systems.rest.window import BEYOND, cursor_text, taken
 
@@ -121,12 +119,9 @@ class RestSource(Source):
         gone = table_defaults.deleted_field(said)
         beside |= {gone} - {""}
         fields |= {source: known[source].type for source in sorted(beside - {*fields})}
-        path = reader.field_path(stream)
         part = {
             "portions": [[dict(one.partition), dict(one.window), dict(one.extra)] for one in portions],
             "fields": fields,
-            "field_path": path,
-            "path": path_of(path, plain=is_plain(stream)),
             "cut": asdict(wanted.cut),
             "deleted": table_defaults.deleted_sql(said, fields[gone]) if gone else "",
         }

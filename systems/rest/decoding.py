@@ -6,13 +6,14 @@ import codecs
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from shared_metadata.contract.gzipped import TooLarge, Unpackable, unpack
 from shared_metadata.errors import DefinitionError, RetryLater
 from systems.rest.columns import properties_of
+from systems.rest.json_text import located
 from systems.rest.json_types import word_of
 from systems.rest.manifest import Node
 
@@ -31,33 +32,37 @@ WRAPPERS: Mapping[str, str] = {"GzipDecoder": "decoder", "GzipParser": "inner_pa
 class Decoded:
     """document: what expressions see as the response.  elements: of a body of several, each; None of one that is a document itself.
 
-    body: the same as JSON.
+    records: the text of the records as a list in JSON, where the body has one; else None.
     """
 
     document: Any
-    elements: list[Any] | None
-    body: bytes
+    elements: list[Any] | None = None
+    records: str | None = None
 
 
-def decoded(stream: Mapping[str, Node], body: bytes, place: str) -> Decoded:
-    """Decodes a body as the stream's decoder says. Raises RetryLater for one that is not so: what it would hold is not nothing."""
+def decoded(stream: Mapping[str, Node], body: bytes, path: Sequence[str], place: str) -> Decoded:
+    """Decodes a body as the stream's decoder says. Raises RetryLater for one that is not so: what it would hold is not nothing.
+
+    path: where the records are.
+    """
     how, packed = _how(stream["retriever"].get("decoder"))
     kind = KINDS[how["type"]]
     if packed and body.startswith(PACKED):
         body = _unpacked(body, place)
     try:
         if kind == JSON:
-            return Decoded(json.loads(body) if body.strip() else {}, None, body)
+            document, records = located(body.decode(json.detect_encoding(body)), path) if body.strip() else ({}, None)
+            return Decoded(document, None, records)
         elements, written = _elements(kind, how, stream, body)
     except (ValueError, csv.Error):
         raise RetryLater(f"an answer is no {kind.upper() if kind != LINES else 'JSON lines'}", place=place) from None
-    return Decoded(elements[0] if elements else {}, elements, written if written is not None else json.dumps(elements).encode())
+    return Decoded(elements[0] if elements else {}, elements, None if path else written)
 
 
-def _elements(kind: str, how: Mapping[str, Node], stream: Mapping[str, Node], body: bytes) -> tuple[list[Any], bytes | None]:
+def _elements(kind: str, how: Mapping[str, Node], stream: Mapping[str, Node], body: bytes) -> tuple[list[Any], str | None]:
     """The elements of a body, and what of it is JSON as it is."""
     if kind == LINES:
-        written = b"[" + b",".join(line for line in body.splitlines() if line.strip()) + b"]"
+        written = (b"[" + b",".join(line for line in body.splitlines() if line.strip()) + b"]").decode()
         return json.loads(written), written
     text = body.decode(how.get("encoding") or "utf-8")
     if kind == ITERABLE:

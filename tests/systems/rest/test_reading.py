@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from shared_metadata.errors import DefinitionError, RetryLater, SecretError
 from systems.rest.covered import not_interpreted
+from systems.rest.json_text import located
 from systems.rest.manifest import streams_of
 from systems.rest.portions import Span
 from tests.systems.rest.reading import API, NOW, Reading, answer, stream
@@ -252,3 +256,33 @@ def test_an_expression_gets_at_nothing_but_what_it_is_given(text: str) -> None:
     except DefinitionError:
         return
     assert reading.queries == [{}]
+
+
+JSON_VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.text()), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+)
+
+
+@settings(max_examples=300)
+@given(
+    document=st.one_of(JSON_VALUES, st.dictionaries(st.sampled_from(["data", "more", "next"]), JSON_VALUES)),
+    path=st.lists(st.sampled_from(["data", "more", ""]), max_size=2),
+    indent=st.sampled_from([None, 1, "\t"]),
+    ascii_only=st.booleans(),
+)
+def test_the_text_of_a_list_is_found_within_its_document(document: Any, path: list[str], indent: Any, ascii_only: bool) -> None:
+    text = f" {json.dumps(document, indent=indent, ensure_ascii=ascii_only)}\r\n"
+    read, records = located(text, path)
+    held = document
+    for name in path:
+        held = held.get(name) if isinstance(held, dict) else None
+    assert read == document and (json.loads(records) if records is not None else None) == (held if isinstance(held, list) else None)
+
+
+NO_JSON = ["", "{", '{"data": [1}', '{"data": [1]} 2', '{"data" [1]}', "{data: [1]}", '{"data": [1],}', '{"data": [1] "x": 2}']
+
+
+@pytest.mark.parametrize("text", NO_JSON)
+def test_what_is_no_json_has_no_records(text: str) -> None:
+    with pytest.raises(json.JSONDecodeError):
+        located(text, ["data"])
