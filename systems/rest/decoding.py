@@ -13,9 +13,10 @@ from typing import Any
 from shared_metadata.contract.gzipped import TooLarge, Unpackable, unpack
 from shared_metadata.errors import DefinitionError, RetryLater
 from systems.rest.columns import properties_of
-from systems.rest.json_text import located
 from systems.rest.json_types import word_of
 from systems.rest.manifest import Node
+from systems.rest.records import is_plain
+from systems.rest.unread import unread
 
 PACKED = b"\x1f\x8b"  # https://www.rfc-editor.org/rfc/rfc1952
 MOST_BYTES = 512 << 20  # of one answer, unpacked
@@ -37,13 +38,13 @@ class Decoded:
 
     document: Any
     elements: list[Any] | None = None
-    records: str | None = None
+    records: bytes | None = None
 
 
 def decoded(stream: Mapping[str, Node], body: bytes, path: Sequence[str], place: str) -> Decoded:
     """Decodes a body as the stream's decoder says. Raises RetryLater for one that is not so: what it would hold is not nothing.
 
-    path: where the records are.
+    path: where the records are; of a plain stream they are left unread.
     """
     how, packed = _how(stream["retriever"].get("decoder"))
     kind = KINDS[how["type"]]
@@ -51,18 +52,18 @@ def decoded(stream: Mapping[str, Node], body: bytes, path: Sequence[str], place:
         body = _unpacked(body, place)
     try:
         if kind == JSON:
-            document, records = located(body.decode(json.detect_encoding(body)), path) if body.strip() else ({}, None)
-            return Decoded(document, None, records)
+            found = unread(body, path) if is_plain(stream) else None
+            return Decoded(found[0], None, found[1]) if found else Decoded(json.loads(body) if body.strip() else {})
         elements, written = _elements(kind, how, stream, body)
     except (ValueError, csv.Error):
         raise RetryLater(f"an answer is no {kind.upper() if kind != LINES else 'JSON lines'}", place=place) from None
     return Decoded(elements[0] if elements else {}, elements, None if path else written)
 
 
-def _elements(kind: str, how: Mapping[str, Node], stream: Mapping[str, Node], body: bytes) -> tuple[list[Any], str | None]:
+def _elements(kind: str, how: Mapping[str, Node], stream: Mapping[str, Node], body: bytes) -> tuple[list[Any], bytes | None]:
     """The elements of a body, and what of it is JSON as it is."""
     if kind == LINES:
-        written = (b"[" + b",".join(line for line in body.splitlines() if line.strip()) + b"]").decode()
+        written = b"[" + b",".join(line for line in body.splitlines() if line.strip()) + b"]"
         return json.loads(written), written
     text = body.decode(how.get("encoding") or "utf-8")
     if kind == ITERABLE:

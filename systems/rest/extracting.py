@@ -91,9 +91,11 @@ class Extraction:
     def _keep(self, portion: Portion, page: Page) -> None:
         if not page.records:
             return
-        text = page.text if self._plain else json.dumps([*self._reader.shaped(self._stream, portion, page)])
+        text = page.text if self._plain else None
+        if text is None:
+            text = json.dumps([*(page.records if self._plain else self._reader.shaped(self._stream, portion, page))]).encode()
         file = self._folder / f"{self._pages:08d}.json"
-        self._bytes += file.write_bytes((json.dumps(page.records) if text is None else text).encode())
+        self._bytes += file.write_bytes(text)
         (self._passing if self._numbered else self._kept).append(file)
 
     def _end_of_portion(self) -> None:

@@ -40,7 +40,7 @@ class Page:
 
     records: Sequence[Any]
     following: Any
-    text: str | None = None
+    text: bytes | None = None
 
 
 class Reader:
@@ -124,7 +124,7 @@ class Reader:
         path = self.field_path(stream)
         answered = decoded(stream, answer.body, path, self._place)
         document, elements = answered.document, answered.elements
-        records = [record for one in ([document] if elements is None else elements) for record in extracted(one, path)]
+        records = extracted(document, path) if elements is None else [r for one in elements for r in extracted(one, path)]
         following = self.paging.following(stream["retriever"].get("paginator"), document, answer.headers, records, token)
         if following is not None and following == token:
             if records:
