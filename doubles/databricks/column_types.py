@@ -40,16 +40,21 @@ def catalogued(text: str) -> str:
 
 def _catalogued(kind: duckdb.sqltypes.DuckDBPyType) -> str:
     if kind.id == "struct":
-        return f"struct<{','.join(f'{name}:{_catalogued(part)}' for name, part in kind.children)}>"
+        return f"struct<{','.join(f'{name}:{_catalogued(part)}' for name, part in _parts(kind))}>"
     if kind.id in ("list", "map"):
         word = "array" if kind.id == "list" else "map"
-        return f"{word}<{','.join(_catalogued(part) for _, part in kind.children)}>"
+        return f"{word}<{','.join(_catalogued(part) for _, part in _parts(kind))}>"
     return _WORDS.get(str(kind), str(kind).lower())
+
+
+def _parts(kind: duckdb.sqltypes.DuckDBPyType) -> Sequence[tuple[str, duckdb.sqltypes.DuckDBPyType]]:
+    """Those of a list, a map or a struct, each with a name."""
+    return kind.children  # type: ignore[return-value]  # of a decimal alone they are numbers
 
 
 def not_kept(kind: duckdb.sqltypes.DuckDBPyType) -> bool:
     """Whether Delta has no such type, or none of what it holds."""
-    return str(kind) in _UNKNOWN or (kind.id in ("struct", "list", "map") and any(not_kept(part) for _, part in kind.children))
+    return str(kind) in _UNKNOWN or (kind.id in ("struct", "list", "map") and any(not_kept(part) for _, part in _parts(kind)))
 
 
 def widening(cursor: duckdb.DuckDBPyConnection, table: str, path: Sequence[str], wanted: str) -> str:
@@ -72,12 +77,12 @@ def _within(kind: duckdb.sqltypes.DuckDBPyType, rest: Sequence[str], path: Seque
         return wanted
     if kind.id not in ("struct", "list", "map"):
         raise _missing(path)
-    names = {"list": ["element"], "map": ["key", "value"]}.get(kind.id) or [name for name, _ in kind.children]
+    names = {"list": ["element"], "map": ["key", "value"]}.get(kind.id) or [name for name, _ in _parts(kind)]
     if rest[0].lower() not in map(str.lower, names):
         raise _missing(path)
     parts = [
         _within(part, rest[1:], path, wanted) if name.lower() == rest[0].lower() else str(part)
-        for name, (_, part) in zip(names, kind.children, strict=True)
+        for name, (_, part) in zip(names, _parts(kind), strict=True)
     ]
     if kind.id == "list":
         return f"{parts[0]}[]"

@@ -108,7 +108,7 @@ class DatabricksSql:
         return nested.written(kind, str), nested.made(name, kind, kind, (str, field), lambda value, _: value)
 
     def becomes(self, value: str, former: str, wanted: str) -> str:
-        """Of numbers Delta does it by itself."""
+        """The value itself where nothing is nested: numbers become wider ones by themselves."""
         kind = parsed(former)
         return nested.made(value, kind, parsed(wanted), (field, field), _cast) if kind.parts and former != wanted else value
 
