@@ -57,8 +57,7 @@ class DatabricksSql:
         return nested.quoted(name)
 
     def literal(self, text: str) -> str:
-        """Two quotes within a text are none there, and a backslash escapes."""
-        return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        return nested.literal(text)
 
     def spelled(self, text: str) -> str:
         """A program's texts and names in quotes."""
@@ -209,14 +208,20 @@ def _as_filed(column: SchemaColumn) -> str:
 
 
 def _unloaded(value: str, kind: TypeName) -> str:
-    return f"CAST({value} AS TIMESTAMP_NTZ)" if kind.word == "timestamptz" else value
+    clocks = _as_clocks(kind)
+    return value if clocks == kind else _cast(value, clocks)
+
+
+def _as_clocks(kind: TypeName) -> TypeName:
+    """The type with moments of no zone for those in UTC."""
+    return TypeName("timestamp") if kind.word == "timestamptz" else kind.over(_as_clocks)
 
 
 def _pair(key: str, value: str, kind: TypeName) -> str:
     """An object of one value. What a reader who keeps numbers as doubles would read otherwise is a text."""
 
     def pair(one: str) -> str:
-        return f"to_json(named_struct({DatabricksSql().literal(key)}, {one}), {_NULLS})"
+        return f"to_json(named_struct({nested.literal(key)}, {one}), {_NULLS})"
 
     text = pair(f"CAST({value} AS STRING)")
     if kind.word in ("boolean", "int", "string"):
@@ -225,7 +230,7 @@ def _pair(key: str, value: str, kind: TypeName) -> str:
         return f"CASE WHEN {value} BETWEEN -{EXACT} AND {EXACT} THEN {pair(value)} ELSE {text} END"
     if kind.word in ("float", "double"):
         return f"CASE WHEN {value} - {value} = 0 THEN {pair(value)} ELSE {text} END"
-    return pair(f"'{HEX.replace(chr(92), chr(92) * 2)}' || lower(hex({value}))") if kind.word == "binary" else text
+    return pair(f"{nested.literal(HEX)} || lower(hex({value}))") if kind.word == "binary" else text
 
 
 def _value_json(value: str, kind: TypeName) -> str:

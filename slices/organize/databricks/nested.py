@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 
-from shared_metadata.program.type_names import TypeName, list_of, map_of, struct_of
+from shared_metadata.program.type_names import TypeName, list_of, map_of, struct_of, words
 
 Named = Callable[[str], str]  # a field's name as it is called somewhere, without quotes
 Leaf = Callable[[str, TypeName], str]  # an expression and its type ▸ another expression
@@ -22,6 +22,11 @@ _KNOWN = {word.lower(): name for name, word in TYPES.items()} | {"tinyint": "int
 
 def quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
+
+
+def literal(text: str) -> str:
+    """Two quotes within a text are none there, and a backslash escapes."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def written(kind: TypeName, named: Named) -> str:
@@ -91,9 +96,9 @@ def _read_fields(text: str, at: int, found: tuple[tuple[str, TypeName], ...], na
 def made(value: str, kind: TypeName, wanted: TypeName, names: tuple[Named, Named], leaf: Leaf, depth: int = 0) -> str:
     """The expression of a value as another type, in which a struct may have more fields, or the same in another order.
 
-    names: how the fields of the value are called, and those of what is made.  leaf: of what holds nothing else, as it is wanted.
+    names: how the fields of the value are called, and those of what is made.  leaf: of what holds no struct, as it is wanted.
     """
-    if not kind.parts:
+    if "struct" not in words(kind):
         return leaf(value, wanted)
     each = f"atoll_{depth}"
     if kind.word == "list":
@@ -107,7 +112,7 @@ def made(value: str, kind: TypeName, wanted: TypeName, names: tuple[Named, Named
         return f"map_from_entries({pairs})"
     there = dict(kind.named())
     fields = ", ".join(
-        f"{_text(names[1](name))}, "
+        f"{literal(names[1](name))}, "
         + (
             made(f"{value}.{quoted(names[0](name))}", there[name], part, names, leaf, depth)
             if name in there
@@ -130,7 +135,7 @@ def as_json(value: str, kind: TypeName, named: Named, leaf: Leaf, depth: int = 0
         text = f"'{{' || array_join(transform(map_entries({value}), {each} -> {pair}), ',') || '}}'"
     elif kind.word == "struct":
         fields = (
-            f"{_text(json.dumps(name, ensure_ascii=False) + ':')} || "
+            f"{literal(json.dumps(name, ensure_ascii=False) + ':')} || "
             + as_json(f"{value}.{quoted(named(name))}", part, named, leaf, depth)
             for name, part in kind.named()
         )
@@ -157,7 +162,3 @@ def changes(path: str, former: TypeName, wanted: TypeName, named: Named) -> Iter
         yield from changes(f"{path}.{'element' if former.word == 'list' else 'value'}", former.parts[-1], wanted.parts[-1], named)
     elif former != wanted:
         yield f"ALTER COLUMN {path} TYPE {written(wanted, named)}"
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

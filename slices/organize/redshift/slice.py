@@ -3,7 +3,7 @@
 from shared_metadata.contract.declaration import Capabilities, Slice
 from shared_metadata.program import Mode
 
-_SUPER = "its SUPER keeps no date, moment or bytes within a value, and reads a number that does not fit as NULL"
+_SUPER = "its SUPER keeps no date, moment or bytes within a value, and gives NULL for what it cannot cast"
 
 SLICE = Slice(
     stage="organize",

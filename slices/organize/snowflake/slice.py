@@ -3,7 +3,7 @@
 from shared_metadata.contract.declaration import Capabilities, Slice
 from shared_metadata.program import Mode
 
-_VARIANT = "COPY INTO reads it as a VARIANT, which keeps neither dates nor bytes within a value as they are"
+_VARIANT = "it comes through a VARIANT, in which COPY INTO is not documented to keep dates, moments and bytes as they are"
 
 SLICE = Slice(
     stage="organize",
