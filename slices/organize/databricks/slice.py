@@ -14,6 +14,7 @@ SLICE = Slice(
         own_columns=("_view_batch",),
         never_written=("time", "uuid"),  # https://docs.databricks.com/aws/en/sql/language-manual/sql-ref-datatypes
         never_because=(("time", "there is no TIME"), ("uuid", "there is no UUID")),
+        plain_keys=True,  # maps are not compared: https://docs.databricks.com/aws/en/sql/language-manual/data-types/map-type
         longest_name=255,  # https://docs.databricks.com/aws/en/sql/language-manual/sql-ref-names
         # https://docs.databricks.com/aws/en/delta/type-widening
         widens=(("int", "long"), ("float", "double"), ("decimal", "decimal")),
