@@ -119,7 +119,7 @@ lint: setup ## Check style, formatting, import contracts and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
-	@$(BIN)/mypy $(PACKAGES)
+	@$(BIN)/mypy $(PACKAGES) tests
 
 audit: setup ## Look up known vulnerabilities of all locked packages (STRICT=1: red also when that cannot be done)
 	@$(BIN)/python -m tests.security.audit $(if $(STRICT),--strict)
