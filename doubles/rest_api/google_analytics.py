@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from doubles.rest_api.google_oauth import ACCESS, exchanged
 from doubles.rest_api.server import Api, Asked, Record, Said, Vendor
 
-PROPERTY, ACCESS = "123456", "ya29.exchanged"
+PROPERTY = "123456"
 # API's name ▸ the field of a double's record.
 DIMENSIONS = {
     "date": "date",
@@ -37,13 +38,6 @@ def refused(api: Api, asked: Asked) -> Said | None:
     if _table(asked) in api.denied:
         return error(403, "PERMISSION_DENIED", "User does not have sufficient permissions for this property.")
     return None
-
-
-def exchanged(api: Api, asked: Asked) -> Said:
-    """https://developers.google.com/identity/protocols/oauth2/web-server#offline"""
-    if asked.body.get("refresh_token") != [api.token] or asked.body.get("grant_type") != ["refresh_token"]:
-        return Said(400, {"error": "invalid_grant", "error_description": "Token has been expired or revoked."})
-    return Said(200, {"access_token": ACCESS, "expires_in": 3599, "token_type": "Bearer"})
 
 
 def reported(api: Api, asked: Asked) -> Said:

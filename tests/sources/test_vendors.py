@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from doubles.rest_api import google_analytics, hubspot, jira, notion, zendesk
+from doubles.rest_api import google_analytics, google_sheets, hubspot, jira, notion, zendesk
 from shared_metadata.program import Mode
 from systems.rest import client
 from systems.rest.reader import Reader
@@ -141,3 +141,11 @@ def test_days_of_a_report_are_read_again_for_as_long_as_they_change(opened: Open
     first, last = collecting.at - timedelta(days=14, hours=1), asked[-1]
     assert asked[0]["startDate"] == "2015-08-14" and last["endDate"] == "today"
     assert last["startDate"] in {f"{first + timedelta(days=days):%Y-%m-%d}" for days in (-1, 0, 1)}
+
+
+def test_a_sheet_s_rows_are_its_cells_by_the_header(opened: Open) -> None:
+    collecting = opened("google_sheets", "rows")
+    collecting.run()
+    row = min(staged(collecting), key=lambda one: str(one["key"]))
+    assert row["file"] == google_sheets.FILE and row["key"] == "r0"
+    assert dict(row["cells"]) == {"key": "r0", "name": 'it\'s "new"; né,\nand more', "total": "1.50", "note": ""}
