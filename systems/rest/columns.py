@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from shared_metadata.program.json_types import DAY, EPOCH, MOMENT, type_of, type_of_word, word_of
 from shared_metadata.program.schema import SchemaColumn
 from systems.rest import moments
-from systems.rest.json_types import DAY, EPOCH, MOMENT, type_of, type_of_word, word_of
 from systems.rest.manifest import Node
 
 OWN = ("_batch", "_deleted")

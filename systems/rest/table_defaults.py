@@ -8,9 +8,9 @@ from typing import Any
 
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.program import Mode
+from shared_metadata.program.json_types import CURSOR_TYPES
 from shared_metadata.program.source_schemas import TableDefaults
 from systems.rest.columns import columns_of, cursor_field, filters, key_fields, properties_of
-from systems.rest.json_types import CURSOR_TYPES
 from systems.rest.manifest import Node
 
 WORDS = frozenset({"key", "cursor", "mode", "deleted"})  # of a table in an overlay

@@ -11,9 +11,9 @@ from shared_metadata.contract.collect import Window
 from shared_metadata.contract.parquet.duckdb_session import literal
 from shared_metadata.program import Mode
 from shared_metadata.program.intervals import from_text, to_text
+from shared_metadata.program.json_types import DAY, EPOCH
 from shared_metadata.program.schema import SchemaColumn
 from systems.rest.columns import cursor_field, units_in_second
-from systems.rest.json_types import DAY, EPOCH
 from systems.rest.manifest import Node
 from systems.rest.portions import Span
 
