@@ -85,6 +85,8 @@ def _wrong_in(said: Mapping[str, Any]) -> Iterator[str]:
     for name, kind in _mapping(said.get("options")).items():
         if kind not in KINDS:
             yield f"the option {name} is no {', '.join(KINDS)}: what is more goes into `config` or the secret"
+        if not str(name).isidentifier() or str(name).startswith("_"):
+            yield f"the option {name} is no name: put it into `config` or the secret"
         if name in OWN_OPTIONS:
             yield f"the option {name} is one of Atoll's: put it into `config` or the secret"
     if said.get("catalog", "catalog") not in ("catalog", "properties"):

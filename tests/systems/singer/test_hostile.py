@@ -156,6 +156,7 @@ def test_a_tap_that_fails_without_a_state_fails_the_batch(said: Said) -> None:
     assert said.run(SCHEMA, record(1), record(2)).errors == {} and said.ids() == [1, 2]
 
 
+@pytest.mark.security
 @pytest.mark.parametrize(
     ("line", "told", "kind"),
     [
@@ -241,6 +242,7 @@ def test_what_is_no_catalog_is_refused(said: Said, catalog: Any) -> None:
     assert "the tap's catalog has no list of streams" in failed["error"] and "--discover" in failed["error"]
 
 
+@pytest.mark.security
 def test_a_taps_process_has_nothing_of_its_functions_keys(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden-key")
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/hidden")
