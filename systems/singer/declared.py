@@ -30,4 +30,5 @@ def declared(system: str) -> Slice:
         code="systems.singer",
         bundled="systems.singer.tap_file:bundled",
         apart="systems.singer.tap_file:packages",
+        image="systems.singer.tap_file:image_of",
     )

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, create_model
 
 from shared_metadata.contract.options import read_options
 from shared_metadata.contract.tasks.options import TaskOptions
+from shared_metadata.contract.tasks.run import TASK
 from shared_metadata.errors import SecretError
 from shared_metadata.program import Connection
 from systems.singer.tap_file import KINDS, Document, document_of
@@ -30,6 +31,8 @@ def model_of(system: str) -> type[Options]:
     fields: dict[str, Any] = {name: (KINDS[kind] | None, None) for name, kind in document["options"].items()}
     fields["lag"] = (int, Field(default=document["lag"], ge=0, le=86_400, description="a number of seconds, of at most a day"))
     fields["secret"] = (str, Field(min_length=1)) if document["secret"] else (str, "")
+    if document["image"]:
+        fields["run"] = (str, Field(pattern="^task$", description=f"'{TASK}': the tap is in an image, which only a task runs"))
     return create_model(f"Options_{system}", __base__=Options, **fields)
 
 

@@ -148,19 +148,26 @@ class Tap:
         return RetryLater(what, place=self._place, remedy=remedy)
 
     def _start(self, arguments: Sequence[str]) -> IO[bytes]:
-        run = str(self._document["run"])
-        line = [sys.executable, str(self._folder / run)] if run.endswith(".py") else [sys.executable, "-c", LAUNCH, run]
+        run = self._document["run"]
+        if isinstance(run, list):
+            line = run  # of an image, which has all that it needs
+        else:
+            line = [sys.executable, str(self._folder / run)] if run.endswith(".py") else [sys.executable, "-c", LAUNCH, run]
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
         own = {"HOME": str(self._folder), "TMPDIR": str(self._folder), "TZ": "UTC", "PYTHONUTF8": "1", "PYTHONPATH": str(APART)}
-        self._process = subprocess.Popen(
-            [*line, "--config", str(self._folder / "config.json"), *arguments],
-            cwd=self._folder,
-            env={**inherited, **own},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        try:
+            self._process = subprocess.Popen(
+                [*line, "--config", str(self._folder / "config.json"), *arguments],
+                cwd=self._folder,
+                env={**inherited, **own},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            what = f"{line[0]} cannot be run where the tap is: {type(error).__name__}"
+            raise DefinitionError(what, place=self._place, remedy="correct `run` in tap.yaml, or its image, and deploy") from None
         assert self._process.stdout is not None and self._process.stderr is not None
         self._logging = threading.Thread(target=self._keep, args=(self._process.stderr,), daemon=True)
         self._logging.start()

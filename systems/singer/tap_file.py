@@ -17,11 +17,12 @@ APART = Path(__file__).resolve().parents[2] / "apart"  # in a bundle: the tap's 
 LAG_SECONDS = 60
 KINDS: Mapping[str, type] = {"string": str, "integer": int, "number": float, "boolean": bool}
 WORDS: Mapping[str, type] = {
-    "run": str, "options": dict, "secret": list, "config": dict, "catalog": str, "tables": dict, "lag": int, "source": list,
+    "image": str, "options": dict, "secret": list, "config": dict, "catalog": str, "tables": dict, "lag": int, "source": list,
 }  # fmt: skip
 TABLE_WORDS: Mapping[str, type] = {"key": list, "cursor": str, "types": dict, "mode": str}
 OWN_OPTIONS = frozenset({"secret", "lag", "run", "task_vcpus", "task_gb", "task_disk_gb", "task_hours"})
 _PINNED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*==")
+_IMAGE = re.compile(r"[a-z0-9][a-z0-9.-]*(:\d+)?(/[a-z0-9._-]+)+(:[\w.-]+)?@sha256:[0-9a-f]{64}")
 Document = Mapping[str, Any]
 
 
@@ -44,13 +45,19 @@ def bundled(system: str) -> dict[str, str]:
 def packages(system: str) -> tuple[Path, tuple[str, ...]] | None:
     """The requirements of a tap, and which of them may be built of their source; None where it has none."""
     file = folder_of(system) / REQUIREMENTS
-    return (file, tuple(read(file.parent)["source"])) if file.is_file() else None
+    document = read(file.parent)
+    return (file, tuple(document["source"])) if file.is_file() and not document["image"] else None
+
+
+def image_of(system: str) -> str:
+    """The image that holds the tap, by its digest; '' where its packages are in the bundle."""
+    return str(document_of(system)["image"])
 
 
 def read(folder: Path) -> dict[str, Any]:
     """The document of a folder with a `tap.yaml`.
 
-    {'run', 'files', 'options', 'secret', 'config', 'catalog_option', 'catalog', 'tables', 'lag', 'source'}.
+    {'run', 'image', 'files', 'options', 'secret', 'config', 'catalog_option', 'catalog', 'tables', 'lag', 'source'}.
     files: the folder's own Python files, name ▸ text.  catalog: of `catalog.json`; None where the tap is asked.
     Raises DefinitionError, with its place, for what cannot be read.
     """
@@ -58,13 +65,17 @@ def read(folder: Path) -> dict[str, Any]:
     said = _yaml(file)
     for wrong in _wrong_in(said):
         raise DefinitionError(wrong, place=str(file), remedy="see systems/singer/README.md for what a tap.yaml says")
-    run, files = str(said["run"]), {one.name: one.read_text(encoding="utf-8") for one in sorted(folder.glob("*.py"))}
-    if run.endswith(".py") and run not in files:
+    run, image = said["run"], str(said.get("image") or "")
+    files = {one.name: one.read_text(encoding="utf-8") for one in sorted(folder.glob("*.py"))}
+    if image:
+        _check_image(folder)
+    elif run.endswith(".py") and run not in files:
         raise DefinitionError(f"`run` names {run}, which is not beside it", place=str(file), remedy="put the file there")
-    if not run.endswith(".py"):
+    elif not run.endswith(".py"):
         _check_pinned(folder / REQUIREMENTS, run)
     return {
         "run": run,
+        "image": image,
         "files": files,
         "options": said.get("options") or {},
         "secret": said.get("secret") or [],
@@ -78,10 +89,15 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def _wrong_in(said: Mapping[str, Any]) -> Iterator[str]:
-    yield from (f"a tap.yaml has no `{word}`" for word in said if word not in WORDS)
+    yield from (f"a tap.yaml has no `{word}`" for word in said if word not in (*WORDS, "run"))
     yield from (f"`{word}` is no {kind.__name__}" for word, kind in WORDS.items() if not isinstance(said.get(word, kind()), kind))
-    if not said.get("run"):
+    run, image = said.get("run"), said.get("image")
+    if image and not (isinstance(run, list) and run and all(isinstance(one, str) for one in run)):
+        yield "`run` of an image is no list of the words of a command, as in [/opt/tap/bin/tap-name]"
+    if not image and not (isinstance(run, str) and run):
         yield "it does not say what is to be run: `run: tap-name`, or a Python file beside it"
+    if isinstance(image, str) and image and not _IMAGE.fullmatch(image):
+        yield "`image` is no image by its digest, as in 111122223333.dkr.ecr.eu-central-1.amazonaws.com/taps@sha256:…"
     for name, kind in _mapping(said.get("options")).items():
         if kind not in KINDS:
             yield f"the option {name} is no {', '.join(KINDS)}: what is more goes into `config` or the secret"
@@ -99,6 +115,13 @@ def _wrong_in(said: Mapping[str, Any]) -> Iterator[str]:
                 yield f"`{word}` of {name} is no {kind.__name__}"
         if given.get("mode", "replace") not in ("replace", "merge"):
             yield f"`mode` of {name} is neither replace nor merge"
+
+
+def _check_image(folder: Path) -> None:
+    """Raises DefinitionError where its tables are not known: only a task runs it, and no plan waits for one."""
+    if not (folder / CATALOG).is_file():
+        remedy = "write it by the tap, once and after each change: --discover > catalog.json"
+        raise DefinitionError(f"a tap in an image needs a {CATALOG} beside its {TAP}", place=str(folder / TAP), remedy=remedy)
 
 
 def _mapping(said: Any) -> Mapping[str, Any]:

@@ -18,14 +18,18 @@ from infra.settings import Settings
 from infra.slice_bundle import apart_of, slice_bundle
 from shared_metadata.errors import DefinitionError, SecretError
 from shared_metadata.program import Connection, Mode, Position
+from shared_metadata.program.schema import SchemaColumn
 from slices.registry import installed
 from systems.singer import options, tap_file
 from systems.singer.catalog import Stream, chosen, streams_of
+from systems.singer.client import SingerSource
 from systems.singer.options import config_of
+from systems.singer.process import Tap
 from tests.systems.singer.test_hostile import ENTRY
 from tests.systems.singer.under_test import TAP
 
 HERE = Position("program.sql", 1, 1)
+IMAGE = f"111122223333.dkr.ecr.eu-central-1.amazonaws.com/taps@sha256:{'0' * 64}"
 HASH = "--hash=sha256:" + "0" * 64
 SAID: Mapping[str, Any] = {
     "run": "tap-acme",
@@ -67,7 +71,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folder]:
         ({"runs": "x"}, "a tap.yaml has no `runs`"),
         ({"run": ""}, "it does not say what is to be run"),
         ({"run": "tap.py"}, "`run` names tap.py, which is not beside it"),
-        ({"run": ["tap"]}, "`run` is no str"),
+        ({"run": ["tap"]}, "it does not say what is to be run"),
+        ({"image": IMAGE}, "`run` of an image is no list of the words of a command"),
+        ({"image": "taps:latest", "run": ["tap"]}, "`image` is no image by its digest"),
+        ({"image": IMAGE, "run": ["tap"]}, "a tap in an image needs a catalog.json beside its tap.yaml"),
         ({"lag": "a minute"}, "`lag` is no int"),
         ({"options": {"start": "date"}}, "the option start is no string, integer, number, boolean"),
         ({"options": {"lag": "integer"}}, "the option lag is one of Atoll's"),
@@ -139,6 +146,21 @@ def test_a_tap_is_checked_with_its_tables_and_the_licences_of_what_it_brings(
     assert "WITH (secret = '…', start = …, most = …);" in told
     found = json.loads(CliRunner().invoke(source, ["check", str(folder.path), "--json"], catch_exceptions=False).output)
     assert found["licences"]["tap_acme 1.0"] == "AGPL-3.0" and found["tables"][0]["name"] == "orders"
+
+
+def test_a_tap_in_an_image_is_a_tasks_alone(folder: Folder) -> None:
+    folder.write("catalog.json", json.dumps({"streams": [ENTRY]}))
+    folder.say(image=IMAGE, run=["/opt/tap/bin/tap-acme", "--quiet"])
+    declared, document = installed()["collect.acme"], tap_file.document_of("acme")
+    assert apart_of(declared, Settings()) is None and tap_file.image_of("acme") == IMAGE
+    connection = Connection("c", "acme", {"secret": "s", "run": "task"}, HERE)
+    found = SingerSource(connection, {"token": "t"}, document)
+    assert found.tables() == ["orders"] and found.sample("orders", SchemaColumn("id", "long", source="id")).nulls == 0
+    with pytest.raises(DefinitionError, match=r"`run` takes 'task': the tap is in an image"):
+        config_of(Connection("c", "acme", {"secret": "s", "run": "auto"}, HERE), {"token": "t"}, document)
+    told = r"/opt/tap/bin/tap-acme cannot be run where the tap is: FileNotFoundError"
+    with Tap(document, {}, place="here", reference="s") as tap, pytest.raises(DefinitionError, match=told):
+        next(tap.messages({}, None))
 
 
 def test_a_tap_that_is_a_file_brings_none(folder: Folder) -> None:
