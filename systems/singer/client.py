@@ -24,7 +24,8 @@ from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.program.source_schemas import TableDefaults
 from shared_metadata.spelling import did_you_mean
 from systems.singer import states
-from systems.singer.catalog import DELETED, FULL, Stream, chosen, streams_of
+from systems.singer.catalog import DELETED, FULL, LOG_BASED, Stream, chosen, streams_of
+from systems.singer.declared import CURSOR_TYPES
 from systems.singer.options import config_of, lag_of
 from systems.singer.process import Tap
 from systems.singer.tap_file import Document
@@ -108,16 +109,17 @@ class SingerSource(Source):
         types |= {source: known[source] for source in sorted(beside - {*types})}
         lower = window.interval.start if window.rerun else until - timedelta(seconds=self._lag) if until else None
         cut: dict[str, Any] = {}
-        if cursor:
+        if cursor and cursor.source_type in CURSOR_TYPES:  # what only rises is cut by the tap alone
             bounds = {"lower": to_text(lower) if lower else None, "upper": to_text(window.interval.end)}
             cut = {"field": cursor.source, "day": cursor.source_type == "date", **bounds}
+        goes_on = merged and (stream.forced == LOG_BASED or (cursor is not None and stream.forced != FULL))
         part = {
             "catalog": chosen(self._catalog, stream, [*types], cursor=cursor.source if cursor else ""),
             "stream": stream.table,
             "said": dict(stream.said),
             "known": {source: known[source] for source in types},
             "fields": {source: duckdb_type(kind) for source, kind in types.items()},
-            "state": state if merged and not window.rerun and stream.forced != FULL else None,
+            "state": state if not window.rerun and goes_on else None,
             "cut": cut,
             "deleted": f"({identifier(DELETED)} IS NOT NULL)" if stream.reports_deletes else "",
         }

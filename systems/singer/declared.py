@@ -19,6 +19,8 @@ def declared(system: str) -> Slice:
             modes=(Mode.REPLACE, Mode.MERGE),
             queries="projection",
             cursor_types=CURSOR_TYPES,
+            rising_types=("integer",),
+            never_rising="a row whose number is lower than one that was read already",
             never_seen="what the tap does not bring after its bookmark, a change that shows later after its moment than the "
             "connection's `lag`, or that a record was deleted where the tap has no `_sdc_deleted_at` (REPLACE reads all)",
             rejects_rows=True,

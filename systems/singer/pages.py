@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.collect import ExtractRequest
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
@@ -12,6 +12,9 @@ from shared_metadata.contract.parquet.typed_files import TypedFiles
 from shared_metadata.errors import DefinitionError, RowError
 from systems.singer.messages import STDOUT, not_json
 from systems.singer.process import MOST_LINE_BYTES
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 class Pages(TypedFiles):
@@ -23,6 +26,12 @@ class Pages(TypedFiles):
     def __init__(self, aws: Any, request: ExtractRequest, place: str) -> None:
         super().__init__(aws, request, request.part["fields"], place=place, deleted=request.part["deleted"])
         self._cut, self._filter, self._at = request.part["cut"], request.flow.filter, place
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        """Opens DuckDB so that rows stay in their order: of two with one key and one moment, a MERGE takes the later one."""
+        if self._connection is None:
+            super()._open().execute("SET preserve_insertion_order = true")
+        return super()._open()
 
     def taken(self, read: Callable[[str], str]) -> str:
         conditions = [condition_of(self._cut, read), self._filtered(read)]

@@ -62,7 +62,7 @@ class Said:
         options.model_of.cache_clear()
 
     def collect(self, mode: Mode = Mode.MERGE, **flow: Any) -> None:
-        how = {"key": ("id",), "cursor": "updated_at"} if mode == Mode.MERGE else {}
+        how = {"key": ("id",), "cursor": flow.pop("cursor", "updated_at")} if mode == Mode.MERGE else {}
         tables = (Table(DATASET, "orders"),)
         made = Flow(FLOW, Kind.COLLECT, f"collect.{SYSTEM}", "lake", 3600, tables, HERE, connection="said", mode=mode, **how, **flow)
         self.cloud.apply(Program({"said": Connection("said", SYSTEM, {"secret": "said"}, HERE)}, {}, {FLOW: made}))
@@ -214,6 +214,21 @@ def test_the_state_that_is_handed_on_holds_no_moment_beyond_what_was_taken(said:
     assert said.ids() == [1] and LONG_AGO < kept["replication_key_value"] < f"{end:%Y-%m-%dT%H:%M:%S}" and far[19:] != ""
     said.run(SCHEMA, record(1), state({"orders": 17}))
     assert said.carried["bookmarks"] == {"orders": kept}  # one that says it in numbers could not be set back
+
+
+def test_a_bookmark_of_numbers_is_handed_on_as_it_is_and_nothing_is_cut(said: Said) -> None:
+    said.catalog = {"streams": [{**ENTRY, "replication_key": "id"}]}
+    said.collect(cursor="id", rising=True)
+    far = "2099-01-01T00:00:00Z"
+    said.run(SCHEMA, record(1, far), state({"bookmarks": {"orders": {"id": 1}}}))
+    assert said.ids() == [1] and said.carried == {"bookmarks": {"orders": {"id": 1}}}
+
+
+def test_of_a_keys_records_the_last_one_that_was_written_is_the_last_one_that_is_read(said: Said) -> None:
+    numbers = [number % 7 for number in range(300)]
+    said.run(SCHEMA, *(record(number) for number in numbers))
+    found = said.cloud.rows(DATASET)
+    assert found is not None and found.column("id").to_pylist() == numbers
 
 
 def test_bad_rows_are_set_aside(said: Said) -> None:
