@@ -11,7 +11,6 @@ from typing import Any
 
 from shared_metadata.contract.collect import Extracted, ExtractRequest, Source, TablePlan, Window
 from shared_metadata.contract.parquet.duckdb_session import identifier
-from shared_metadata.contract.parquet.duckdb_types import duckdb_type
 from shared_metadata.contract.projection import place_of, projected
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.sizes import Size
@@ -118,7 +117,7 @@ class SingerSource(Source):
             "stream": stream.table,
             "said": dict(stream.said),
             "known": {source: known[source] for source in types},
-            "fields": {source: duckdb_type(kind) for source, kind in types.items()},
+            "fields": types,
             "state": state if not window.rerun and goes_on else None,
             "cut": cut,
             "deleted": f"({identifier(DELETED)} IS NOT NULL)" if stream.reports_deletes else "",
