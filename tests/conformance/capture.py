@@ -349,22 +349,22 @@ class CaptureConformance:
     @pytest.mark.sampled(4)
     @pytest.mark.parametrize("share", range(8))
     def test_no_step_is_one_at_which_a_batch_may_not_end(self, capturing: CapturingSource, share: int) -> None:
-        """Whatever its function dies at, before it or after, the next attempt loses and doubles nothing."""
+        """Whatever its function dies at or loses, before it was done or after, the next attempt loses and doubles nothing."""
         capturing.make()
         begun(capturing, "(1, 'one', REPEAT('x', 9000)), (2, 'two', NULL)")
         self._change(capturing, 0)
-        most = struck(capturing, capturing.striking, None, after=False)
+        most = struck(capturing, None)
         assert most > 10
         assert capturing.rows() == capturing.source()
-        for number, (at, after) in enumerate(places(most), 1):
+        for number, (at, after, lost) in enumerate(places(most), 1):
             if number % 8 != share:
                 continue
             self._change(capturing, number)
-            struck(capturing, capturing.striking, at, after=after)
+            struck(capturing, at, after=after, lost=lost)
             capturing.later()
             self._change(capturing, number + 500)
             capturing.run()
-            assert capturing.rows() == capturing.source(), (at, after)
+            assert capturing.rows() == capturing.source(), (at, after, lost)
 
     @pytest.mark.deep
     @pytest.mark.budget(600)
@@ -373,17 +373,17 @@ class CaptureConformance:
         begun(capturing, "(1, 'one', REPEAT('x', 9000)), (2, 'two', NULL)")
         self._change(capturing, 0)
         with capturing.in_pieces(2):
-            most = struck(capturing, capturing.striking, None, after=False)
+            most = struck(capturing, None)
             assert capturing.rows() == capturing.source()
-            for number, (at, after) in enumerate(places(most), 1):
+            for number, (at, after, lost) in enumerate(places(most), 1):
                 if number % 5:
                     continue
                 self._change(capturing, number)
-                struck(capturing, capturing.striking, at, after=after)
+                struck(capturing, at, after=after, lost=lost)
                 capturing.later()
                 self._change(capturing, number + 500)
                 capturing.run()
-                assert capturing.rows() == capturing.source(), (at, after)
+                assert capturing.rows() == capturing.source(), (at, after, lost)
 
     @pytest.mark.deep
     @pytest.mark.budget(600)
@@ -395,18 +395,18 @@ class CaptureConformance:
         capturing.make()
         begun(capturing, "(1, 'one', NULL)")
         capturing.forget()
-        most = struck(capturing, capturing.striking, None, after=False)
+        most = struck(capturing, None)
         assert capturing.was_whole()
-        for number, (at, after) in enumerate(places(most), 1):
+        for number, (at, after, lost) in enumerate(places(most), 1):
             if number % 3:
                 continue
             self._change(capturing, number)
             capturing.forget()
-            struck(capturing, capturing.striking, at, after=after)
+            struck(capturing, at, after=after, lost=lost)
             capturing.later()
             self._change(capturing, number + 500)
             capturing.run()
-            assert capturing.rows() == capturing.source(), (at, after)
+            assert capturing.rows() == capturing.source(), (at, after, lost)
 
     def _change(self, capturing: CapturingSource, number: int) -> None:
         """Something of each kind."""

@@ -73,6 +73,10 @@ class CapturingSource(ABC):
         """Has what the slice's sessions do be done by `striking.does`."""
 
     @abstractmethod
+    def lost(self) -> Exception:
+        """What the driver says of a connection that has broken."""
+
+    @abstractmethod
     def opened(self) -> OpenSource:
         """As a fresh process opens the source."""
 
