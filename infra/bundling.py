@@ -34,7 +34,7 @@ NOT_CODE = {"tests", "__pycache__", "stack.py", "workflow.py", "requirements.txt
 # runtime's is updated without us, and may come to ask for a newer botocore.
 RUNTIME_PACKAGES = ("boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3")
 NEEDS_OWN_BOTOCORE = ("s3fs", "aiobotocore")
-DATA_PACKAGES = ("boto3", "duckdb", "pyarrow", "pyiceberg", "s3fs")
+DATA_PACKAGES = ("aws-msk-iam-sasl-signer-python", "boto3", "confluent-kafka", "duckdb", "pyarrow", "pyiceberg", "s3fs")
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 VERSION = 2  # raise it when this module builds something else from the same input
 

@@ -9,7 +9,6 @@ from itertools import chain
 from typing import Any
 
 from shared_metadata.contract.collect import Extracted, ExtractRequest, Source, TablePlan, Window
-from shared_metadata.contract.parquet.duckdb_types import duckdb_type
 from shared_metadata.contract.projection import place_of, projected
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.secrets.rotating_grant import OPTION, RotatingGrant
@@ -26,11 +25,9 @@ from systems.rest.columns import columns_of, key_fields
 from systems.rest.document import Document, said_of
 from systems.rest.manifest import Node
 from systems.rest.options import config_of, lag_of
-from systems.rest.parquet_files import path_of
 from systems.rest.passes import is_numbered
 from systems.rest.portions import Portion, Span
 from systems.rest.reader import Reader
-from systems.rest.records import is_plain
 from systems.rest.sending import Sending
 from systems.rest.window import BEYOND, cursor_text, taken
 
@@ -115,19 +112,16 @@ class RestSource(Source):
         if wanted.changes and (not portions or (len(portions) == 1 and self._is_empty(reader, stream, portions[0]))):
             return None
         known = {column.source: column for column in self._columns(table.source)}
-        fields = {c.source: duckdb_type(c.type) for c in schema.columns if c.source}
+        fields = {c.source: c.type for c in schema.columns if c.source}
         beside = {cursor.source} if cursor else set()
         beside |= {source for source in known if source.lower() in flow.filter.lower()}
         said = self._said(table.source)
         gone = table_defaults.deleted_field(said)
         beside |= {gone} - {""}
-        fields |= {source: duckdb_type(known[source].type) for source in sorted(beside - {*fields})}
-        path = reader.field_path(stream)
+        fields |= {source: known[source].type for source in sorted(beside - {*fields})}
         part = {
             "portions": [[dict(one.partition), dict(one.window), dict(one.extra)] for one in portions],
             "fields": fields,
-            "field_path": path,
-            "path": path_of(path, plain=is_plain(stream)),
             "cut": asdict(wanted.cut),
             "deleted": table_defaults.deleted_sql(said, fields[gone]) if gone else "",
         }

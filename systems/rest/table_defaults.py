@@ -44,15 +44,15 @@ def deleted_field(said: Mapping[str, Any]) -> str:
 
 
 def deleted_sql(said: Mapping[str, Any], kind: str) -> str:
-    """SQL of whether a record is gone.  kind: the DuckDB type of the field that says so.
+    """SQL of whether a record is gone.  kind: the type of the field that says so.
 
     Of a flag: that it is set; of another field: that it has one of the overlay's values, or else any but an empty text.
     """
-    field, found = f"CAST({identifier(deleted_field(said))} AS {kind})", said.get("deleted")
+    field, found = identifier(deleted_field(said)), said.get("deleted")
     values = found.get("values") if isinstance(found, dict) else None
     if values:
         return f"coalesce(CAST({field} AS VARCHAR) IN ({', '.join(literal(str(value)) for value in values)}), false)"
-    return f"coalesce({field}, false)" if kind == "BOOLEAN" else f"(coalesce(CAST({field} AS VARCHAR), '') <> '')"
+    return f"coalesce({field}, false)" if kind == "boolean" else f"(coalesce(CAST({field} AS VARCHAR), '') <> '')"
 
 
 def wrong_in(name: str, said: Mapping[str, Any], stream: Mapping[str, Node]) -> Iterator[str]:

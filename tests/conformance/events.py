@@ -1,78 +1,92 @@
-"""The door of the collect suite to events: a row is an event of its columns, and one that is changed is another event."""
+"""The suite of a collect slice over events: JSON objects whose types the program says."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, date, datetime
-from typing import Any, ClassVar
+import io
+import json
+from datetime import timedelta
+from functools import partial
+from typing import Any
 
-from shared_metadata.program import Mode
-from tests.conformance import hostile
-from tests.conformance.collect import Row
+import pyarrow.parquet as pq
+import pytest
 
-Event = Mapping[str, Any]
+from shared_metadata.contract.collect import CollectSteps
+from shared_metadata.program.intervals import Interval
+from tests.conformance.collect import COLUMNS, CollectConformance, Collecting, SourceUnderTest, label_rows
+from tests.conformance.discovery import Looking
+from tests.conformance.fixtures import BatchRun, Cloud, run_batch
 
 
-class EventsUnderTest:
-    """Tables of JSON objects. packed: they are sent with gzip."""
+class EventFlow:
+    """A flow that collects events, and what its batches bring.  flow, dataset: their names."""
 
-    appending: Mapping[str, Any] = {"mode": Mode.APPEND}
-    large_rows, most_columns = 1_500, 500
-    hostile_names = hostile.NAMES
-    secret: Mapping[str, Any] = {}
-    refused_secret: Mapping[str, Any] = {}
-    unreachable_secret: Mapping[str, Any] = {}
-    unreadable_day = "2026-02-31"
-    moments = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
-    packed: ClassVar[bool] = False
+    def __init__(self, cloud: Cloud, flow: str, dataset: str) -> None:
+        self.cloud, self._flow, self._dataset = cloud, flow, dataset
 
-    def __init__(self) -> None:
-        self.made = uuid.uuid4().hex[:8]
-        self._columns: dict[str, dict[str, str]] = {}
-
-    def _made(self, table: str) -> None:
-        """A table has come that is sent to."""
+    def steps(self) -> CollectSteps:
         raise NotImplementedError
 
-    def _sent(self, table: str, events: Sequence[Event], at: datetime) -> None:
-        raise NotImplementedError
+    def run(self, **how: Any) -> BatchRun:
+        return run_batch(self.steps(), self.cloud.event(self._flow), **how)
 
-    def create_table(self, columns: Mapping[str, str]) -> str:
-        table = f"thing-{self.made}-{len(self._columns) + 12}"
-        self._columns[table] = dict(columns)
-        self._made(table)
-        return table
+    def refusal(self) -> str:
+        (failed,) = self.run(record_errors=True).planned["failed"]
+        return str(failed["error"])
 
-    def put(self, table: str, rows: Sequence[Row], at: datetime) -> None:
-        self._sent(table, [{name: _plain(row.get(name)) for name in self._columns[table]} for row in rows], at)
+    def rows(self) -> list[dict[str, Any]]:
+        found = self.cloud.rows(self._dataset)
+        return found.to_pylist() if found is not None else []
 
-    def put_slowly(self, table: str, label: str, at: datetime) -> AbstractContextManager[None]:
-        return nullcontext()
+    def rejected(self) -> list[dict[str, Any]]:
+        files = self.cloud.manifest(self._dataset)["rejected"]
+        tables = [pq.read_table(io.BytesIO(self.cloud.body(file["key"]))) for file in files]
+        return [{**row, "data": json.loads(row["data"])} for table in tables for row in table.to_pylist()]
 
-    def put_unreadable(self, table: str, label: str, at: datetime) -> None:
-        self._sent(table, [{"label": label, "day": self.unreadable_day}], at)
-
-    def delete(self, table: str, labels: Sequence[str], at: datetime) -> None:
-        """There is no such thing."""
-
-    def drop_column(self, table: str, column: str) -> None:
-        """Events have none from now on."""
-        del self._columns[table][column]
-
-    def add_column(self, table: str, column: str, kind: str) -> None:
-        self._columns[table][column] = kind
-
-    def retype_column(self, table: str, column: str, kind: str) -> None:
-        self._columns[table][column] = kind
-
-    def rename_column(self, table: str, column: str, name: str) -> None:
-        self._columns[table] = {name if one == column else one: kind for one, kind in self._columns[table].items()}
-
-    def collected_name(self, column: str) -> str:
-        return column
+    def ids(self) -> list[Any]:
+        """What the next batch brings."""
+        return sorted(row["id"] for row in self.rows()) if self.run().calls else []
 
 
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, date) else value
+class EventsConformance(CollectConformance):
+    """With the types that a program's casts say, of the columns that are there."""
+
+    @pytest.fixture
+    def collecting(self, cloud: Cloud, source: SourceUnderTest) -> Collecting:
+        found = Collecting(cloud, source)
+        found.collect = partial(found.collect, casts={source.collected_name(name): kind for name, kind in COLUMNS.items()})  # type: ignore[method-assign]
+        return found
+
+    def test_describe_gives_the_schema_that_is_collected(self, collecting: Collecting, looking: Looking) -> None:
+        """As far as names go: the types are the program's. A column stays while an event of the sample has it."""
+        (table,) = looking.tables
+        collecting.source.put(table, label_rows(["a"]), collecting.at)
+        collecting.collect(table)
+        collecting.run()
+        latest = collecting.cloud.reader.latest_schema(collecting.dataset)
+        names = [column.name for column in looking.schema(table).columns]
+        own = ("_batch", "_deleted")
+        assert latest and names == [column.name for column in latest.schema.columns if column.name not in own]
+
+    def test_dropped_column_is_no_longer_in_the_schema(self, collecting: Collecting) -> None:
+        """Not here: an event may lack any of a table's columns, and has no value there."""
+        table = self._round_trip(collecting, label_rows(["a"]))
+        collecting.source.drop_column(table, "number")
+        collecting.source.put(table, [{"label": "b"}], collecting.at)
+        collecting.run()
+        latest = collecting.cloud.reader.latest_schema(collecting.dataset)
+        assert latest is not None and latest.number == 1
+        assert [(row["label"], row["number"]) for row in collecting.rows()] == [("b", None)]
+
+    def test_rerun_of_a_batch_whose_rows_are_gone_stages_none(self, collecting: Collecting) -> None:
+        """Not here: an event that another one corrects stays where it is, until it is old or retention deletes it."""
+        table, start = collecting.source.create_table(COLUMNS), collecting.at - timedelta(minutes=20)
+        collecting.source.put(table, label_rows(["moved"]), collecting.at)
+        collecting.collect(table)
+        collecting.run()
+        collecting.source.put(table, label_rows(["moved"]), collecting.at)
+        collecting.run()
+        interval = Interval(start, start + timedelta(hours=1))
+        collecting.run_again(interval)
+        again = collecting.cloud.reader.version_of(collecting.dataset, interval.end)
+        assert again is not None and (again.rows, again.token) == (1, 2)

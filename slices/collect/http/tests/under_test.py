@@ -20,8 +20,8 @@ from slices.collect.http.client import HttpSource
 from slices.collect.http.inbox import Inbox
 from slices.collect.http.receiving import Answer, Receiver, receiver
 from slices.collect.http.slice import SLICE
-from tests.conformance.events import Event, EventsUnderTest
 from tests.conformance.fixtures import NOW, REGION, shared_session
+from tests.conformance.sent_events import Event, EventsUnderTest
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 KEYS: Mapping[str, Any] = {"shop": f"whsec_{KEY}"}

@@ -13,8 +13,8 @@ from shared_metadata.contract.collect import OpenSource
 from shared_metadata.program import Mode
 from slices.collect.kinesis.client import KinesisSource
 from slices.collect.kinesis.slice import SLICE
-from tests.conformance.events import Event, EventsUnderTest
 from tests.conformance.fixtures import BESIDE, NOW
+from tests.conformance.sent_events import Event, EventsUnderTest
 from tests.memory.kinesis import MemoryKinesis, arn
 
 KINESIS = MemoryKinesis()
