@@ -44,7 +44,7 @@ class CapturingSource(ABC):
 
     declaration: ClassVar[Slice]
     table: ClassVar[str] = "thing"
-    log: ClassVar[type]
+    log: ClassVar[Any]
     values: ClassVar[Mapping[str, Sequence[str]]]
     in_part: ClassVar[Sequence[str]] = ()
     lenient: ClassVar[Sequence[str]] = ()
