@@ -7,6 +7,7 @@ from typing import Any
 
 from shared_metadata.errors import RetryLater
 from tests.conformance.capturing import CapturingSource
+from tests.conformance.fixtures import FakeContext
 
 
 class Striking:
@@ -29,12 +30,15 @@ class Striking:
         raise self.lost or KeyboardInterrupt  # the latter no handler can catch and record
 
 
-def struck(capturing: CapturingSource, at: int | None, *, after: bool = False, lost: bool = False) -> int:
-    """Runs a batch that breaks there; how many steps it came to. What was lost is worth another try, and never anybody's mistake."""
+def struck(capturing: CapturingSource, at: int | None, *, after: bool = False, lost: bool = False, seconds: int = 900) -> int:
+    """Runs a batch that breaks there; how many steps it came to. What was lost is worth another try, and never anybody's mistake.
+
+    seconds: of a call of extract.
+    """
     striking = Striking(at, after=after, lost=capturing.lost() if lost else None)
     with capturing.striking(striking):
         try:
-            run = capturing.run(record_errors=True)
+            run = capturing.run(record_errors=True, context=lambda step: FakeContext(seconds if step == "extract" else 900))
             assert at is not None or not (run.errors or run.planned["failed"])
             assert all(isinstance(error, RetryLater) for error in run.errors.values()), run.errors
         except (KeyboardInterrupt, RetryLater):  # the latter of what settles a session in the end, and finds it gone

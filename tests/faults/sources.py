@@ -53,10 +53,9 @@ INSERT INTO flights (carrier, flight, tailnum, origin, dest, dep_delay, distance
 DELETE FROM planes WHERE tailnum = 'N' || {k};
 UPDATE weather SET wind_gust = wind_gust + {k} WHERE origin = 'JFK' AND extract(hour FROM time_hour) = {k} % 24;
 """
-# What no cursor sees: rows that go, a key that changes, a change without a moment.
+# What no cursor sees: rows that go, and a change without a moment.
 UNSEEN = """
 DELETE FROM flights WHERE id % 37 = {k} % 37;
-UPDATE flights SET id = id + 100000 * {k} WHERE id % 41 = {k} % 41 AND id < 1000;
 UPDATE flights SET arr_delay = 1000 + {k} WHERE id % 13 = {k} % 13;
 """
 

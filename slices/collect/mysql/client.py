@@ -69,9 +69,9 @@ class MysqlSource(SqlSource):
     def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
         if "log" not in request.part:
             return self.read_table(request, resume, deadline)
-        from slices.collect.mysql.capture.extraction import Captured
+        from slices.collect.mysql.capture.extraction import CaptureExtraction
 
-        return Captured(self, request, deadline, self._aws).run(resume, copy=request.part["copy"])
+        return CaptureExtraction(self, request, deadline, self._aws).run(resume, copy=request.part["copy"])
 
     # -- what discover and drift ask
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from slices.collect.mysql.client import MysqlSource
 
 
-class Captured:
+class CaptureExtraction:
     """Extracts a captured table's part. What the table is now holds all that the share did to it: so it may stand for the log."""
 
     def __init__(self, source: MysqlSource, request: ExtractRequest, deadline: Deadline, aws: Any) -> None:
