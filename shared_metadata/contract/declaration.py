@@ -131,6 +131,10 @@ class Slice:
     code: COLLECT: the package that has its handlers, its stack and its requirements, where its own folder holds no code; else ''.
     bundled: 'module:function' of what its functions' bundles hold beside code: it takes the system, and gives file ▸ text. '' for
         nothing.
+    apart: 'module:function' of the requirements of what its functions run beside themselves, whose packages their bundles hold apart:
+        it takes the system, and gives the file and which of its packages may be built of their source, or None. '' for nothing.
+    image: 'module:function' of what its tasks run in: it takes the system, and gives an image by its digest, or '' for that of the
+        installation. '' for no such function.
     steps: the names of its handlers: those of a batch in their order, then 'discover' if it can look at a connection's tables,
         'landed' (organize, harness), which tells what of batches is there, and 'maintain' if it looks after a warehouse's tables.
     """
@@ -158,6 +162,8 @@ class Slice:
     tasks: tuple[str, ...] = ()
     code: str = ""
     bundled: str = ""
+    apart: str = ""
+    image: str = ""
 
     def opened_with(self, connection: Connection) -> str:
         """The reference of the secret with which its steps open a connection; '' where they open it with none."""
