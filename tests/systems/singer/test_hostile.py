@@ -123,6 +123,7 @@ WRONG: Mapping[str, tuple[tuple[Any, ...], str]] = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("case", WRONG)
 def test_what_is_no_message_of_singers_is_told_by_its_line_and_never_quoted(
     said: Said, case: str, monkeypatch: pytest.MonkeyPatch
