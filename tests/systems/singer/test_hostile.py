@@ -214,7 +214,7 @@ def test_the_state_that_is_handed_on_holds_no_moment_beyond_what_was_taken(said:
     (kept,) = said.carried["bookmarks"].values()
     assert said.ids() == [1] and LONG_AGO < kept["replication_key_value"] < f"{end:%Y-%m-%dT%H:%M:%S}" and far[19:] != ""
     said.run(SCHEMA, record(1), state({"orders": 17}))
-    assert said.carried["bookmarks"] == {"orders": kept}  # one that says it in numbers could not be set back
+    assert said.carried["bookmarks"] == {"orders": kept}  # what is no moment cannot be set back
 
 
 def test_a_bookmark_of_numbers_is_handed_on_as_it_is_and_nothing_is_cut(said: Said) -> None:
