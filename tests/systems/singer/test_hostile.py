@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
@@ -256,6 +258,21 @@ def test_what_is_no_catalog_is_refused(said: Said, catalog: Any) -> None:
     said.catalog = catalog
     (failed,) = said.run().planned["failed"]
     assert "the tap's catalog has no list of streams" in failed["error"] and "--discover" in failed["error"]
+
+
+def test_what_a_tap_has_started_ends_with_it(said: Said) -> None:
+    code = (
+        "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); print(child.pid)"
+    )
+    (said.folder / TAP.name).write_text(f"{code}; sys.stdout.flush()")
+    said.tap()
+    with process.Tap(tap_file.document_of(SYSTEM), {}, place="x", reference="y") as run:
+        pid = int(next(run.messages({}, None)))
+        run.check()
+    until = time.monotonic() + 60
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 @pytest.mark.security
