@@ -63,7 +63,7 @@ class Topics:
         return Topic(name, str(described.topic_id or ""), kept)
 
     def between(self, topic: Topic, start: datetime, end: datetime) -> list[Range]:
-        """In each partition what lies between the first event that is as young as `start`, and that which is as young as `end`.
+        """Tells of each partition what lies between the first event that is as young as `start`, and that which is as young as `end`.
 
         Raises DefinitionError where some of it may have been deleted.
         """
