@@ -82,7 +82,7 @@ def _elements(
         )
     found = []
     for row in rows:
-        if any(row.pop(None, None) or ()):  # type: ignore[call-overload]
+        if any(row.pop(None, None) or ()):
             raise DefinitionError("a line of a CSV has more values than its header", place=place, remedy="name all columns there")
         found.append({k: None if v in nulls or (v == "" and k in others) else v for k, v in row.items()})
     return found, None
