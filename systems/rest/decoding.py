@@ -12,8 +12,8 @@ from typing import Any
 
 from shared_metadata.contract.gzipped import TooLarge, Unpackable, unpack
 from shared_metadata.errors import DefinitionError, RetryLater
+from shared_metadata.program.json_types import word_of
 from systems.rest.columns import properties_of
-from systems.rest.json_types import word_of
 from systems.rest.manifest import Node
 from systems.rest.records import is_plain
 from systems.rest.unread import unread

@@ -8,9 +8,9 @@ from typing import Any
 
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.program import Mode
+from shared_metadata.program.json_types import CURSOR_TYPES
 from shared_metadata.program.source_schemas import TableDefaults
-from systems.rest.columns import columns_of, cursor_field, filters, key_fields, properties_of
-from systems.rest.json_types import CURSOR_TYPES
+from systems.rest.columns import columns_of, cursor_field, filters, key_fields, of_changes, properties_of
 from systems.rest.manifest import Node
 
 WORDS = frozenset({"key", "cursor", "mode", "deleted"})  # of a table in an overlay
@@ -26,6 +26,7 @@ def defaults_of(stream: Mapping[str, Node], said: Mapping[str, Any]) -> TableDef
     gone as well. One that the overlay has read in MERGE only is merged by the cursor that the API filters by, however it is called.
     """
     columns = {column.source: column for column in columns_of(stream, said.get("types") or {})}
+    stream = of_changes(stream)
     key = _fields(said["key"]) if said.get("key") else key_fields(stream)
     filtered, only = cursor_field(stream), said.get("only") == Mode.MERGE
     cursor = columns.get(said.get("cursor") or (filtered if only or _OF_CHANGES.search(filtered) else ""))

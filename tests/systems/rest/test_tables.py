@@ -22,6 +22,7 @@ from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.errors import DefinitionError, RetryLater, RowError
 from shared_metadata.program import BadRows, Flow, Kind, Mask, Masks, Mode, Position, Table
 from shared_metadata.program.intervals import Interval
+from shared_metadata.program.json_types import type_of
 from shared_metadata.program.masks import only, without_dropped
 from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.program.source_schemas import TableDefaults
@@ -31,7 +32,6 @@ from systems.rest.client import DELETED
 from systems.rest.columns import columns_of
 from systems.rest.covered import not_interpreted
 from systems.rest.document import read
-from systems.rest.json_types import type_of
 from systems.rest.parquet_files import ParquetFiles
 from systems.rest.table_defaults import defaults_of, deleted_sql
 from tests.conformance.fixtures import Cloud, cloud
