@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from shared_metadata.program import BadRows, Mask
 from systems.sql_source import parts
 from systems.sql_source.capture import extraction
+from systems.sql_source.capture.changes import TooLong
 from systems.sql_source.capture.copying import Copying
 from systems.sql_source.parts import LINES
 from tests.conformance.capture_faults import places, struck
@@ -199,12 +200,12 @@ class CaptureConformance:
 
         def changes(log: Any, *given: Any) -> Iterator[Any]:
             some = []
-            with contextlib.suppress(extraction.TooLong):
+            with contextlib.suppress(TooLong):
                 some += whole(log, *given)
             first = next(calls) == 0
             yield from some if first else some[::-1]
             if first:
-                raise extraction.TooLong
+                raise TooLong
 
         return changes
 
