@@ -102,8 +102,8 @@ class WarehouseSql(Protocol):
         """Makes a schema where it is not there."""
         ...
 
-    def widened(self, written: str, column: str, type_name: str) -> list[list[str]]:
-        """Transactions that give a column a wider type.  written, column: as they are written."""
+    def widened(self, written: str, column: str, type_name: str, other: str) -> list[list[str]]:
+        """Transactions that give a column a wider type.  written, column: as they are written.  other: a name that no column has."""
         ...
 
     def columns_of(self, tables: Sequence[tuple[str, str]]) -> str:

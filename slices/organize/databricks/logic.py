@@ -173,7 +173,7 @@ class DatabricksSql:
     def schema(self, name: str) -> str:
         return f"CREATE SCHEMA IF NOT EXISTS {self.identifier(name)}"
 
-    def widened(self, written: str, column: str, type_name: str) -> list[list[str]]:
+    def widened(self, written: str, column: str, type_name: str, other: str) -> list[list[str]]:
         """https://docs.databricks.com/aws/en/delta/type-widening; the comment last, for what stops is done again."""
         change = f"ALTER TABLE {written} ALTER COLUMN {column}"
         return [[f"{change} TYPE {self.type(type_name)}", f"{change} COMMENT {self.literal(MARK + type_name)}"]]
