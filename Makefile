@@ -52,7 +52,7 @@ os.execvp(sys.argv[1], sys.argv[1:])
 endef
 export LOCKED
 
-.PHONY: help setup wheel demo new-slice verify-aws verify test test-again test-deep test-deep-again test-slice golden coverage security fuzz lint audit format pr bench lock clean model faults
+.PHONY: help setup wheel demo demo-sources new-slice verify-aws verify test test-again test-deep test-deep-again test-slice golden coverage security fuzz lint audit format pr bench lock clean model faults
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ wheel: setup ## Build dist/atoll-….whl, which brings all that a project needs:
 
 demo: setup ## Run the airline example on the embedded AWS: deploy, run micro-batches, reconcile (FRESH=1 starts over)
 	@$(BIN)/python -m examples.airline.demo $(if $(FRESH),--fresh)
+
+demo-sources: setup ## Run a program over five kinds of source (PostgreSQL, Salesforce, Stripe, S3, Kinesis), and reconcile it; leaves nothing running
+	@$(BIN)/python -m examples.sources.demo
 
 new-slice: setup ## Make the folder of a slice: SLICE=collect/oracle, TITLE=Oracle
 	@$(BIN)/atoll new-slice $(SLICE) $(if $(TITLE),--title "$(TITLE)")
@@ -116,7 +119,7 @@ lint: setup ## Check style, formatting, import contracts and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
-	@$(BIN)/mypy $(PACKAGES)
+	@$(BIN)/mypy $(PACKAGES) tests
 
 audit: setup ## Look up known vulnerabilities of all locked packages (STRICT=1: red also when that cannot be done)
 	@$(BIN)/python -m tests.security.audit $(if $(STRICT),--strict)

@@ -67,10 +67,10 @@ class MysqlSource(SqlSource):
 
     def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
         if "log" not in request.part:
-            return super().extract(request, resume, deadline)
-        from slices.collect.mysql.capture.extraction import extract
+            return self.read_table(request, resume, deadline)
+        from slices.collect.mysql.capture.extraction import Captured
 
-        return extract(self, request, resume, deadline, self._aws)
+        return Captured(self, request, deadline, self._aws).run(resume, copy=request.part["copy"])
 
     # -- what discover and drift ask
 

@@ -50,27 +50,33 @@ class Log:
     ) -> None:
         self._connect, self._mariadb, self._table, self._kinds, self._place = connect, mariadb, table, kinds, place
         self._prepared: dict[str, bool] = {}
+        self.told = 0
 
     def check(self, since: str) -> None:
         """Raises Untold where the log does not begin at a place, or before."""
         with closing(self._reader(since)) as reader:
             self._next(reader)
 
-    def changes(self, since: str, share: Share, seconds: float) -> Iterator[Change]:
-        """Those of a share, in their order, in the memory of one event.
+    def changes(self, since: str, share: Share, seconds: float, skipped: int = 0) -> Iterator[Change]:
+        """Those of a share, in their order, in the memory of one event. skipped: those of the first transaction, told before.
 
-        Raises Untold, TooLong, and RetryLater where the log ends before the share.
+        `told` counts those of the transaction at work; the share knows which were read whole. Raises Untold, TooLong, and RetryLater
+        where the log ends before the share.
         """
         giving_up = time.monotonic() + seconds
+        number, self.told = 0, skipped
         with closing(self._reader(since)) as reader:
-            within, begun = False, False
+            within, begun, at = False, False, ""
             while (event := self._next(reader)) is not None:
                 if time.monotonic() > giving_up:
                     raise TooLong
                 if (transaction := getattr(event, "gtid", None)) is not None:
+                    if begun and within:
+                        share.finished(at)
+                        number = skipped = self.told = 0
                     if begun and share.done:
                         return
-                    begun, within = True, share.has(transaction)
+                    begun, within, at = True, share.has(transaction), transaction
                     self._begin("" if getattr(event, "flags", 0) & _PREPARED else None)
                 elif type(event).__name__ == "NotImplementedEvent":  # which may be where a transaction begins
                     if event.event_type not in _HARMLESS:
@@ -78,7 +84,11 @@ class Log:
                 elif type(event).__name__ == "FormatDescriptionEvent":  # of a server that may have begun to number its tables anew
                     reader.table_map.clear()
                 elif within:
-                    yield from self._of(event)
+                    for change in self._of(event):
+                        number += 1
+                        if number > skipped:
+                            self.told = number
+                            yield change
             if not share.done:
                 remedy = "nothing, the batch is tried again; a replica may be asked that is behind the one that was planned with"
                 raise RetryLater("the binary log ends before the place that the plan has seen", place=self._place, remedy=remedy)

@@ -43,7 +43,7 @@ def test_a_share_of_mysqls_has_each_of_its_transactions_and_is_done_after_the_la
         f"{server.upper()}:" + ":".join(str(n) for s, n in sorted(wanted) if s == server)
         for server in sorted({server for server, _ in wanted})
     )
-    share = MysqlShare(text)
+    share = MysqlShare("", text)
     for number, (server, at) in enumerate(sorted(wanted), 1):
         assert not share.has(f"{server}:1000")
         assert share.has(f"{server}:{at}")
@@ -52,7 +52,7 @@ def test_a_share_of_mysqls_has_each_of_its_transactions_and_is_done_after_the_la
 
 
 def test_ranges_and_tags_of_mysqls_sets_are_read() -> None:
-    share = MysqlShare(f"{ONE}:1-3:7,{OTHER}:5:nightly:2-2")
+    share = MysqlShare("", f"{ONE}:1-3:7,{OTHER}:5:nightly:2-2")
     assert all(share.has(f"{ONE}:{number}") for number in (1, 2, 3, 7)) and share.has(f"{OTHER}:5")
     assert not share.done  # the tagged one, which the library does not read
     assert share.has(f"{OTHER}:nightly:2") and share.done
