@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from shared_metadata.errors import AtollError, DefinitionError, RetryLater, Secr
 from systems.singer.tap_file import APART, Document
 
 MOST_LINE_BYTES = 16 << 20
-LINES_KEPT, GRACE_SECONDS = 400, 10.0
+LINES_KEPT, GRACE_SECONDS, LOOK_SECONDS = 400, 10.0, 0.02
 # Whatever else stands in a function's environment, its keys above all, is not the tap's.
 INHERITED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "NO_PROXY")
 # Starts a console script by its name, wherever its package was installed.
@@ -102,31 +103,46 @@ class Tap:
     def end(self) -> None:
         """Asks it to end, and kills it where it does not."""
         process = self._process
-        if process is None:
+        if process is None or process.returncode is not None:
             return
-        if process.poll() is None:
+        if not self._has_ended():
             self.ended_here = True
             self._signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(GRACE_SECONDS)
-        self._signal(signal.SIGKILL)  # and what it has started
-        process.wait()
+            until = time.monotonic() + GRACE_SECONDS
+            while not self._has_ended() and time.monotonic() < until:
+                time.sleep(LOOK_SECONDS)
+            self._signal(signal.SIGKILL)
+        self._code()
 
     def fails(self) -> bool:
         """Whether it ends, once its output has, with another exit code than 0."""
-        assert self._process is not None
-        return self._process.wait() != 0
+        return self._code() != 0
 
     def check(self) -> None:
         """Raises what it failed of, once its output has ended; nothing where its exit code is 0, or it was ended from here."""
-        assert self._process is not None
-        code = self._process.wait()
+        code = self._code()
         if self._logging:
             self._logging.join(GRACE_SECONDS)
         if code and not self.ended_here:
             raise self._failure(code)
         if self.ended_here:
             raise RetryLater("the tap did not answer in time", place=self._place, remedy="nothing, it is tried again")
+
+    def _code(self) -> int:
+        """Its exit code, once it has ended; what it has started ends with it, as long as its number is its own."""
+        assert self._process is not None
+        if self._process.returncode is None:
+            with contextlib.suppress(ChildProcessError):
+                os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+                self._signal(signal.SIGKILL)
+        return self._process.wait()
+
+    def _has_ended(self) -> bool:
+        assert self._process is not None
+        try:
+            return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+        except ChildProcessError:
+            return True
 
     def _failure(self, code: int) -> AtollError:
         """The error that its exit code and its log stand for."""
@@ -136,7 +152,7 @@ class Tap:
         said = ", ".join(filter(None, (f"HTTP {status}" * bool(status), name)))
         how = f"the tap ended with exit code {code}" if code > 0 else f"the tap was killed by signal {-code}"
         what = f"{how} ({said})" if said else how
-        if status in ("401", "403"):
+        if status in ("401", "403") and self._reference:
             remedy = f"store what the source accepts: `atoll secret {self._reference} FILE`"
             return SecretError(f"the source refuses the secret {self._reference}: {what}", place=self._place, remedy=remedy)
         if name == "NoSuchTap":

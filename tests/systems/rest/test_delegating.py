@@ -69,6 +69,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Delegati
     things.close()
 
 
+@pytest.mark.deep
 class TestConformance(CollectConformance):
     """All of it."""
 

@@ -20,6 +20,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TapUnder
     things.close()
 
 
+@pytest.mark.repeats(4)
 class TestConformance(CollectConformance):
     """All of it, but for what only a run of the tap tells."""
 
@@ -37,5 +38,6 @@ class TestConformance(CollectConformance):
         """No batch is."""
 
 
+@pytest.mark.deep
 class TestDrift(DriftConformance):
     """All of it."""

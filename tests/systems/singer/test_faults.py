@@ -87,6 +87,7 @@ def test_of_a_run_in_which_nothing_breaks_each_batch_has_its_rows(cloud: Cloud, 
     assert second == {(f"row {one}", 1.0) for one in range(3, ROWS)} | {("later 0", -1.0)}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_fault_in_the_middle_changes_nothing(cloud: Cloud, source: TapUnderTest, breaking: Breaking, kind: str) -> None:
     whole = lived(source)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
@@ -123,6 +125,7 @@ WRONG: Mapping[str, tuple[tuple[Any, ...], str]] = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("case", WRONG)
 def test_what_is_no_message_of_singers_is_told_by_its_line_and_never_quoted(
     said: Said, case: str, monkeypatch: pytest.MonkeyPatch
@@ -213,7 +216,7 @@ def test_the_state_that_is_handed_on_holds_no_moment_beyond_what_was_taken(said:
     (kept,) = said.carried["bookmarks"].values()
     assert said.ids() == [1] and LONG_AGO < kept["replication_key_value"] < f"{end:%Y-%m-%dT%H:%M:%S}" and far[19:] != ""
     said.run(SCHEMA, record(1), state({"orders": 17}))
-    assert said.carried["bookmarks"] == {"orders": kept}  # one that says it in numbers could not be set back
+    assert said.carried["bookmarks"] == {"orders": kept}  # what is no moment cannot be set back
 
 
 def test_a_bookmark_of_numbers_is_handed_on_as_it_is_and_nothing_is_cut(said: Said) -> None:
@@ -255,6 +258,21 @@ def test_what_is_no_catalog_is_refused(said: Said, catalog: Any) -> None:
     said.catalog = catalog
     (failed,) = said.run().planned["failed"]
     assert "the tap's catalog has no list of streams" in failed["error"] and "--discover" in failed["error"]
+
+
+def test_what_a_tap_has_started_ends_with_it(said: Said) -> None:
+    code = (
+        "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); print(child.pid)"
+    )
+    (said.folder / TAP.name).write_text(f"{code}; sys.stdout.flush()")
+    said.tap()
+    with process.Tap(tap_file.document_of(SYSTEM), {}, place="x", reference="y") as run:
+        pid = int(next(run.messages({}, None)))
+        run.check()
+    until = time.monotonic() + 60
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 @pytest.mark.security
