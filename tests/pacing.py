@@ -12,6 +12,7 @@ from __future__ import annotations
 import gc
 import math
 import os
+import re
 import time
 import zlib
 from collections import Counter, defaultdict
@@ -27,6 +28,8 @@ SHARES = {"quick": 0.1, "deep": 1.0, "all": 1.0}  # of the examples that a test'
 FEWEST = 4
 BUDGET_SECONDS = 10.0  # of a test that is marked with no other
 TOLD = 20
+FAILED = "cache/lastfailed"  # pytest's own, for `--last-failed`
+GROUP = re.compile(r"@[^]@]*$")  # xdist adds a test's group to its name, under which `--last-failed` would find none, and run all
 
 
 class Pacing:
@@ -89,10 +92,13 @@ class Pacing:
         gc.collect()
         gc.freeze()
 
+    @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: Any) -> None:
         gc.freeze()  # nor pytest several times at the end of the process
         if hasattr(session.config, "workeroutput"):
             session.config.workeroutput[CHOICE] = dict(self._left_out)
+        elif (cache := getattr(session.config, "cache", None)) is not None:
+            cache.set(FAILED, {GROUP.sub("", name): value for name, value in cache.get(FAILED, {}).items()})
 
     def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
         if config.getoption("durations") is not None:

@@ -111,7 +111,7 @@ class SnowflakeApi:
     def _made(self, text: str, wanted: int) -> Request:
         if len(text.encode()) > MOST_STATEMENT_BYTES:
             raise Refused(422, "000001", "SQL statement is too large")
-        handle = f"01b{uuid.uuid4().hex[3:8]}-{str(uuid.uuid4())[9:]}"
+        handle = f"01b{uuid.uuid4().hex[3:8]}-{str(uuid.uuid4())[9:-3]}000"  # as none of its statements' ends
         request = Request(handle, [text], [], time.time())
         self.requests[handle] = request
         request.handles = [f"{handle[:-3]}{number:03d}" for number in range(1, 1 + max(wanted, 500))]

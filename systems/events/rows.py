@@ -6,8 +6,10 @@ from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from shared_metadata.contract.own_columns import DELETED
 from shared_metadata.contract.parquet import rejected_rows
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
+from shared_metadata.contract.parquet.duckdb_types import duckdb_type
 from shared_metadata.contract.parquet.exact_values import Value
 from shared_metadata.contract.parquet.json_keys import Keys, is_object, keys_of, pointer
 from shared_metadata.contract.parquet.masking import Hashing
@@ -32,6 +34,7 @@ class Rows:
 
     def __init__(self, lines: str, told: Told, schema: Schema, batch: str, flow: Flow, beside: Sequence[SchemaColumn] = ()) -> None:
         self._lines, self._place, self._batch, self._where, where = lines, told.place, batch, flow.filter, flow.filter
+        self._deleted = told.deleted
         self._told = {**told.sql, DATA.name: "d"}
         self._own = {column.name: (told.sql[column.name], _type(column)) for column in told.columns}
         self._key, self._keys = keys_of_rows(flow), Keys()
@@ -111,6 +114,9 @@ class Rows:
             read.append(f"CASE WHEN {BROKEN} IS NOT NULL THEN error('an event cannot be read') END AS atoll_failing")
         given = [f"{hashing.value(c.name, identifier(f'as {c.name}'), c.type)} AS {identifier(c.name)}" for c in self._columns]
         given.append(f"TIMESTAMPTZ {literal(self._batch)} AS {BATCH.name}")
+        if self._deleted:
+            read.append(f"{self._deleted} AS atoll_deleted")
+            given.append(f"atoll_deleted AS {DELETED.name}")
         conditions = ["atoll_failing IS NULL"] if how == "strict" else []  # so that it is computed
         conditions += [f"({self._where}\n)"] if self._where else []
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
@@ -136,4 +142,4 @@ def _at(key: str) -> str:
 
 
 def _type(column: SchemaColumn) -> str:
-    return "TIMESTAMP WITH TIME ZONE" if column.type == "timestamptz" else "VARCHAR"
+    return "TIMESTAMP WITH TIME ZONE" if column.type == "timestamptz" else duckdb_type(column.type)

@@ -1,4 +1,4 @@
-"""A database that speaks Oracle's protocol, as a user has it: stacks are deployed, and rows collected over TLS by the unmodified driver."""
+"""A database that speaks Oracle's protocol, as a user has it: stacks are deployed, and rows collected over TLS by the real driver."""
 
 from __future__ import annotations
 

@@ -19,6 +19,11 @@ CREATE CONNECTION files TO s3        WITH (bucket = 'acme-drop', prefix = 'in/',
 CREATE CONNECTION site TO kinesis WITH (
   streams = 'arn:aws:kinesis:us-east-1:123456789012:stream/clicks', kms_key = 'arn:aws:kms:us-east-1:123456789012:key/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'
 );
+CREATE CONNECTION bus TO kafka WITH (
+  brokers = 'b-1.acme.abc123.c2.kafka.us-east-1.amazonaws.com:9098', auth = 'iam', topics = 'clicks, orders',
+  cluster = 'arn:aws:kafka:us-east-1:123456789012:cluster/acme/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0-2'
+);
+CREATE CONNECTION queue TO kafka WITH (brokers = 'kafka-1.example.com:9094', secret = 'queue');
 CREATE CONNECTION hooks TO http WITH (tables = 'orders, clicks', secret = 'senders');
 
 INSERT INTO lake.crm FROM crm TABLES (Account) EVERY '15 minutes';
@@ -36,6 +41,10 @@ INSERT INTO lake.code FROM code TABLES (labels) EVERY '1 hour';
 INSERT INTO lake.files FROM files TABLES (visits) EVERY '1 hour';
 
 INSERT INTO lake.site FROM site TABLES (clicks) EVERY '1 hour';
+
+INSERT INTO lake.bus FROM bus TABLES (clicks) EVERY '1 hour';
+
+INSERT INTO lake.queue FROM queue TABLES (orders) EVERY '1 hour' MERGE ON (id);
 
 INSERT INTO lake.hooks FROM hooks TABLES (orders) EVERY '1 hour';
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -74,6 +75,13 @@ def test_several_statements_have_a_handle_each_and_their_number_is_told(client: 
     assert [client.ask("GET", f"/{handle}")[1]["data"] for handle in told["statementHandles"]] == [[["1"]], [["2"]]]
     status, refused = sent(client, "SELECT 1 AS one; SELECT 2 AS two")
     assert (status, refused["code"]) == (422, "000008")
+
+
+def test_a_request_s_handle_is_none_of_its_statements(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID("01234567-89ab-4def-8123-456789abc002"))
+    _, told = sent(client, "SELECT 1 AS one", "SELECT 2 AS two", "SELECT 3 AS three")
+    assert told["statementHandle"] not in told["statementHandles"]
+    assert [client.ask("GET", f"/{handle}")[1]["data"] for handle in told["statementHandles"]] == [[["1"]], [["2"]], [["3"]]]
 
 
 def test_what_is_not_committed_is_rolled_back_when_the_request_ends(client: Client) -> None:
