@@ -38,9 +38,8 @@ def test_columns_and_where_are_what_the_slice_runs_and_names_are_folded_to_capit
     )
     assert found.columns == (Column("id", "id"), Column("place", '"Order"'), Column("changed", "changed"))
     assert found.tables[0].source == "ORDERS" and found.reports_left
-    assert found.filter.startswith(
-        "state <> 'dra''ft' AND \"Order\" IN (1, 2) AND changed >= DATE '2026-01-01' AND changed < TIMESTAMP"
-    )
+    assert found.filter.startswith("state <> 'dra''ft' AND \"Order\" IN (1, 2) AND changed >= DATE '2026-01-01'\n")
+    assert found.filter.endswith("AND changed < TIMESTAMP '2027-01-01 00:00:00'")
 
 
 def test_a_star_is_all_that_the_snapshot_has_by_names_in_quotes() -> None:

@@ -90,7 +90,7 @@ def allowed_tables(session: Session) -> list[str]:
 
 
 def columns_of(session: Session, table: TableName) -> list[SourceColumn]:
-    """Returns all columns, in the table's order; of those that nobody asked for, such as an index by an expression makes, none."""
+    """Returns all columns, in the table's order; what an index by an expression has made is none of them."""
     return [
         SourceColumn(
             name,
