@@ -676,6 +676,27 @@ class CollectConformance(MaskConformance, DiscoveryConformance):
         assert seen and seen.schema and {column.name for column in seen.schema.columns} >= {collected(name) for name in names}
 
     @pytest.mark.security
+    @pytest.mark.sampled(2)
+    @pytest.mark.parametrize("incremental", [True, False])
+    def test_columns_called_as_those_of_our_sql_keep_their_values(self, collecting: Collecting, incremental: bool) -> None:
+        """Beside a row that cannot be read too, whose reason tells of none of them."""
+        collected = collecting.source.collected_name
+        names = [name for name in hostile.ours() if collected(name) == name and name not in COLUMNS]
+        if not names:
+            pytest.skip("every column's name ends as none of ours does")
+        table = collecting.source.create_table({**COLUMNS, **dict.fromkeys(names, "string")})
+        rows = [{"label": label, **{name: f"{label} of {name}" for name in names}} for label in ("a", "b")]
+        collecting.source.put(table, rows, collecting.at)
+        tolerant: dict[str, Any] = {}
+        if collecting.source.declaration.capabilities.rejects_rows:
+            collecting.source.put_unreadable(table, "broken", collecting.at)
+            tolerant["bad_rows"] = BadRows(1)
+        collecting.collect(table, incremental=incremental, **tolerant)
+        collecting.run()
+        assert [{name: row[name] for name in ("label", *names)} for row in collecting.rows()] == rows
+        assert [collected("day") in row["reason"] for row in collecting.rejected()] == [True] * len(tolerant)
+
+    @pytest.mark.security
     def test_hostile_values_are_values_and_nothing_else(self, collecting: Collecting) -> None:
         """In rows, and in a filter that the program's author wrote."""
         table = self._round_trip(collecting, label_rows([*hostile.VALUES, "another"]))
