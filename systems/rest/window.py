@@ -11,10 +11,11 @@ from shared_metadata.contract.collect import Window
 from shared_metadata.contract.parquet.duckdb_session import literal
 from shared_metadata.program import Mode
 from shared_metadata.program.intervals import from_text, to_text
+from shared_metadata.program.json_types import DAY, EPOCH
 from shared_metadata.program.schema import SchemaColumn
-from systems.rest.columns import cursor_field, units_in_second
-from systems.rest.json_types import DAY, EPOCH
-from systems.rest.manifest import Node
+from systems.rest import moments
+from systems.rest.columns import cursor_field, of_changes, units_in_second
+from systems.rest.manifest import RETENTION, Node
 from systems.rest.portions import Span
 
 BEYOND = timedelta(days=1)
@@ -70,16 +71,39 @@ def taken(mode: Mode, window: Window, stream: Mapping[str, Node], cursor: Schema
     beyond = max(now, end) + BEYOND
     if mode == Mode.REPLACE or cursor is None:
         return Taken(Span(None, beyond, beyond), Cut(), False)
-    lower = window.interval.start if window.rerun else _until(window.cursor) - timedelta(seconds=lag) if window.cursor else None
-    cut = Cut(cursor.source, cursor.source_type, units_in_second(stream), to_text(lower) if lower else None, to_text(end))
+    lower = _lower(window, lag)
+    cut = Cut(cursor.source, cursor.source_type, units_in_second(of_changes(stream)), to_text(lower) if lower else None, to_text(end))
     asked = cursor_field(stream) == cursor.source
     span = Span(lower, end, beyond) if asked else Span(None, beyond, beyond)
     return Taken(span, cut, lower is not None)
 
 
+def reads_changes(stream: Mapping[str, Node], window: Window, lag: int, now: datetime) -> bool:
+    """Whether a batch reads by the stream of changes, where there is one: not the first, nor one of before what that still tells."""
+    lower = _lower(window, lag)
+    told = stream[RETENTION]
+    return lower is not None and not (told and lower < now - moments.duration(told))
+
+
+def why_no_retention(stream: Mapping[str, Node]) -> str:
+    """Why it is not known for how long its API tells changes; '' where it is."""
+    told = stream.get(RETENTION) or ""
+    try:
+        return "" if not told or moments.duration(told) else "api_retention_period"
+    except ValueError:
+        return f"api_retention_period {told}"
+
+
 def cursor_text(window: Window) -> str:
     """What the next batch finds in its window."""
     return json.dumps({"until": to_text(window.interval.end)})
+
+
+def _lower(window: Window, lag: int) -> datetime | None:
+    """The moment from which a batch takes what changed; None for the first, which takes all."""
+    if window.rerun:
+        return window.interval.start
+    return _until(window.cursor) - timedelta(seconds=lag) if window.cursor else None
 
 
 def _until(cursor: str) -> datetime:

@@ -18,9 +18,11 @@ FAR_DAYS = 8  # a cursor that lies further ahead than any batch is long says not
 _TIMES = ("date", "timestamp", "timestamptz")
 
 
-def append(sql: WarehouseSql, target: str, rows: str, columns: Sequence[SchemaColumn]) -> str:
-    named = names(sql, columns)
-    return f"INSERT INTO {target} ({named}) SELECT {named} FROM {rows}"
+def append(sql: WarehouseSql, target: str, rows: str, columns: Sequence[SchemaColumn], stored: Sequence[SchemaColumn] = ()) -> str:
+    """stored: the columns of the target, where these may be wider."""
+    wanted = {column.name: column.type for column in stored}
+    values = ", ".join(sql.becomes(sql.identifier(c.name), c.type, wanted.get(c.name, c.type)) for c in columns)
+    return f"INSERT INTO {target} ({names(sql, columns)}) SELECT {values} FROM {rows}"
 
 
 def delete_batch(sql: WarehouseSql, target: str, column: str, start: str, end: str) -> str:
@@ -69,7 +71,7 @@ class Merge:
             sets = self._set(target, columns, start)
             found += self._each(columns, lambda same: sql.update(target, sets, left, "n", same), target, "n")
         found += self._each(columns, lambda same: sql.delete(target, rows, "n", same), target, "n")
-        return [*found, append(self.sql, target, rows, columns)]
+        return [*found, append(self.sql, target, rows, columns, stored)]
 
     def besides(self, target: str, left: str, start: str, there: Sequence[str], columns: Sequence[SchemaColumn]) -> list[str]:
         """Makes the keys of all rows of the target those that are gone; of these, `statements` takes out what the batch brings.

@@ -53,14 +53,14 @@ def refuse_another_s(sql: WarehouseSql, schema: str, name: str, place: str) -> D
 
 def evolved(sql: WarehouseSql, written: str, known: Sequence[SchemaColumn], changes: Mapping[str, str]) -> list[list[str]]:
     """Transactions that give a table columns, or wider ones.  changes: column ▸ type, as `evolution` says."""
-    former = {column.name for column in known}
+    former = {column.name: column.type for column in known}
     steps = list[list[str]]()
     for name, kind in changes.items():
         column = sql.identifier(name)
         if name not in former:
             steps.append([f"ALTER TABLE {written} ADD COLUMN {column} {sql.declared(kind)}"])
         else:
-            steps += sql.widened(written, column, kind)
+            steps += sql.widened(written, column, former[name], kind)
     return steps
 
 

@@ -192,6 +192,7 @@ class OrganizeConformance:
 
     declaration: Slice
     options: Mapping[str, Any] = {}
+    length_of_list = "len"  # as the warehouse's SQL calls it
 
     def serve(self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
         """Puts what the slice works with into memory, beside AWS's own."""
@@ -745,7 +746,7 @@ class OrganizeConformance:
     @pytest.mark.parametrize("mode", [Mode.APPEND, Mode.REPLACE, Mode.MERGE])
     def test_structs_and_maps_of_any_nesting_survive_load_view_and_quarantine(self, lake: Lake, mode: Mode) -> None:
         self.keeps("struct", "map", "list")
-        rule = Expectation("known", "nested.name <> 'XX' AND len(nested.\"odd: name\") > 0", "QUARANTINE", HERE)
+        rule = Expectation("known", f"nested.name <> 'XX' AND {self.length_of_list}(nested.\"odd: name\") > 0", "QUARANTINE", HERE)
         lake.collected(mode, expectations=(rule,), **({"key": ("id",)} if mode == Mode.MERGE else {}))
         lake.view(f"SELECT *, nested.name AS name, tags['k'].v AS v FROM {FLIGHTS}", dataset="lake.ops.whole")
         rows = nested_rows()

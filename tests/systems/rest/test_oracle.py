@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-PARTS = ROOT / ".atoll" / "parts"
+PARTS, ORACLE = ROOT / ".atoll" / "parts", ROOT / "tests" / "systems" / "rest" / "oracle"
 UV = str(Path(sys.executable).with_name("uv"))
 # Its own environment: what it pins is not what Atoll locks.
 ORIGINAL = ("airbyte-cdk==7.39.1", "freezegun==1.5.5")
@@ -49,20 +49,31 @@ def test_the_same_is_asked_and_the_same_comes_out(fetched: tuple[Path, Path], tm
     python, manifests = fetched
     licences = {re.search(r"^License: (.+)$", f.read_text(), re.MULTILINE)[1] for f in manifests.glob("airbyte_*/METADATA")}  # type: ignore[index]
     assert licences == {"MIT"}
-    out, script = tmp_path / "out.json", ROOT / "tests" / "systems" / "rest" / "oracle" / "compare.py"
-    command = [str(python), str(script), str(manifests), str(out)]
-    subprocess.run(
-        command,
-        env={"PYTHONPATH": f"{ROOT}:{manifests}", "PATH": "/usr/bin:/bin"},
-        check=True,
-        timeout=800,
-        stdout=subprocess.DEVNULL,
-    )
-    found = {f"{source}.{name}": said for source, streams in json.loads(out.read_text()).items() for name, said in streams.items()}
+    found = _compared(python, manifests, manifests, tmp_path)
     counted = Counter(said.partition(":")[0] for said in found.values())
     print(f"{counted['same']} of {counted['same'] + counted['differs']} streams are the same; {dict(counted)}")
     assert {name: said for name, said in found.items() if said.startswith("differs")} == {}
     assert counted["same"] >= LEAST_COMPARED
+
+
+@pytest.mark.deep
+@pytest.mark.budget(300)
+@pytest.mark.timeout(900)
+def test_a_stream_with_another_one_for_its_changes_asks_for_the_same_by_both(fetched: tuple[Path, Path], tmp_path: Path) -> None:
+    python, manifests = fetched
+    found = _compared(python, manifests, ORACLE, tmp_path)
+    assert found == dict.fromkeys(
+        (f"source_delegating.{n}{of}" for n in ("customers", "invoices") for of in ("", ", of changes")), "same"
+    )
+
+
+def _compared(python: Path, packages: Path, folder: Path, out: Path) -> dict[str, str]:
+    """Source and stream ▸ what of it is the same, by airbyte-cdk and by systems/rest."""
+    told = out / "out.json"
+    command = [str(python), str(ORACLE / "compare.py"), str(folder), str(told)]
+    environment = {"PYTHONPATH": f"{ROOT}:{packages}", "PATH": "/usr/bin:/bin"}
+    subprocess.run(command, env=environment, check=True, timeout=800, stdout=subprocess.DEVNULL)
+    return {f"{source}.{name}": said for source, streams in json.loads(told.read_text()).items() for name, said in streams.items()}
 
 
 def _run(*command: str) -> None:

@@ -13,8 +13,8 @@ from shared_metadata.contract.collect import Window
 from shared_metadata.contract.parquet.duckdb_session import identifier
 from shared_metadata.program import Mode
 from shared_metadata.program.intervals import Interval
+from shared_metadata.program.json_types import DAY, EPOCH, MOMENT
 from shared_metadata.program.schema import SchemaColumn
-from systems.rest.json_types import DAY, EPOCH, MOMENT
 from systems.rest.manifest import streams_of
 from systems.rest.window import cursor_text, taken
 from tests.systems.rest.reading import stream

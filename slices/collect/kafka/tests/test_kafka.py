@@ -30,7 +30,7 @@ from tests.conformance.fixtures import NOW, Cloud, FakeContext, open_cloud, run_
 
 FLOW, DATASET, HERE = "lake.raw.clicks", "lake.raw.clicks:staged", Position("program.sql", 2, 1)
 HOUR = timedelta(hours=1)
-ID = {"columns": (Column("id", "id"),), "casts": {"id": "long"}}
+ID: dict[str, Any] = {"columns": (Column("id", "id"),), "casts": {"id": "long"}}
 CLUSTER = "arn:aws:kafka:eu-central-1:111122223333:cluster/shop/0f1e2d3c-4b5a-6978"
 
 
@@ -118,7 +118,9 @@ def test_types_are_by_a_sample_unless_the_program_says_them(clicks: Clicks) -> N
     clicks.collect(columns=tuple(Column(name, name) for name in ("n", "zip", "more", "gone", "later")), casts={"later": "date"})
     clicks.send({"n": 1, "zip": "00123", "more": {"a": [1, None]}})
     clicks.run()
-    types = {column.name: column.type for column in clicks.cloud.reader.latest_schema(DATASET).schema.columns}
+    latest = clicks.cloud.reader.latest_schema(DATASET)
+    assert latest is not None
+    types = {column.name: column.type for column in latest.schema.columns}
     assert [types[name] for name in ("n", "zip", "more", "gone", "later")] == ["long", "string", "string", "date", "date"]
 
 
