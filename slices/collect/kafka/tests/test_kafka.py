@@ -405,7 +405,7 @@ def test_an_answer_that_is_an_error_for_the_moment_is_asked_for_again_or_later(c
 
 
 def test_an_offset_that_is_not_told_is_no_end_of_a_topic(clicks: Clicks, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a connection ends, librdkafka may give -1001 and no error: a batch would take nothing, and leave no place to go on from."""
+    """Where a connection ends, librdkafka may give -1001 and no error: a batch would take nothing, and leave no place to go on."""
     clicks.collect(**ID)
     clicks.send({"id": 1})
     whole = Topics._answer
