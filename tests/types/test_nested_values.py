@@ -65,6 +65,7 @@ KINDS = st.recursive(st.sampled_from(LEAVES), within, max_leaves=5).filter(lambd
 
 def values(kind: TypeName) -> st.SearchStrategy[Any]:
     """JSON that is mostly a value of the type."""
+    known: st.SearchStrategy[Any]
     if kind.word == "struct":
         given = {name: values(part) for name, part in kind.named()}
         known = st.fixed_dictionaries({}, optional={**given, "more": SCALARS})
