@@ -37,9 +37,10 @@ def read_number(value: bytes) -> int | Decimal:
     negative = not value[0] & 0x80
     power = (255 - value[0] if negative else value[0]) - 193
     pairs = [101 - pair if negative else pair - 1 for pair in value[1:] if not (negative and pair == 0x66)]
-    found = sum((Decimal(pair).scaleb(2 * (power - at)) for at, pair in enumerate(pairs)), Decimal(0))
-    found = -found if negative else found
-    return int(found) if found == found.to_integral_value() else found
+    # Made of its digits: a sum would be rounded to those of the context.
+    digits, exponent = int("".join(f"{pair:02d}" for pair in pairs)), 2 * (power - len(pairs) + 1)
+    digits = -digits if negative else digits
+    return digits * 10**exponent if exponent >= 0 else Decimal(f"{digits}E{exponent}")
 
 
 def write_date(value: Any) -> bytes:
