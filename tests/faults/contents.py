@@ -83,8 +83,11 @@ def read_contents(services: Services, program: Program, dsn: str, since: datetim
 
 
 def _reached(cursor: str) -> str:
-    """How far a cursor has come, without the numbers of the source's transactions: those depend on what else went on there."""
+    """How far a cursor has come, without the numbers of the source's transactions, and a log's places: those depend on what else went
+    on there."""
     values = json.loads(cursor) if cursor.startswith("{") else cursor
+    if isinstance(values, dict) and "slot" in values:
+        return "{}"
     return json.dumps({k: v for k, v in values.items() if k in ("column", "upto")}) if isinstance(values, dict) else cursor
 
 
