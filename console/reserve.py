@@ -6,20 +6,17 @@ all, has nothing to reserve.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from infra.concurrency import CONDUCTOR, CONDUCTOR_RESERVE
 from shared_metadata import naming
-
-if TYPE_CHECKING:
-    from mypy_boto3_lambda import LambdaClient
 
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 KEPT_UNRESERVED = 100
 OPTION, RESERVED = "concurrencyOf", f"{CONDUCTOR}={CONDUCTOR_RESERVE}"
 
 
-def reserved(client: LambdaClient, given: str) -> tuple[str, str]:
+def reserved(client: Any, given: str) -> tuple[str, str]:
     """The value of `concurrencyOf` with the conductor's executions, and what to tell of it; ('', …) where none can be reserved.
 
     given: the option's value so far. What the conductor has from an earlier deployment it keeps.
@@ -39,9 +36,10 @@ def reserved(client: LambdaClient, given: str) -> tuple[str, str]:
     return ",".join(filter(None, (given, RESERVED))), ""
 
 
-def _has(client: LambdaClient) -> int:
+def _has(client: Any) -> int:
     """What is reserved for the conductor now."""
     try:
-        return client.get_function_concurrency(FunctionName=naming.CONDUCTOR_FUNCTION).get("ReservedConcurrentExecutions", 0)
+        found = client.get_function_concurrency(FunctionName=naming.CONDUCTOR_FUNCTION)
     except client.exceptions.ResourceNotFoundException:
         return 0
+    return int(found.get("ReservedConcurrentExecutions", 0))

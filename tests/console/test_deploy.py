@@ -112,13 +112,13 @@ def test_the_conductor_has_executions_of_its_own_where_the_account_has_enough(
 def test_a_deploy_reserves_the_conductors_executions_unless_the_settings_say_otherwise(
     atoll: Atoll, cdk: Cdk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("console.deployment.reserved", lambda _, given: reserved(Lambda(1000), given))  # type: ignore[arg-type]
+    monkeypatch.setattr("console.deployment.reserved", lambda _, given: reserved(Lambda(1000), given))
     assert atoll("deploy", "--yes").exit_code == 0 and "concurrencyOf=conductor=3" in cdk.arguments
     assert atoll("deploy", "--yes", "-c", "concurrency=100").exit_code == 0
     assert not [word for word in cdk.arguments if word.startswith("concurrencyOf")]
     assert atoll("deploy", "--yes", "-c", "concurrencyOf=conductor=5").exit_code == 0
     assert "concurrencyOf=conductor=5" in cdk.arguments
-    monkeypatch.setattr("console.deployment.reserved", lambda _, given: reserved(Lambda(10), given))  # type: ignore[arg-type]
+    monkeypatch.setattr("console.deployment.reserved", lambda _, given: reserved(Lambda(10), given))
     small = atoll("deploy", "--yes")
     assert small.exit_code == 0 and "the conductor has no executions of its own" in small.stderr
     assert not [word for word in cdk.arguments if word.startswith("concurrencyOf")]
