@@ -52,7 +52,7 @@ os.execvp(sys.argv[1], sys.argv[1:])
 endef
 export LOCKED
 
-.PHONY: help setup wheel demo new-slice verify-aws verify test test-again test-deep test-deep-again test-slice golden coverage security fuzz lint audit format pr bench lock clean model faults
+.PHONY: help setup wheel demo demo-sources new-slice verify-aws verify test test-again test-deep test-deep-again test-slice golden coverage security fuzz lint audit format pr bench lock clean model faults
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ wheel: setup ## Build dist/atoll-….whl, which brings all that a project needs:
 
 demo: setup ## Run the airline example on the embedded AWS: deploy, run micro-batches, reconcile (FRESH=1 starts over)
 	@$(BIN)/python -m examples.airline.demo $(if $(FRESH),--fresh)
+
+demo-sources: setup ## Run a program over five kinds of source (PostgreSQL, Salesforce, Stripe, S3, Kinesis), and reconcile it; leaves nothing running
+	@$(BIN)/python -m examples.sources.demo
 
 new-slice: setup ## Make the folder of a slice: SLICE=collect/oracle, TITLE=Oracle
 	@$(BIN)/atoll new-slice $(SLICE) $(if $(TITLE),--title "$(TITLE)")
@@ -108,15 +111,15 @@ fuzz: setup ## Fuzz the compiler for a minute (FOR=600 for ten, SEED=1 to repeat
 model: setup ## Search through every state of the commit protocol's small worlds, and some thousand ways of the larger one (15 minutes)
 	@ATOLL_SUITE=all ATOLL_MODEL=all $(BIN)/pytest -q -s --timeout 3600 tests/protocol
 
-faults: setup ## Break the reference program for five minutes (FOR=600 for ten, SEED=1 to repeat one, COVER=1 in every place, DEPLOYED=1 as it is deployed)
+faults: setup ## Break the reference program for five minutes (FOR=600 for ten, SEED=1 to repeat one, COVER=1 in every place, CAPTURE=1 with a captured table, DEPLOYED=1 as it is deployed)
 	@$(BIN)/python -m tests.faults --seconds $(or $(FOR),300) $(if $(SEED),--seed $(SEED)) $(if $(COVER),--cover) \
-		$(if $(FRESH),--fresh) $(if $(DEPLOYED),--deployed)
+		$(if $(CAPTURE),--capture) $(if $(FRESH),--fresh) $(if $(DEPLOYED),--deployed)
 
 lint: setup ## Check style, formatting, import contracts and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
-	@$(BIN)/mypy $(PACKAGES)
+	@$(BIN)/mypy $(PACKAGES) tests
 
 audit: setup ## Look up known vulnerabilities of all locked packages (STRICT=1: red also when that cannot be done)
 	@$(BIN)/python -m tests.security.audit $(if $(STRICT),--strict)

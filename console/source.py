@@ -19,7 +19,7 @@ import click
 from console.options_before import Group
 from console.target import json_option
 from shared_metadata.errors import InputError
-from slices.manifests import MANIFEST, METADATA, OVERLAY, Coverage, coverage
+from slices.manifests import MANIFEST, METADATA, OVERLAY, TAP, Coverage, coverage
 from slices.registry import OWN, installed
 
 COLLECT = OWN / "collect"
@@ -30,7 +30,7 @@ _NOT_NAMED = "give a folder or a file that holds a manifest, or the name of an `
 
 @click.group(cls=Group, short_help="Bring a source's manifest into the project.")
 def source() -> None:
-    """Sources in one file: a folder slices/collect/SOURCE/ that holds a manifest.yaml is a slice.
+    """Sources in one file: a folder slices/collect/SOURCE/ that holds a manifest.yaml, or a tap.yaml, is a slice.
 
     \b
       atoll source add pokeapi@0.2.15                 copy a manifest into the project
@@ -44,9 +44,16 @@ def source() -> None:
 def check(folder: Path, as_json: bool) -> None:
     """Say which tables of FOLDER's manifest are read, with key, cursor and what a batch reads, and which are not, and why.
 
+    Of a tap its packages are fetched, as they are for a deployment, and their licences told.
+
     \b
       atoll source check slices/collect/greenhouse
     """
+    if (folder / TAP).is_file():
+        from console import taps  # what builds bundles takes a while to load
+
+        taps.tell(folder, as_json)
+        return
     _tell(folder, coverage(folder), as_json)
 
 

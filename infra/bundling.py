@@ -20,6 +20,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from infra import bill_of_materials
+from infra.apart import Apart, BundleError, uv
 from infra.pruning import prune
 
 PROJECT = Path(__file__).resolve().parents[1]  # where Atoll's own packages stand: its clone, or what it is installed into
@@ -34,7 +35,8 @@ NOT_CODE = {"tests", "__pycache__", "stack.py", "workflow.py", "requirements.txt
 # runtime's is updated without us, and may come to ask for a newer botocore.
 RUNTIME_PACKAGES = ("boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3")
 NEEDS_OWN_BOTOCORE = ("s3fs", "aiobotocore")
-DATA_PACKAGES = ("boto3", "duckdb", "pyarrow", "pyiceberg", "s3fs")
+FOLDER_APART = "apart"
+DATA_PACKAGES = ("aws-msk-iam-sasl-signer-python", "boto3", "confluent-kafka", "duckdb", "pyarrow", "pyiceberg", "s3fs")
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 VERSION = 2  # raise it when this module builds something else from the same input
 
@@ -50,10 +52,6 @@ class Platform:
 LAMBDA = Platform("aarch64-manylinux_2_28", "3.13")
 
 
-class BundleError(Exception):
-    """A bundle cannot be built; says which and why."""
-
-
 @dataclass(frozen=True)
 class Bundle:
     """What a function's zip holds.
@@ -61,6 +59,7 @@ class Bundle:
     name: for people.  code: folders of packages, e.g. 'slices/collect/postgres', as `code_folder` finds them.
     requirements: a requirements file, or None.  data: with the packages that only steps over data import.
     services: of AWS's, those that its code calls beside those of every slice.  made: files that are made for it, path ▸ text.
+    apart: packages of what the function runs beside itself; None for nothing.
     """
 
     name: str
@@ -70,6 +69,7 @@ class Bundle:
     platform: Platform = LAMBDA
     services: tuple[str, ...] = ()
     made: tuple[tuple[str, str], ...] = ()
+    apart: Apart | None = None
 
     @cached_property
     def wanted(self) -> tuple[str, ...]:
@@ -108,6 +108,8 @@ class Bundle:
             found.update(f"{name}\0".encode() + file.read_bytes() + b"\0")
         for name, text in self.made:
             found.update(f"{name}\0{text}\0".encode())
+        if self.apart:
+            found.update(self.apart.digest.encode())
         return found.hexdigest()[:32]
 
     @cached_property
@@ -139,6 +141,8 @@ class Bundle:
         for name, text in self.made:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8")
+        if self.apart:
+            shutil.copytree(self.apart.installed(PACKAGES), folder / FOLDER_APART, copy_function=os.link)
         if self.wanted:
             for top in sorted({name.split("/")[0] for _, name in self.files()}):
                 _compile(folder / top, folder, self.platform.python)
@@ -165,7 +169,7 @@ class Bundle:
             requirements.write_text("\n".join(self.wanted))
             excludes.write_text("\n".join(self.excluded))
             command = [
-                *(_uv(), "pip", "install", "--quiet", "--no-config", "--target", str(folder), "--link-mode", "copy"),
+                *(uv(), "pip", "install", "--quiet", "--no-config", "--target", str(folder), "--link-mode", "copy"),
                 *("--python-platform", self.platform.name, "--python-version", self.platform.python, "--only-binary", ":all:"),
                 *("--require-hashes", "--constraint", str(LOCK), "--excludes", str(excludes), "--requirement", str(requirements)),
             ]
@@ -193,7 +197,7 @@ def compiler(python: str) -> str:
     """An interpreter of that version to compile with; '' when the machine has none: the functions then start slower."""
     if python == f"{sys.version_info.major}.{sys.version_info.minor}":
         return sys.executable
-    command = [_uv(), "python", "find", "--quiet", "--no-config", "--no-python-downloads", python]
+    command = [uv(), "python", "find", "--quiet", "--no-config", "--no-python-downloads", python]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else ""
 
@@ -227,11 +231,3 @@ def _zip(folder: Path, target: Path) -> None:
             entry.external_attr = (0o755 if os.access(file, os.X_OK) else 0o644) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, file.read_bytes())
-
-
-def _uv() -> str:
-    beside = Path(sys.executable).with_name("uv")
-    found = str(beside) if beside.exists() else shutil.which("uv")
-    if not found:
-        raise BundleError("bundles are built with uv, which is not installed; run `make setup`")
-    return found

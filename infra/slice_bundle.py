@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from infra.bundling import Bundle, code_folder
+from infra.apart import Apart
+from infra.bundling import LAMBDA, Bundle, code_folder
 from infra.settings import Settings
 from shared_metadata import naming
 from shared_metadata.contract.declaration import Slice, declared
@@ -18,7 +19,9 @@ def slice_bundle(declaration: Slice, settings: Settings, *, data: bool) -> Bundl
     requirements = None if settings.host_dependencies else requirements_of(declaration.package.replace(".", "/"))
     name = f"{naming.state_machine(declaration.id)}-{'data' if data else 'control'}"
     code = shared if declaration.code else (*shared, folder)
-    return Bundle(name, code, requirements, data, services=declaration.services, made=_made(declaration))
+    return Bundle(
+        name, code, requirements, data, services=declaration.services, made=_made(declaration), apart=apart_of(declaration, settings)
+    )
 
 
 def _made(declaration: Slice) -> tuple[tuple[str, str], ...]:
@@ -26,6 +29,15 @@ def _made(declaration: Slice) -> tuple[tuple[str, str], ...]:
         return ()
     made: Mapping[str, str] = declared(declaration.bundled)(declaration.system)
     return tuple(sorted(made.items()))
+
+
+def apart_of(declaration: Slice, settings: Settings) -> Apart | None:
+    """What is installed apart in the slice's bundles; None for nothing."""
+    found = declared(declaration.apart)(declaration.system) if declaration.apart else None
+    if found is None:
+        return None
+    file, built = found
+    return Apart(Path(file).resolve(), tuple(built), None if settings.host_dependencies else (LAMBDA.name, LAMBDA.python))
 
 
 def requirements_of(folder: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Duration
@@ -24,7 +25,7 @@ from infra.slice_bundle import slice_bundle
 from infra.workflows import Machine
 from shared_metadata import naming
 from shared_metadata.contract import discovery, landed, made_for, receiving
-from shared_metadata.contract.declaration import Slice
+from shared_metadata.contract.declaration import Slice, declared
 from shared_metadata.contract.maintenance import step as maintenance
 from shared_metadata.contract.runtime.environment import Environment
 from shared_metadata.program import Program
@@ -166,7 +167,9 @@ class SliceStack(AtollStack):
         if self._tasks is None:
             from infra.tasks import SliceTasks  # the library of ECS takes a while to load, and most programs ask for no task
 
-            self._tasks = SliceTasks(self, self.declaration.id, self.settings, self.network)
+            own = declared(self.declaration.image)(self.declaration.system) if self.declaration.image else ""
+            settings = replace(self.settings, task_image=own) if own else self.settings
+            self._tasks = SliceTasks(self, self.declaration.id, settings, self.network)
         return self._tasks
 
     def finish(self, workflow: Workflow, *, tables_at_once: int = 4, parts_at_once: int = PARTS_AT_ONCE) -> None:

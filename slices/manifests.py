@@ -1,6 +1,8 @@
-"""What a folder with a manifest is as a slice, for the commands that bring one into a project."""
+"""What a folder with a manifest or a tap is as a slice, for the commands that bring one into a project."""
 
 from systems.rest.coverage import MANIFEST, METADATA, Coverage, TableRead, coverage
 from systems.rest.document import OVERLAY
+from systems.singer.coverage import TapCoverage, tap_coverage
+from systems.singer.tap_file import TAP
 
-__all__ = ["MANIFEST", "METADATA", "OVERLAY", "Coverage", "TableRead", "coverage"]
+__all__ = ["MANIFEST", "METADATA", "OVERLAY", "TAP", "Coverage", "TableRead", "TapCoverage", "coverage", "tap_coverage"]

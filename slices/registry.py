@@ -1,4 +1,4 @@
-"""Finds the slices: folders `slices/<stage>/<system>/` with a `slice.py` or a `manifest.yaml`, Atoll's and the current folder's."""
+"""Finds the slices: folders `slices/<stage>/<system>/` with a `slice.py`, or what describes a source; Atoll's and a project's."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from pathlib import Path
 
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.errors import DefinitionError
-from systems.rest.declared import declared
+from systems.rest import declared as rest
+from systems.singer import declared as singer
 
 FOLDER = Path(__file__).parent
 OWN = Path("slices")  # of a project
-CODE, MANIFEST = "slice.py", "manifest.yaml"
+CODE = "slice.py"
+WITHOUT_CODE = {"manifest.yaml": rest.declared, "tap.yaml": singer.declared}  # what describes a source ▸ its declaration
 _SYSTEM = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -28,7 +30,7 @@ def installed() -> dict[str, Slice]:
         if f"{stage}.{system}" in found:
             remedy = "give the folder another name: a slice does not replace one of Atoll's"
             raise DefinitionError(f"there is a slice {stage}.{system} already", place=str(file), remedy=remedy)
-        found[f"{stage}.{system}"] = _of_manifest(file) if file.name == MANIFEST else _of_code(file)
+        found[f"{stage}.{system}"] = _of_code(file) if file.name == CODE else _without_code(file)
     return found
 
 
@@ -41,24 +43,25 @@ def _of_code(file: Path) -> Slice:
     return found
 
 
-def _of_manifest(file: Path) -> Slice:
-    """The slice of a folder that has no code; what its manifest says is read when it is needed."""
+def _without_code(file: Path) -> Slice:
+    """The slice of a folder that has no code; what its file says is read when it is needed."""
     stage, system = file.parts[-3:-1]
     if stage != "collect":
         raise DefinitionError(
-            "a manifest describes a source", place=str(file), remedy=f"put the folder into slices/collect/: {system}"
+            f"a {file.name} describes a source", place=str(file), remedy=f"put the folder into slices/collect/: {system}"
         )
     if not _SYSTEM.fullmatch(system) or keyword.iskeyword(system):
         remedy = "call the folder by small letters, digits and _, the first a letter"
         raise DefinitionError(f"{system} can be no system's name", place=str(file), remedy=remedy)
-    return declared(system)
+    return WITHOUT_CODE[file.name](system)
 
 
 def _declarations(folder: Path) -> Iterator[Path]:
-    """What declares each slice below a folder: its code, or else its manifest."""
-    code = sorted(folder.glob(f"*/*/{CODE}"))
-    yield from code
-    yield from (file for file in sorted(folder.glob(f"*/*/{MANIFEST}")) if file.with_name(CODE) not in code)
+    """What declares each slice below a folder: its code, or else what describes it."""
+    found: dict[Path, Path] = {}
+    for name in (CODE, *WITHOUT_CODE):
+        found |= {file.parent: file for file in sorted(folder.glob(f"*/*/{name}")) if file.parent not in found}
+    yield from found.values()
 
 
 def _own() -> Iterator[Path]:

@@ -4,7 +4,7 @@
 of the examples of those that make them by chance. `make test-deep` runs what that leaves out: the deep tests, the other cases, and
 those with all their examples.
 ATOLL_SUITE is quick, deep or all. ATOLL_EXAMPLES is same where a change is judged: the deep suite makes the same examples each time
-and tries every n-th case of a table that is marked `nightly(n)`.
+and tries every n-th case of a table that is marked `nightly(n)`, and nothing that is marked `nightly`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import gc
 import math
 import os
+import re
 import time
 import zlib
 from collections import Counter, defaultdict
@@ -27,6 +28,8 @@ SHARES = {"quick": 0.1, "deep": 1.0, "all": 1.0}  # of the examples that a test'
 FEWEST = 4
 BUDGET_SECONDS = 10.0  # of a test that is marked with no other
 TOLD = 20
+FAILED = "cache/lastfailed"  # pytest's own, for `--last-failed`
+GROUP = re.compile(r"@[^]@]*$")  # xdist adds a test's group to its name, under which `--last-failed` would find none, and run all
 
 
 class Pacing:
@@ -89,10 +92,13 @@ class Pacing:
         gc.collect()
         gc.freeze()
 
+    @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: Any) -> None:
         gc.freeze()  # nor pytest several times at the end of the process
         if hasattr(session.config, "workeroutput"):
             session.config.workeroutput[CHOICE] = dict(self._left_out)
+        elif (cache := getattr(session.config, "cache", None)) is not None:
+            cache.set(FAILED, {GROUP.sub("", name): value for name, value in cache.get(FAILED, {}).items()})
 
     def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
         if config.getoption("durations") is not None:
@@ -134,16 +140,18 @@ def share(full: hypothesis.settings, of: float) -> hypothesis.settings:
 
 def _unsampled(items: list[pytest.Item], table: str) -> set[pytest.Item]:
     """All but every n-th case of a table that is marked so, and test of a suite that is marked `repeats(n)`, by what their
-    names hash to: a new one moves few others.
+    names hash to: a new one moves few others. Of those with the mark and no n all.
     """
     tables = defaultdict[tuple[Any, ...], list[tuple[str, pytest.Item]]](list)
+    left = set[pytest.Item]()
     for item in items:
         repeats, marker = item.get_closest_marker("repeats"), item.get_closest_marker(table)
         if repeats and table == "sampled":
             tables[item.getparent(pytest.Module), "", repeats.args[0]].append((item.name, item))
+        elif marker and not marker.args:
+            left.add(item)
         elif marker and hasattr(item, "callspec"):
             tables[item.parent, item.originalname, marker.args[0]].append((item.callspec.id, item))  # type: ignore[attr-defined]
-    left = set[pytest.Item]()
     for (*_, every), cases in tables.items():
         cases.sort(key=lambda case: (zlib.crc32(case[0].encode()), case[0]))
         left.update(item for _, item in cases[math.ceil(len(cases) / every) :])

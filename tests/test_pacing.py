@@ -70,7 +70,7 @@ TESTS = """
 """
 
 
-def run(folder: Path, suite: str, *options: str, tests: str = TESTS) -> str:
+def run(folder: Path, suite: str, *options: str, tests: str = TESTS, code: int = 0) -> str:
     (folder / "conftest.py").write_text((ROOT / "conftest.py").read_text())
     markers = "".join(f"\n  {name}: what it says" for name in ("deep", "sampled", "repeats", "nightly", "budget"))
     (folder / "pytest.ini").write_text(f"[pytest]\nmarkers ={markers}\n")
@@ -79,7 +79,7 @@ def run(folder: Path, suite: str, *options: str, tests: str = TESTS) -> str:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
     environment |= {CHOICE: suite, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
 
 
@@ -130,14 +130,31 @@ def test_the_two_suites_share_out_what_repeats_another_s(tmp_path: Path) -> None
     assert len(found[0]) == 2 and sorted(found[1]) == [*"012345"]
 
 
-@pytest.mark.parametrize(("examples", "cases"), [(SAME, 2), ("", 10)])
-def test_of_a_costly_table_a_part_is_tried_where_a_change_is_judged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, examples: str, cases: int
+def test_what_failed_in_a_group_is_repeated_alone(tmp_path: Path) -> None:
+    tests = """
+        import pathlib, pytest
+
+        @pytest.mark.xdist_group("a group")
+        @pytest.mark.parametrize("case", ["a@b", "c"])
+        def test_table(case):
+            said = pathlib.Path(__file__).parent / "said"
+            said.open("a").write(case + " ")
+            assert case == "c" or said.read_text().count("a@b") > 1
+    """
+    assert "1 failed" in run(tmp_path, "quick", "-n", "2", "--dist", "loadgroup", "-p", "cacheprovider", tests=tests, code=1)
+    assert "1 passed" in run(tmp_path, "quick", "-n", "0", "--last-failed", "-p", "cacheprovider", tests=tests)
+    assert sorted((tmp_path / "said").read_text().split()) == ["a@b", "a@b", "c"]
+
+
+@pytest.mark.parametrize(("examples", "every", "cases"), [(SAME, "(5)", 2), (SAME, "", 0), ("", "(5)", 10), ("", "", 10)])
+def test_of_what_is_costly_a_part_is_tried_where_a_change_is_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, examples: str, every: str, cases: int
 ) -> None:
-    tests = "import pathlib, pytest\n@pytest.mark.deep\n@pytest.mark.nightly(5)\n@pytest.mark.parametrize('case', range(10))\n"
+    tests = f"import pathlib, pytest\n@pytest.mark.deep\n@pytest.mark.nightly{every}\n@pytest.mark.parametrize('case', range(10))\n"
     tests += "def test_table(case):\n    (pathlib.Path(__file__).parent / 'said').open('a').write('x')\n"
     monkeypatch.setenv(EXAMPLES, examples)
-    run(tmp_path, "deep", tests=tests)
+    (tmp_path / "said").touch()
+    run(tmp_path, "deep", tests=tests, code=0 if cases else pytest.ExitCode.NO_TESTS_COLLECTED)
     assert (tmp_path / "said").read_text() == "x" * cases
 
 

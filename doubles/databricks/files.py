@@ -88,7 +88,7 @@ def write(cursor: duckdb.DuckDBPyConnection, text: str, opens: Opens) -> None:
     if found is None:
         raise syntax("DIRECTORY")
     rows = cursor.execute(duckdb_text(sqlglot.parse_one(found["query"], dialect="databricks"))).to_arrow_table()
-    if any(pa.types.is_timestamp(field.type) and field.type.tz for field in rows.schema):
+    if any(_has_zone(field.type) for field in rows.schema):
         raise unknown("a TIMESTAMP that is written to Parquet, which may be one of 96 bits")
     s3, bucket, key = opens(_said(found["folder"]))
     out, name = io.BytesIO(), f"part-00000-tid-1-{uuid.uuid4()}-1-1-c000.snappy.parquet"
@@ -100,6 +100,12 @@ def write(cursor: duckdb.DuckDBPyConnection, text: str, opens: Opens) -> None:
         s3.put_object(Bucket=bucket, Key=f"{key}_SUCCESS", Body=b"")
     except ClientError as error:
         raise _missed(error, f"s3://{bucket}/{key}") from None
+
+
+def _has_zone(kind: pa.DataType) -> bool:
+    if pa.types.is_timestamp(kind):
+        return kind.tz is not None
+    return any(_has_zone(kind.field(at).type) for at in range(kind.num_fields))
 
 
 def told_of(text: str, opens: Opens) -> list[tuple[str, int, int]] | None:

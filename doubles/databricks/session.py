@@ -15,12 +15,12 @@ from typing import Any
 
 import duckdb
 
-from doubles.databricks import files
+from doubles.databricks import column_types, files
 from doubles.databricks.errors import StatementFailed, failed, unknown
 from doubles.databricks.files import Opens
 from doubles.databricks.results import text as as_text
 from doubles.databricks.script import Assigned, Block, Declared, Signalled, Sql
-from doubles.databricks.words import DDL, QUERY, Said, said
+from doubles.databricks.words import COLUMNS, DDL, QUERY, Said, said
 from doubles.interrupts import Interrupts
 
 MANAGED, WIDENS = "delta.feature.catalogManaged=supported", "delta.enableTypeWidening=true"
@@ -149,11 +149,14 @@ class Session:
             if atomic:
                 raise _not_in_transaction(one.text.split(" ", 1)[0] or "ALTER")
             return self._defined(one)
-        if atomic and "duckdb_columns()" in one.text.lower():
+        of_catalog = COLUMNS in one.text
+        if atomic and of_catalog:
             raise StatementFailed("TRANSACTION_NOT_SUPPORTED.INFORMATION_SCHEMA_TABLE", "Accessing INFORMATION_SCHEMA.", "0A000")
         if one.kind != QUERY:
             self._writes(one.table, atomic)
             return self._changed(one, atomic)
+        if of_catalog:
+            self._cursor.register(COLUMNS, column_types.columns(self._cursor))
         result = self._cursor.execute(one.text)
         columns = [(str(name), str(kind)) for name, kind, *_ in result.description or ()]
         found = result.to_arrow_table()
@@ -186,8 +189,10 @@ class Session:
         there = self._there(one.table) if one.table else False
         if text.startswith("CREATE TABLE IF NOT EXISTS") and there:
             return Outcome()
-        if text.startswith("ALTER TABLE") and "SET DATA TYPE" in text and WIDENS not in catalog.properties.get(one.table, ()):
-            raise StatementFailed("DELTA_UNSUPPORTED_ALTER_TABLE_CHANGE_COL_OP", "the change of type is not supported.", "0AKDD")
+        if one.widened is not None:
+            if WIDENS not in catalog.properties.get(one.table, ()):
+                raise StatementFailed("DELTA_UNSUPPORTED_ALTER_TABLE_CHANGE_COL_OP", "the change of type is not supported.", "0AKDD")
+            self._cursor.execute(column_types.widening(self._cursor, one.table, *one.widened))
         if text:
             self._cursor.execute(text)
         if text.startswith(("CREATE", "DROP")) and one.table:
@@ -210,7 +215,7 @@ class Session:
     def _kept(self, table: str) -> None:
         """No table has a column of every type that DuckDB has."""
         for name, kind, *_ in self._cursor.execute(f"SELECT * FROM {table} LIMIT 0").description or ():
-            if str(kind) in ("INTERVAL", "TIME", "UUID", '"NULL"'):
+            if column_types.not_kept(kind):
                 self._cursor.execute(f"DROP TABLE {table}")
                 said = f"Found columns using unsupported data types: [{name}: {kind}]. CAST them."
                 raise StatementFailed("DELTA_UNSUPPORTED_DATA_TYPES", said, "0AKDC")

@@ -15,15 +15,13 @@ from sqlglot.errors import SqlglotError
 from doubles.databricks.errors import StatementFailed, syntax, unknown
 
 DDL, DML, QUERY = "DDL", "DML", "QUERY"
-# Its catalog, with Databricks' words for types.
-COLUMNS = """(
-SELECT c.schema_name AS table_schema, c.table_name, c.column_name, c.column_index AS ordinal_position, c.comment,
-       CASE c.data_type WHEN 'INTEGER' THEN 'int' WHEN 'HUGEINT' THEN 'bigint' WHEN 'VARCHAR' THEN 'string' WHEN 'BLOB' THEN 'binary'
-         WHEN 'TIMESTAMP' THEN 'timestamp_ntz' WHEN 'TIMESTAMP WITH TIME ZONE' THEN 'timestamp' ELSE lower(c.data_type) END
-         AS full_data_type
-FROM duckdb_columns() AS c WHERE NOT c.internal)"""
+COLUMNS = "databricks_columns"  # what a session calls that part of its catalog
 _FILES = ("READ_TEXT", "READ_CSV", "READ_CSV_AUTO", "READ_PARQUET", "READ_JSON", "READ_BLOB", "GLOB", "PARQUET_SCAN")
 _AGGREGATES = {"every": "bool_and", "some": "bool_or"}
+_NAME = r"(?:`(?:[^`]|``)*`|\w+)"
+_WIDENED = re.compile(
+    rf"ALTER TABLE (?P<table>{_NAME}\.{_NAME}) ALTER COLUMN (?P<path>{_NAME}(?:\.{_NAME})*) TYPE (?P<type>.*)", re.DOTALL
+)
 _TABLE_NAME = re.compile(r"[ ./\x00-\x1f\x7f]")  # what Unity Catalog takes in no name of a schema or a table
 
 
@@ -31,7 +29,7 @@ _TABLE_NAME = re.compile(r"[ ./\x00-\x1f\x7f]")  # what Unity Catalog takes in n
 class Said:
     """A statement.  table: that it makes or changes.  properties: of a table that is made.  comments: of columns, by name.
 
-    overwrites: whether what the table holds goes first.
+    overwrites: whether what the table holds goes first.  widened: names that lead to a column or a field, and its new type.
     """
 
     kind: str
@@ -40,11 +38,15 @@ class Said:
     properties: frozenset[str] = frozenset()
     comments: tuple[tuple[str, str], ...] = ()
     overwrites: bool = False
+    widened: tuple[tuple[str, ...], str] | None = None
     tree: exp.Expr | None = field(default=None, repr=False)
 
 
 def said(text: str) -> Said:
     """Raises StatementFailed."""
+    if found := _WIDENED.fullmatch(text):
+        names = tuple(one.strip("`").replace("``", "`") for one in re.findall(_NAME, found["path"]))
+        return Said(DDL, "", sqlglot.to_table(found["table"], dialect="databricks").sql("duckdb"), widened=(names, found["type"]))
     try:
         tree = sqlglot.parse_one(text, dialect="databricks")
     except SqlglotError as error:
@@ -104,7 +106,7 @@ def _instead(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Table) and node.db.lower() == "information_schema":
         if node.name.lower() != "columns":
             raise unknown(f"information_schema.{node.name}")
-        return sqlglot.parse_one(f"SELECT * FROM {COLUMNS} AS c", dialect="duckdb").find(exp.Subquery).as_("c")  # type: ignore[union-attr]
+        return exp.to_table(COLUMNS)
     if isinstance(node, exp.Anonymous) and node.name.upper() in _FILES:
         raise unknown(node.name)
     if isinstance(node, exp.CurrentTimezone):

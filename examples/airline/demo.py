@@ -8,14 +8,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-
-from rich.console import Console
-from rich.markup import escape
-from rich.status import Status
 
 from console.change import activate
 from console.dataset_status import dataset_statuses
@@ -26,6 +20,7 @@ from console.target import LOCAL, Target
 from console.wording import age
 from examples.airline import crm, production
 from examples.airline.reconcile import Difference, reconcile
+from examples.shown import console, step, tell
 from infra import embedded
 from infra.settings import Settings
 from language.compiler import Compilation
@@ -41,9 +36,7 @@ POLL_SECONDS = 1.0
 TIMEOUT_SECONDS = 600
 CATCH_UP_SECONDS = 10  # for each minute that the machine was down
 LONG_MINUTES = 10
-QUIET_SECONDS = 3.0
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
 def main() -> None:
@@ -67,7 +60,7 @@ def main() -> None:
         said = "Interrupted; `make demo` goes on from here."
         sys.exit(INTERRUPTED)
     except AtollError as error:
-        console.print(f"[red]error:[/] {escape(error.what)}" + (f"\n help: {escape(error.remedy)}" if error.remedy else ""))
+        tell(error)
         sys.exit(1)
     finally:
         tell_of_background(said)
@@ -128,9 +121,15 @@ class Demo:
             say(", ".join(f"{count:,} {name}" for name, count in rows.items()))
 
     def deploy(self) -> Compilation:
+        compilation = self.compiled()
+        self.deploy_stacks(compilation.program)
+        return compilation
+
+    def compiled(self) -> Compilation:
         with step("compiling the program"), contextlib.chdir(ROOT):
-            compilation = compile_project([self.program])  # as who stands there names it to `atoll`
-            program = compilation.program
+            return compile_project([self.program])  # as who stands there names it to `atoll`
+
+    def deploy_stacks(self, program: Program) -> None:
         stacks = stack_ids(program, Settings())
         with step("cdk bootstrap") as say:
             embedded.bootstrap(self.stack, say)
@@ -138,7 +137,6 @@ class Demo:
             arguments = ["deploy", *stacks, "--require-approval", "never", "--concurrency", "4"]
             arguments += ["--context", f"program={self.program}"]
             embedded.cdk(self.stack, [*arguments, "--output", str(self.stack.folders.home / "cdk.out")], say, folder=ROOT)
-        return compilation
 
     def apply(self, compilation: Compilation) -> datetime:
         """The moment through which everything is complete when the first round is done."""
@@ -152,11 +150,18 @@ class Demo:
     def change(self) -> datetime:
         """The end of the batches that will bring the changes."""
         with step("changing the sources"):
-            changes = [*production.change(self.dsn), *crm.change(self.crm)]
+            changes = self.changes()
             moment = boundary_after(datetime.now(UTC))
         for line in changes:
             console.print(f"    {line}")
         return moment
+
+    def changes(self) -> list[str]:
+        """Changes the sources; what was done."""
+        return [*production.change(self.dsn), *crm.change(self.crm)]
+
+    def reconciled(self) -> list[Difference]:
+        return reconcile(self.dsn, self.crm)
 
     def wait(self, program: Program, moment: datetime, title: str) -> None:
         """Until every dataset is complete through `moment`; ends the demo with the cause when one cannot be."""
@@ -186,7 +191,7 @@ class Demo:
         show(dataset_statuses(self.target.reader, program, datetime.now(UTC)))
         console.print()
         with step(title):
-            differences = reconcile(self.dsn, self.crm)
+            differences = self.reconciled()
         for found in differences:
             mark = "[green]same[/]" if found.same else f"[red]{found.missing} missing, {found.unexpected} unexpected[/]"
             console.print(f"    published.{found.table}: {found.rows} rows, {mark}")
@@ -212,35 +217,6 @@ def caught_up(missed: int, left: int, seconds: float) -> str:
 def boundary_after(moment: datetime) -> datetime:
     """The end of the batch of a minute that `moment` lies in."""
     return floor(moment, 60) + timedelta(seconds=60)
-
-
-@contextmanager
-def step(title: str) -> Iterator[Callable[[str], None]]:
-    """Shows a title with what is said meanwhile, and at the end how long it took."""
-    started = shown_at = time.monotonic()
-    last = ""
-
-    def say(text: str) -> None:
-        nonlocal last, shown_at
-        changed, last = text.strip() != last, text.strip()
-        if isinstance(status, Status):
-            status.update(f"{title}  [dim]{escape(last[:90])}[/]")
-        elif changed and time.monotonic() - shown_at > QUIET_SECONDS:
-            print(f"    {last[:110]}", flush=True)
-            shown_at = time.monotonic()
-
-    status = console.status(title) if console.is_terminal else None
-    if status:
-        status.start()
-    try:
-        yield say
-    except BaseException:
-        console.print(f"[red]✗[/] {title}")
-        raise
-    finally:
-        if status:
-            status.stop()
-    console.print(f"[green]✓[/] {title}  [dim]{time.monotonic() - started:.1f} s[/]" + (f"  {escape(last[:90])}" if last else ""))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
@@ -52,12 +53,16 @@ class Difference:
         return not self.missing and not self.unexpected
 
 
-def reconcile(dsn: str, crm: Crm) -> list[Difference]:
-    """One entry for each published table."""
+def reconcile(
+    dsn: str, crm: Crm, expected: Mapping[str, str] = EXPECTED, others: Mapping[str, pa.Table] = MappingProxyType({})
+) -> list[Difference]:
+    """One entry for each published table. expected: table ▸ its rows by SQL on the sources.  others: what that reads beside them."""
     with open_duckdb(extensions=("postgres_scanner",)) as connection:
         connection.execute(f"ATTACH {literal(dsn)} AS production (TYPE postgres, READ_ONLY)")
         _fetch_crm(connection, crm)
-        return [_compare(connection, table, query) for table, query in EXPECTED.items()]
+        for name, rows in others.items():
+            connection.register(name, rows)
+        return [_compare(connection, table, query) for table, query in expected.items()]
 
 
 def _fetch_crm(connection: duckdb.DuckDBPyConnection, crm: Crm) -> None:

@@ -105,7 +105,8 @@ def check_written(name: str, type_name: str, organizer: Slice, span: Span) -> No
     for kind in words(parsed(type_name)) if never and type_name else ():
         if kind in never:
             holds = "is of the type" if kind == type_name else "holds the type"
-            what = f"`{name}` {holds} {kind}, which {engine} writes into no table"
+            why = dict(organizer.capabilities.never_because).get(kind, "")
+            what = f"`{name}` {holds} {kind}, which {engine} writes into no table{': ' if why else ''}{why}"
             otherwise = "have another engine compute it: USING …" if organizer.warehouse else "leave it out"
             raise Problem(span, what, f"CAST it to VARCHAR, or {otherwise}")
 

@@ -73,6 +73,10 @@ def finished(
         if types.get(part.folded, "").startswith(_NESTED):
             cause = f"a table cannot be partitioned by `{part.folded}`, which is a {types[part.folded]}"
             mistakes.add(Problem(part.span, cause, "partition by a column of its own, such as one of its fields"))
+    for part in clauses.mode.key if clauses.mode and statement.organizer.capabilities.plain_keys else ():
+        if types.get(part.folded, "").startswith(_NESTED):
+            cause = f"rows of {statement.organizer.system} are not merged by `{part.folded}`, which is a {types[part.folded]}"
+            mistakes.add(Problem(part.span, cause, "merge on columns that have one value, such as one of its fields"))
     mistakes.gather(check_named, clauses, settings, {column.name for column in columns}, where)
     key_span = clauses.mode.span if clauses.mode else clauses.spans["every"]
     uses += [(ref, Use.KEY, key_span) for name in settings.key for ref in inputs.get(name, ())]

@@ -6,6 +6,7 @@ import dataclasses
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -76,6 +77,7 @@ class Extracted:
     files: tuple[Mapping[str, Any], ...]
     resume: Mapping[str, Any] | None = None
     statements: tuple[Mapping[str, Any], ...] = ()  # that ran elsewhere for it (waiting.statements.Ran)
+    cursor: str | None = None  # what to store instead of the plan's cursor, of a table in one part, where only reading tells it
 
 
 class Source(Sampled, Protocol):
@@ -211,15 +213,13 @@ class CollectSteps(Steps):
             schema, out = from_plain(Schema, plan["schema"]), Output(staging, dataset, number, uuid.uuid4().hex[:8])
             part, turn = plan["parts"][number], work.turn
             request = ExtractRequest(work.flow, work.table, schema, window, part, out, self._hashing(work), turn)
-            source = self.open(work)
-            try:
+            with closing(self.open(work)) as source:
                 extracted = source.extract(request, progress["resume"] if turn.resume is None else turn.resume, deadline)
-            finally:
-                source.close()
             progress = {
                 "files": [*progress["files"], *map(dict, extracted.files)],
                 "resume": extracted.resume,
                 "done": extracted.resume is None,
+                "cursor": extracted.cursor,
                 "statements": [*progress.get("statements", ()), *map(dict, extracted.statements)],
                 "by": event.get("by"),
                 "used": self.used({**event, "used": progress.get("used", {})}, transitions=2),  # Extract and AfterExtract
@@ -257,7 +257,7 @@ class CollectSteps(Steps):
             rows=rows,
             bytes=size,
             seconds=time.time() - plan["planned_at"],
-            cursor=plan["cursor"],
+            cursor=next((part["cursor"] for part in parts if part.get("cursor") is not None), plan["cursor"]),
             pointer={"manifest": manifest} if manifest else None,
             schema=schema,
             layout={"format": "parquet"},

@@ -47,6 +47,8 @@ class Capabilities:
         `at_once` says no other number; 0 for any.
     own_columns: ORGANIZE: names of columns that it keeps for itself, so that no dataset may have one.
     never_written: ORGANIZE: types, in a column or within it, that its engine cannot write into a table.
+    never_because: ORGANIZE: why, of these types: each with words that follow "which the engine writes into no table: ".
+    plain_keys: ORGANIZE: rows are merged by columns that have one value, and by no list, map or struct.
     plain_names: ORGANIZE: its engine writes columns and fields only whose names are a letter or _, and then letters, digits and _.
     longest_name: ORGANIZE, HARNESS: bytes that the name of a database, schema, table or column may have there; 0 for any.
     part_mb: COLLECT: how much of a table at the source is one part, by itself; 0 where that is no setting.
@@ -77,6 +79,8 @@ class Capabilities:
     rejects_rows: bool = False
     longest_name: int = 0
     never_written: tuple[str, ...] = ()
+    never_because: tuple[tuple[str, str], ...] = ()
+    plain_keys: bool = False
     plain_names: bool = False
     own_columns: tuple[str, ...] = ()
     widens: Widens = PROMOTIONS
@@ -127,6 +131,10 @@ class Slice:
     code: COLLECT: the package that has its handlers, its stack and its requirements, where its own folder holds no code; else ''.
     bundled: 'module:function' of what its functions' bundles hold beside code: it takes the system, and gives file ▸ text. '' for
         nothing.
+    apart: 'module:function' of the requirements of what its functions run beside themselves, whose packages their bundles hold apart:
+        it takes the system, and gives the file and which of its packages may be built of their source, or None. '' for nothing.
+    image: 'module:function' of what its tasks run in: it takes the system, and gives an image by its digest, or '' for that of the
+        installation. '' for no such function.
     steps: the names of its handlers: those of a batch in their order, then 'discover' if it can look at a connection's tables,
         'landed' (organize, harness), which tells what of batches is there, and 'maintain' if it looks after a warehouse's tables.
     """
@@ -154,6 +162,8 @@ class Slice:
     tasks: tuple[str, ...] = ()
     code: str = ""
     bundled: str = ""
+    apart: str = ""
+    image: str = ""
 
     def opened_with(self, connection: Connection) -> str:
         """The reference of the secret with which its steps open a connection; '' where they open it with none."""

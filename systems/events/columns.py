@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from shared_metadata.contract.own_columns import DELETED
 from shared_metadata.contract.projection import place_of, projected
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Flow, Table
@@ -18,19 +19,21 @@ JSON = "json"  # the type of a column that is a key of events
 class Told:
     """What a source tells of an event beside what the event says.
 
-    lines: the columns of lines (`Lines`) that say it, with DuckDB's types.  columns: those of tables, strings or moments.
-    sql: of each of them what it is, over the lines.  place: where an event stands, likewise, for who looks for it.
+    lines: the columns of lines (`Lines`) that say it, with DuckDB's types.  columns: those of tables, strings, whole numbers or
+    moments.  sql: of each of them what it is, over the lines.  place: where an event stands, likewise, for who looks for it.
+    deleted: likewise whether an event says that its key is gone; '' where none says so.
     """
 
     lines: Mapping[str, str]
     columns: tuple[SchemaColumn, ...]
     sql: Mapping[str, str]
     place: str
+    deleted: str = ""
 
     @property
     def texts(self) -> Schema:
         """The columns of events that are any text."""
-        return Schema((DATA, *self.columns))
+        return Schema((replace(DATA, nullable=bool(self.deleted)), *self.columns))
 
 
 def described(types: Mapping[str, str], known: Schema | None, told: Told) -> Schema:
@@ -45,8 +48,8 @@ def described(types: Mapping[str, str], known: Schema | None, told: Told) -> Sch
     return Schema((*(column for name, column in found.items() if name not in own), *told.columns))
 
 
-def collected(flow: Flow, table: Table, known: Schema) -> Schema:
-    """The columns that a flow collects, and `_batch`. Raises DefinitionError for one that is not there.
+def collected(flow: Flow, table: Table, known: Schema, told: Told) -> Schema:
+    """The columns that a flow collects, `_batch`, and `_deleted` where events tell it. Raises DefinitionError where one is missing.
 
     Of a key that no event of the sample had, what the program casts it to is its type.
     """
@@ -61,4 +64,5 @@ def collected(flow: Flow, table: Table, known: Schema) -> Schema:
             raise DefinitionError(cause, place=place_of(flow, table), remedy="change the program")
         return found
 
-    return projected(flow, table, known, find)
+    found = projected(flow, table, known, find)
+    return Schema((*found.columns, DELETED)) if told.deleted else found

@@ -6,8 +6,10 @@ from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from shared_metadata.contract.own_columns import DELETED, unlike
 from shared_metadata.contract.parquet import rejected_rows
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
+from shared_metadata.contract.parquet.duckdb_types import duckdb_type
 from shared_metadata.contract.parquet.exact_values import Value
 from shared_metadata.contract.parquet.json_keys import Keys, is_object, keys_of, pointer
 from shared_metadata.contract.parquet.masking import Hashing
@@ -32,6 +34,7 @@ class Rows:
 
     def __init__(self, lines: str, told: Told, schema: Schema, batch: str, flow: Flow, beside: Sequence[SchemaColumn] = ()) -> None:
         self._lines, self._place, self._batch, self._where, where = lines, told.place, batch, flow.filter, flow.filter
+        self._deleted = told.deleted
         self._told = {**told.sql, DATA.name: "d"}
         self._own = {column.name: (told.sql[column.name], _type(column)) for column in told.columns}
         self._key, self._keys = keys_of_rows(flow), Keys()
@@ -106,12 +109,17 @@ class Rows:
         return found
 
     def _selected(self, how: str, good: str, hashing: Hashing) -> str:
+        failing = unlike(self._values, "atoll_failing")
         read = [f"{getattr(value, how)} AS {identifier(name)}" for name, value in self._values.items()]
         if how == "strict":
-            read.append(f"CASE WHEN {BROKEN} IS NOT NULL THEN error('an event cannot be read') END AS atoll_failing")
+            read.append(f"CASE WHEN {BROKEN} IS NOT NULL THEN error('an event cannot be read') END AS {failing}")
         given = [f"{hashing.value(c.name, identifier(f'as {c.name}'), c.type)} AS {identifier(c.name)}" for c in self._columns]
         given.append(f"TIMESTAMPTZ {literal(self._batch)} AS {BATCH.name}")
-        conditions = ["atoll_failing IS NULL"] if how == "strict" else []  # so that it is computed
+        if self._deleted:
+            gone = unlike(self._values, "atoll_deleted")
+            read.append(f"{self._deleted} AS {gone}")
+            given.append(f"{gone} AS {DELETED.name}")
+        conditions = [f"{failing} IS NULL"] if how == "strict" else []  # so that it is computed
         conditions += [f"({self._where}\n)"] if self._where else []
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         return f"SELECT {', '.join(given)} FROM (SELECT {', '.join(read)} FROM {self._events}{good}){hashing.joined}{where}"
@@ -136,4 +144,4 @@ def _at(key: str) -> str:
 
 
 def _type(column: SchemaColumn) -> str:
-    return "TIMESTAMP WITH TIME ZONE" if column.type == "timestamptz" else "VARCHAR"
+    return "TIMESTAMP WITH TIME ZONE" if column.type == "timestamptz" else duckdb_type(column.type)

@@ -92,8 +92,10 @@ class Judge:
         words = rule.get("error_message_contains")
         if answer.status in (rule.get("http_codes") or []) or (words and words in _message(answer.document())):
             return True
+        if not rule.get("predicate"):
+            return False
         seen = {**self._context_of(rule), "response": answer.document(), "headers": answer.headers}
-        return bool(rule.get("predicate")) and self._expressions.truth(rule["predicate"], seen)
+        return self._expressions.truth(rule["predicate"], seen)
 
     @staticmethod
     def _action(rule: Mapping[str, Node], status: int) -> Action:

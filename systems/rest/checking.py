@@ -9,7 +9,7 @@ from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Flow, Mode
 from shared_metadata.program.schema import Schema
 from systems.rest.client import stream_of
-from systems.rest.columns import cursor_field, key_fields
+from systems.rest.columns import cursor_field, key_fields, of_changes
 from systems.rest.document import document_of, said_of
 
 
@@ -17,7 +17,7 @@ def check_flow(flow: Flow, known: Mapping[str, Schema]) -> None:
     """Checks that each table is a stream that is read here, in this mode. Raises DefinitionError."""
     document = document_of(flow.slice_id.partition(".")[2])
     for table in flow.tables:
-        stream = stream_of(document, flow, table)
+        stream = of_changes(stream_of(document, flow, table))
         if flow.mode is not Mode.MERGE and said_of(document, table.source).get("only") == Mode.MERGE:
             raise DefinitionError(
                 f"{table.source} is not read as a whole: its API tells what changed, and a record that changes meanwhile twice",

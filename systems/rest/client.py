@@ -9,7 +9,6 @@ from itertools import chain
 from typing import Any
 
 from shared_metadata.contract.collect import Extracted, ExtractRequest, Source, TablePlan, Window
-from shared_metadata.contract.parquet.duckdb_types import duckdb_type
 from shared_metadata.contract.projection import place_of, projected
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.secrets.rotating_grant import OPTION, RotatingGrant
@@ -24,15 +23,13 @@ from shared_metadata.spelling import did_you_mean
 from systems.rest import table_defaults
 from systems.rest.columns import columns_of, key_fields
 from systems.rest.document import Document, said_of
-from systems.rest.manifest import Node
+from systems.rest.manifest import CHANGES, Node
 from systems.rest.options import config_of, lag_of
-from systems.rest.parquet_files import path_of
 from systems.rest.passes import is_numbered
 from systems.rest.portions import Portion, Span
 from systems.rest.reader import Reader
-from systems.rest.records import is_plain
 from systems.rest.sending import Sending
-from systems.rest.window import BEYOND, cursor_text, taken
+from systems.rest.window import BEYOND, cursor_text, reads_changes, taken
 
 DELETED = SchemaColumn("_deleted", "boolean")
 GrantOf = Callable[..., RotatingGrant]
@@ -110,25 +107,25 @@ class RestSource(Source):
         """One part, of all portions: an API's rate is limited, whoever asks."""
         stream, reader = self._stream(flow, table), self._reader(window.interval.end)
         cursor = self._cursor(flow, table, schema) if flow.mode == Mode.MERGE and flow.cursor else None
+        changes = CHANGES in stream and cursor is not None and reads_changes(stream, window, self._lag, self._clock())
+        stream = stream[CHANGES] if changes else stream
         wanted = taken(flow.mode, window, stream, cursor, self._lag, self._clock())
         portions = [*reader.portions.of(stream, wanted.span)]
         if wanted.changes and (not portions or (len(portions) == 1 and self._is_empty(reader, stream, portions[0]))):
             return None
         known = {column.source: column for column in self._columns(table.source)}
-        fields = {c.source: duckdb_type(c.type) for c in schema.columns if c.source}
+        fields = {c.source: c.type for c in schema.columns if c.source}
         beside = {cursor.source} if cursor else set()
         beside |= {source for source in known if source.lower() in flow.filter.lower()}
         said = self._said(table.source)
         gone = table_defaults.deleted_field(said)
         beside |= {gone} - {""}
-        fields |= {source: duckdb_type(known[source].type) for source in sorted(beside - {*fields})}
-        path = reader.field_path(stream)
+        fields |= {source: known[source].type for source in sorted(beside - {*fields})}
         part = {
             "portions": [[dict(one.partition), dict(one.window), dict(one.extra)] for one in portions],
             "fields": fields,
-            "field_path": path,
-            "path": path_of(path, plain=is_plain(stream)),
             "cut": asdict(wanted.cut),
+            "changes": changes,
             "deleted": table_defaults.deleted_sql(said, fields[gone]) if gone else "",
         }
         return TablePlan((part,), cursor_text(window))
@@ -138,6 +135,7 @@ class RestSource(Source):
         from systems.rest.parquet_files import ParquetFiles
 
         stream = self._stream(request.flow, request.table)
+        stream = stream[CHANGES] if request.part.get("changes") else stream
         files = ParquetFiles(self._aws, request, place_of(request.flow, request.table))
         reader = self._reader(request.window.interval.end)
         try:

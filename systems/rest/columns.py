@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from shared_metadata.program.json_types import DAY, EPOCH, MOMENT, type_of, type_of_word, word_of
 from shared_metadata.program.schema import SchemaColumn
 from systems.rest import moments
-from systems.rest.json_types import DAY, EPOCH, MOMENT, type_of, type_of_word, word_of
-from systems.rest.manifest import Node
+from systems.rest.manifest import CHANGES, Node
 
 OWN = ("_batch", "_deleted")
 
@@ -20,6 +20,7 @@ def columns_of(stream: Mapping[str, Node], types: Mapping[str, str]) -> tuple[Sc
     types: of the overlay, field ▸ JSON type or format, which win over the schema's; an object or a list is then JSON text.
     All are nullable: a schema promises nothing.
     """
+    stream = of_changes(stream)
     cursor = cursor_field(stream)
     found = []
     for field, node in properties_of(stream).items():
@@ -27,6 +28,12 @@ def columns_of(stream: Mapping[str, Node], types: Mapping[str, str]) -> tuple[Sc
         kind = type_of_word(said) if said else type_of(node)
         found.append(SchemaColumn(field.lower(), kind, True, field, said or word_of(node)))
     return tuple(found)
+
+
+def of_changes(stream: Mapping[str, Node]) -> Mapping[str, Node]:
+    """The stream by which changes are read: itself, where no other one is said."""
+    found: Mapping[str, Node] = stream.get(CHANGES) or stream
+    return found
 
 
 def cursor_field(stream: Mapping[str, Node]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from shared_metadata.program import Mode
-from systems.rest.columns import columns_of, cursor_field, filters
+from systems.rest.columns import columns_of, cursor_field, filters, of_changes
 from systems.rest.document import MANIFEST, read, said_of
 from systems.rest.manifest import Node
 from systems.rest.table_defaults import defaults_of
@@ -67,7 +67,7 @@ def coverage(folder: Path) -> Coverage:
 
 
 def _table(name: str, stream: Mapping[str, Node], said: Mapping[str, Any]) -> TableRead:
-    columns = columns_of(stream, said.get("types") or {})
+    columns, stream = columns_of(stream, said.get("types") or {}), of_changes(stream)
     names = {column.source: column.name for column in columns}
     router = stream["retriever"].get("partition_router") or []
     parents = any(one.get("parent_stream_configs") for one in (router if isinstance(router, list) else [router]))

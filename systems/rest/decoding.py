@@ -6,15 +6,17 @@ import codecs
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from shared_metadata.contract.gzipped import TooLarge, Unpackable, unpack
 from shared_metadata.errors import DefinitionError, RetryLater
+from shared_metadata.program.json_types import word_of
 from systems.rest.columns import properties_of
-from systems.rest.json_types import word_of
 from systems.rest.manifest import Node
+from systems.rest.records import is_plain
+from systems.rest.unread import unread
 
 PACKED = b"\x1f\x8b"  # https://www.rfc-editor.org/rfc/rfc1952
 MOST_BYTES = 512 << 20  # of one answer, unpacked
@@ -31,30 +33,36 @@ WRAPPERS: Mapping[str, str] = {"GzipDecoder": "decoder", "GzipParser": "inner_pa
 class Decoded:
     """document: what expressions see as the response.  elements: of a body of several, each; None of one that is a document itself.
 
-    body: the same as JSON.
+    records: the text of the records as a list in JSON, where the body has one; else None.
     """
 
     document: Any
-    elements: list[Any] | None
-    body: bytes
+    elements: list[Any] | None = None
+    records: bytes | None = None
 
 
-def decoded(stream: Mapping[str, Node], body: bytes, place: str) -> Decoded:
-    """Decodes a body as the stream's decoder says. Raises RetryLater for one that is not so: what it would hold is not nothing."""
+def decoded(stream: Mapping[str, Node], body: bytes, path: Sequence[str], place: str) -> Decoded:
+    """Decodes a body as the stream's decoder says. Raises RetryLater for one that is not so: what it would hold is not nothing.
+
+    path: where the records are; of a plain stream they are left unread.
+    """
     how, packed = _how(stream["retriever"].get("decoder"))
     kind = KINDS[how["type"]]
     if packed and body.startswith(PACKED):
         body = _unpacked(body, place)
     try:
         if kind == JSON:
-            return Decoded(json.loads(body) if body.strip() else {}, None, body)
-        elements, written = _elements(kind, how, stream, body)
+            found = unread(body, path) if is_plain(stream) else None
+            return Decoded(found[0], None, found[1]) if found else Decoded(json.loads(body) if body.strip() else {})
+        elements, written = _elements(kind, how, stream, body, place)
     except (ValueError, csv.Error):
         raise RetryLater(f"an answer is no {kind.upper() if kind != LINES else 'JSON lines'}", place=place) from None
-    return Decoded(elements[0] if elements else {}, elements, written if written is not None else json.dumps(elements).encode())
+    return Decoded(elements[0] if elements else {}, elements, None if path else written)
 
 
-def _elements(kind: str, how: Mapping[str, Node], stream: Mapping[str, Node], body: bytes) -> tuple[list[Any], bytes | None]:
+def _elements(
+    kind: str, how: Mapping[str, Node], stream: Mapping[str, Node], body: bytes, place: str
+) -> tuple[list[Any], bytes | None]:
     """The elements of a body, and what of it is JSON as it is."""
     if kind == LINES:
         written = b"[" + b",".join(line for line in body.splitlines() if line.strip()) + b"]"
@@ -67,9 +75,17 @@ def _elements(kind: str, how: Mapping[str, Node], stream: Mapping[str, Node], bo
     # A CSV knows no null: an empty field of another type than a text is one.
     others = {name for name, node in properties_of(stream).items() if word_of(node) != "string"}
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    return [
-        {k: None if v in nulls or (v == "" and k in others) else v for k, v in row.items() if k is not None} for row in rows
-    ], None
+    names = [name for name in rows.fieldnames or () if name]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise DefinitionError(
+            f"a CSV has the column {twice[0]} twice", place=place, remedy="call its columns by different names there"
+        )
+    found = []
+    for row in rows:
+        if any(row.pop(None, None) or ()):
+            raise DefinitionError("a line of a CSV has more values than its header", place=place, remedy="name all columns there")
+        found.append({k: None if v in nulls or (v == "" and k in others) else v for k, v in row.items()})
+    return found, None
 
 
 def _how(decoder: Node) -> tuple[Mapping[str, Node], bool]:

@@ -13,6 +13,7 @@ from systems.rest import table_defaults
 from systems.rest.columns import why_no_columns
 from systems.rest.covered import not_interpreted
 from systems.rest.manifest import Node, streams_of
+from systems.rest.window import why_no_retention
 
 MANIFEST, OVERLAY, DOCUMENT = "manifest.yaml", "overlay.yaml", "manifest.json"
 FOLDER = "slices/collect"
@@ -73,7 +74,7 @@ def said_of(document: Document, table: str) -> Mapping[str, Any]:
 
 
 def _why_not(stream: Mapping[str, Node]) -> str:
-    return ", ".join(not_interpreted(stream)) or why_no_columns(stream)
+    return ", ".join(not_interpreted(stream)) or why_no_columns(stream) or why_no_retention(stream)
 
 
 def _dynamic(manifest: Mapping[str, Node]) -> Iterator[str]:

@@ -9,6 +9,7 @@ the former one's, and `held` are the files of the pass, which count only when it
 from __future__ import annotations
 
 import copy
+import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from shared_metadata.contract.collect import Extracted, ExtractRequest
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.errors import RetryLater
 from systems.rest.manifest import Node
-from systems.rest.parquet_files import ParquetFiles, page_text
+from systems.rest.parquet_files import ParquetFiles
 from systems.rest.passes import DIGESTS, MOST_PASSES, Moving, digest, moving
 from systems.rest.portions import Portion
 from systems.rest.reader import Page, Reader
@@ -44,7 +45,6 @@ class Extraction:
     ) -> None:
         self._reader, self._stream, self._files, self._key, self._numbered = reader, stream, files, key, numbered
         self._portions: Sequence[Sequence[Any]] = request.part["portions"]
-        self._field_path: Sequence[str] = request.part["field_path"]
         self._plain = is_plain(stream)
         self._kept: list[Path] = []  # pages that are taken
         self._passing: list[Path] = []  # pages of a pass that may have to be read again
@@ -91,11 +91,11 @@ class Extraction:
     def _keep(self, portion: Portion, page: Page) -> None:
         if not page.records:
             return
-        records = page.records if self._plain else [*self._reader.shaped(self._stream, portion, page)]
-        text = page_text(page.body, records, self._field_path, plain=self._plain, listed=page.listed)
+        text = page.text if self._plain else None
+        if text is None:
+            text = json.dumps([*(page.records if self._plain else self._reader.shaped(self._stream, portion, page))]).encode()
         file = self._folder / f"{self._pages:08d}.json"
-        file.write_bytes(text)
-        self._bytes += len(text)
+        self._bytes += file.write_bytes(text)
         (self._passing if self._numbered else self._kept).append(file)
 
     def _end_of_portion(self) -> None:

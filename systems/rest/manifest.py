@@ -34,12 +34,15 @@ TYPES: Mapping[str, str] = {
     "ParentStreamConfig.stream": "DeclarativeStream",
     "RecordSelector.extractor": "DpathExtractor",
     "RecordSelector.record_filter": "RecordFilter",
+    "StateDelegatingStream.full_refresh_stream": "DeclarativeStream",
+    "StateDelegatingStream.incremental_stream": "DeclarativeStream",
     "SimpleRetriever.paginator": "NoPagination",
     "SimpleRetriever.record_selector": "RecordSelector",
     "SimpleRetriever.requester": "HttpRequester",
     "SubstreamPartitionRouter.parent_stream_configs": "ParentStreamConfig",
 }
 NO_COMPONENTS = ("schema", "$parameters", "connection_specification")  # what may have a `type` that is none of the format's
+CHANGES, RETENTION = "changes", "retention"  # of a stream that is read by another one where only its changes are
 JSON_TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
 PARAMETERS = "$parameters"
 
@@ -128,7 +131,20 @@ def _handed_down(place: str, component: dict[str, Node], given: Mapping[str, Nod
     for name, value in parameters.items():
         found[name] = found.get(name) or copy.deepcopy(value)
     found = {name: _nested(f"{found['type']}.{name}", name, value, parameters) for name, value in found.items()}
-    return {**found, PARAMETERS: parameters} if parameters else found
+    found = {**found, PARAMETERS: parameters} if parameters else found
+    return _delegating(found) if found["type"] == "StateDelegatingStream" else found
+
+
+def _delegating(found: Mapping[str, Node]) -> dict[str, Node]:
+    """The stream that reads all, with the one that reads what has changed; both have the columns of the first."""
+    whole, changes = found.get("full_refresh_stream"), found.get("incremental_stream")
+    if not isinstance(whole, dict) or not isinstance(changes, dict):
+        raise DefinitionError(
+            f"the stream {found.get('name')} has not both of full_refresh_stream and incremental_stream", remedy="write both"
+        )
+    name, told = found.get("name") or whole.get("name"), str(found.get("api_retention_period") or "")
+    changes = {**changes, "name": name, "schema_loader": whole.get("schema_loader")}
+    return {**whole, "name": name, CHANGES: changes, RETENTION: told}
 
 
 def _nested(place: str, name: str, value: Node, parameters: Mapping[str, Node]) -> Node:

@@ -20,7 +20,7 @@ from systems.rest.manifest import Node, components
 from systems.rest.paging import Paging
 from systems.rest.passes import DIGESTS, MOST_PASSES, digest, moving
 from systems.rest.portions import Portion, Portions
-from systems.rest.records import below, extracted, shaped
+from systems.rest.records import extracted, shaped
 from systems.rest.requests import Request, Requests
 from systems.rest.signing_in import SigningIn
 
@@ -33,12 +33,14 @@ MOVED, REDIRECTS = (301, 302, 303, 307, 308), 5
 
 @dataclass(frozen=True)
 class Page:
-    """records: as the body has them.  listed: as a list.  following: the token of the next page; None for the last."""
+    """records: as the body has them.  following: the token of the next page; None for the last.
 
-    body: bytes
+    text: of the list of records in JSON, where the body has one.
+    """
+
     records: Sequence[Any]
     following: Any
-    listed: bool = False
+    text: bytes | None = None
 
 
 class Reader:
@@ -118,19 +120,17 @@ class Reader:
         """Raises DefinitionError for a request that is refused, SecretError for a credential, RetryLater for what comes later."""
         answer = self._answer(stream, portion, token)
         if answer is None:
-            return Page(b"", (), None)
-        answered = decoded(stream, answer.body, self._place)
-        document, elements, path = answered.document, answered.elements, self.field_path(stream)
-        if elements is None:
-            records, listed = extracted(document, path), isinstance(below(document, path), list)
-        else:
-            records, listed = [record for one in elements for record in extracted(one, path)], not path
+            return Page((), None)
+        path = self.field_path(stream)
+        answered = decoded(stream, answer.body, path, self._place)
+        document, elements = answered.document, answered.elements
+        records = extracted(document, path) if elements is None else [r for one in elements for r in extracted(one, path)]
         following = self.paging.following(stream["retriever"].get("paginator"), document, answer.headers, records, token)
         if following is not None and following == token:
             if records:
                 raise RetryLater("the answer names its own page as the next one", place=self._place)
             following = None
-        return Page(answered.body, records, following, listed)
+        return Page(records, following, answered.records)
 
     def field_path(self, stream: Mapping[str, Node]) -> list[str]:
         """Where in an answer the records are."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from systems.rest.expressions import Expressions
 from systems.rest.manifest import Node
+from systems.rest.unread import Unread
 
 VALUE_TYPES: Mapping[str, tuple[type, ...]] = {"string": (str,), "integer": (int,), "number": (float, int), "boolean": (bool,)}
 EACH = "*"
@@ -24,7 +25,7 @@ def below(node: Any, path: Iterable[Any]) -> Any:
     return node
 
 
-def extracted(document: Any, path: Sequence[str]) -> list[Any]:
+def extracted(document: Any, path: Sequence[str]) -> Sequence[Any]:
     """The records at a path, whose '*' means every element: a list's elements, or the one object."""
     found = [document]
     for key in path:
@@ -37,7 +38,7 @@ def extracted(document: Any, path: Sequence[str]) -> list[Any]:
         found = deeper
     if EACH in path or not found:
         return found
-    return found[0] if isinstance(found[0], list) else [found[0]] if found[0] else []
+    return found[0] if isinstance(found[0], list | Unread) else [found[0]] if found[0] else []
 
 
 def is_plain(stream: Mapping[str, Node]) -> bool:

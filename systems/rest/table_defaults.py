@@ -8,9 +8,9 @@ from typing import Any
 
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.program import Mode
+from shared_metadata.program.json_types import CURSOR_TYPES
 from shared_metadata.program.source_schemas import TableDefaults
-from systems.rest.columns import columns_of, cursor_field, filters, key_fields, properties_of
-from systems.rest.json_types import CURSOR_TYPES
+from systems.rest.columns import columns_of, cursor_field, filters, key_fields, of_changes, properties_of
 from systems.rest.manifest import Node
 
 WORDS = frozenset({"key", "cursor", "mode", "deleted"})  # of a table in an overlay
@@ -26,6 +26,7 @@ def defaults_of(stream: Mapping[str, Node], said: Mapping[str, Any]) -> TableDef
     gone as well. One that the overlay has read in MERGE only is merged by the cursor that the API filters by, however it is called.
     """
     columns = {column.source: column for column in columns_of(stream, said.get("types") or {})}
+    stream = of_changes(stream)
     key = _fields(said["key"]) if said.get("key") else key_fields(stream)
     filtered, only = cursor_field(stream), said.get("only") == Mode.MERGE
     cursor = columns.get(said.get("cursor") or (filtered if only or _OF_CHANGES.search(filtered) else ""))
@@ -44,15 +45,15 @@ def deleted_field(said: Mapping[str, Any]) -> str:
 
 
 def deleted_sql(said: Mapping[str, Any], kind: str) -> str:
-    """SQL of whether a record is gone.  kind: the DuckDB type of the field that says so.
+    """SQL of whether a record is gone.  kind: the type of the field that says so.
 
     Of a flag: that it is set; of another field: that it has one of the overlay's values, or else any but an empty text.
     """
-    field, found = f"CAST({identifier(deleted_field(said))} AS {kind})", said.get("deleted")
+    field, found = identifier(deleted_field(said)), said.get("deleted")
     values = found.get("values") if isinstance(found, dict) else None
     if values:
         return f"coalesce(CAST({field} AS VARCHAR) IN ({', '.join(literal(str(value)) for value in values)}), false)"
-    return f"coalesce({field}, false)" if kind == "BOOLEAN" else f"(coalesce(CAST({field} AS VARCHAR), '') <> '')"
+    return f"coalesce({field}, false)" if kind == "boolean" else f"(coalesce(CAST({field} AS VARCHAR), '') <> '')"
 
 
 def wrong_in(name: str, said: Mapping[str, Any], stream: Mapping[str, Node]) -> Iterator[str]:

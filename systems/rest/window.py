@@ -11,13 +11,15 @@ from shared_metadata.contract.collect import Window
 from shared_metadata.contract.parquet.duckdb_session import literal
 from shared_metadata.program import Mode
 from shared_metadata.program.intervals import from_text, to_text
+from shared_metadata.program.json_types import DAY, EPOCH
 from shared_metadata.program.schema import SchemaColumn
-from systems.rest.columns import cursor_field, units_in_second
-from systems.rest.json_types import DAY, EPOCH
-from systems.rest.manifest import Node
+from systems.rest import moments
+from systems.rest.columns import cursor_field, of_changes, units_in_second
+from systems.rest.manifest import RETENTION, Node
 from systems.rest.portions import Span
 
 BEYOND = timedelta(days=1)
+FAR = timedelta(days=8)  # longer than any batch; the warehouse goes by the same length
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Cut:
     """The half-open range of a cursor: `lower` None for no lower end.  field: at the source; '' for all rows.
 
     kind: one of columns.CURSOR_TYPES.  units: of an epoch, in a second.
+    far: from which moment on a value may stand for `never`: each batch takes its row, for none would come to it; '' for none.
     """
 
     field: str = ""
@@ -32,6 +35,7 @@ class Cut:
     units: int = 1
     lower: str | None = None
     upper: str = ""
+    far: str = ""
 
     def condition(self, read: Callable[[str], str]) -> str:
         """SQL of the rows that the batch takes; one without a cursor is always taken, since no other batch would."""
@@ -48,7 +52,8 @@ class Cut:
         if lower and self.kind == DAY:  # a day goes on after the moment at which a batch has read it
             lower = f"date_trunc('day', {lower})"
         from_lower = f"{value} >= {lower} AND " if lower else ""
-        return f"({from_lower}{value} < TIMESTAMPTZ {literal(self.upper)}) IS NOT FALSE"
+        far = f" OR {value} >= TIMESTAMPTZ {literal(self.far)}" if self.far else ""
+        return f"({from_lower}{value} < TIMESTAMPTZ {literal(self.upper)}{far}) IS NOT FALSE"
 
 
 @dataclass(frozen=True)
@@ -70,16 +75,40 @@ def taken(mode: Mode, window: Window, stream: Mapping[str, Node], cursor: Schema
     beyond = max(now, end) + BEYOND
     if mode == Mode.REPLACE or cursor is None:
         return Taken(Span(None, beyond, beyond), Cut(), False)
-    lower = window.interval.start if window.rerun else _until(window.cursor) - timedelta(seconds=lag) if window.cursor else None
-    cut = Cut(cursor.source, cursor.source_type, units_in_second(stream), to_text(lower) if lower else None, to_text(end))
+    lower = _lower(window, lag)
+    units, far = units_in_second(of_changes(stream)), to_text(max(now, end) + FAR)
+    cut = Cut(cursor.source, cursor.source_type, units, to_text(lower) if lower else None, to_text(end), far)
     asked = cursor_field(stream) == cursor.source
     span = Span(lower, end, beyond) if asked else Span(None, beyond, beyond)
     return Taken(span, cut, lower is not None)
 
 
+def reads_changes(stream: Mapping[str, Node], window: Window, lag: int, now: datetime) -> bool:
+    """Whether a batch reads by the stream of changes, where there is one: not the first, nor one of before what that still tells."""
+    lower = _lower(window, lag)
+    told = stream[RETENTION]
+    return lower is not None and not (told and lower < now - moments.duration(told))
+
+
+def why_no_retention(stream: Mapping[str, Node]) -> str:
+    """Why it is not known for how long its API tells changes; '' where it is."""
+    told = stream.get(RETENTION) or ""
+    try:
+        return "" if not told or moments.duration(told) else "api_retention_period"
+    except ValueError:
+        return f"api_retention_period {told}"
+
+
 def cursor_text(window: Window) -> str:
     """What the next batch finds in its window."""
     return json.dumps({"until": to_text(window.interval.end)})
+
+
+def _lower(window: Window, lag: int) -> datetime | None:
+    """The moment from which a batch takes what changed; None for the first, which takes all."""
+    if window.rerun:
+        return window.interval.start
+    return _until(window.cursor) - timedelta(seconds=lag) if window.cursor else None
 
 
 def _until(cursor: str) -> datetime:

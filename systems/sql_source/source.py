@@ -72,6 +72,10 @@ class SqlSource(ABC):
         return table_plan(flow, relation, window, bounds, self._max_parts, self._part_mb)
 
     def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
+        return self.read_table(request, resume, deadline)
+
+    def read_table(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
+        """One call of extract over rows of a table or a query."""
         from systems.sql_source.extraction import Extraction
 
         def open_scan(part: Part, before: Mapping[str, str] | None) -> Scan:

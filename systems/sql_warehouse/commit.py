@@ -63,8 +63,10 @@ def _rows(sql: WarehouseSql, session: Session, work: Work, prepared: Document, w
         for step, texts in enumerate(together(evolved(sql, target, known, changes), MOST_STATEMENTS) if known else []):
             session.run(f"evolve {number} {step}", texts)
         made = [sql.schema(schema), create(sql, target, wanted)] if not known else []
+        types = {column.name: column.type for column in (*wanted, *known)} | changes
+        after = tuple(SchemaColumn(column.name, types[column.name]) for column in wanted)
         changed = (
-            [] if stands.newer and work.flow.mode == Mode.REPLACE else _changed(sql, work, prepared, target, columns, wanted, stands)
+            [] if stands.newer and work.flow.mode == Mode.REPLACE else _changed(sql, work, prepared, target, columns, after, stands)
         )
         aside = _set_aside(sql, work, prepared, tables, stands)
         texts = [*ledger.begin(seq - 1), *made, *changed, *aside, ledger.enter(mine, seq, f"(SELECT count(*) FROM {target})")]
@@ -109,18 +111,18 @@ def _changed(
     stored_columns: tuple[SchemaColumn, ...],
     stands: Standing,
 ) -> list[str]:
-    """What the flow's mode makes of the staged rows."""
+    """What the flow's mode makes of the staged rows.  stored_columns: those of the batch, of the types that the table has then."""
     flow, claim, rows = work.flow, work.claim, prepared["table"]
     start, batch = to_text(claim.interval.start), batch_column(flow)
     if flow.mode == Mode.REPLACE:
-        return [f"DELETE FROM {target}", append(sql, target, rows, columns)]
+        return [f"DELETE FROM {target}", append(sql, target, rows, columns, stored_columns)]
     if flow.mode == Mode.MERGE:
         merge = Merge(sql, flow.key, flow.cursor if flow.cursor != batch else "", batch)
         besides = merge.besides(target, prepared["left"], start, prepared.get("there", ()), columns) if prepared.get("whole") else []
         return [*besides, *merge.statements(target, rows, prepared["left"], columns, stored_columns, start)]
     again = (stands.again or claim.again) and any(column.name == batch for column in columns)
     before = [delete_batch(sql, target, batch, start, to_text(claim.interval.end))] if again else []
-    return [*before, append(sql, target, rows, columns)]
+    return [*before, append(sql, target, rows, columns, stored_columns)]
 
 
 def _set_aside(sql: WarehouseSql, work: Work, prepared: Document, tables: Stored, stands: Standing) -> list[str]:

@@ -102,8 +102,15 @@ class WarehouseSql(Protocol):
         """Makes a schema where it is not there."""
         ...
 
-    def widened(self, written: str, column: str, type_name: str) -> list[list[str]]:
-        """Transactions that give a column a wider type.  written, column: as they are written."""
+    def widened(self, written: str, column: str, former: str, type_name: str, other: str) -> list[list[str]]:
+        """Transactions that give a column a wider type.  written, column: as they are written.  former: its type so far.
+
+        other: a name that no column has.
+        """
+        ...
+
+    def becomes(self, value: str, former: str, wanted: str) -> str:
+        """The expression of a value as a wider type, where a column of that does not take it by itself."""
         ...
 
     def columns_of(self, tables: Sequence[tuple[str, str]]) -> str:

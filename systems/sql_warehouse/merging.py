@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from shared_metadata.contract.own_columns import BATCH, DELETED
+from shared_metadata.contract.own_columns import BATCH, DELETED, unlike
 from shared_metadata.program.schema import SchemaColumn
 from systems.sql_warehouse.dialect import WarehouseSql, key_parts, names
 
@@ -18,9 +18,11 @@ FAR_DAYS = 8  # a cursor that lies further ahead than any batch is long says not
 _TIMES = ("date", "timestamp", "timestamptz")
 
 
-def append(sql: WarehouseSql, target: str, rows: str, columns: Sequence[SchemaColumn]) -> str:
-    named = names(sql, columns)
-    return f"INSERT INTO {target} ({named}) SELECT {named} FROM {rows}"
+def append(sql: WarehouseSql, target: str, rows: str, columns: Sequence[SchemaColumn], stored: Sequence[SchemaColumn] = ()) -> str:
+    """stored: the columns of the target, where these may be wider."""
+    wanted = {column.name: column.type for column in stored}
+    values = ", ".join(sql.becomes(sql.identifier(c.name), c.type, wanted.get(c.name, c.type)) for c in columns)
+    return f"INSERT INTO {target} ({names(sql, columns)}) SELECT {values} FROM {rows}"
 
 
 def delete_batch(sql: WarehouseSql, target: str, column: str, start: str, end: str) -> str:
@@ -32,8 +34,9 @@ def delete_batch(sql: WarehouseSql, target: str, column: str, start: str, end: s
 def latest(sql: WarehouseSql, rows: str, columns: Sequence[SchemaColumn], key: Sequence[str], cursor: str) -> str:
     """One row for each key, that of the highest cursor; of several that are equal, any."""
     named, order = names(sql, columns), f"{sql.identifier(cursor)} DESC NULLS LAST" if cursor else sql.identifier(key[0])
-    number = f"row_number() OVER (PARTITION BY {key_of(sql, columns, key)} ORDER BY {order}) AS atoll_number"
-    return f"SELECT {named} FROM (SELECT {named}, {number} FROM {rows}) AS r WHERE atoll_number = 1"
+    number = unlike((column.name for column in columns), "atoll_number")
+    numbered = f"{named}, row_number() OVER (PARTITION BY {key_of(sql, columns, key)} ORDER BY {order}) AS {number}"
+    return f"SELECT {named} FROM (SELECT {numbered} FROM {rows}) AS r WHERE {number} = 1"
 
 
 def key_of(sql: WarehouseSql, columns: Sequence[SchemaColumn], key: Sequence[str]) -> str:
@@ -69,7 +72,7 @@ class Merge:
             sets = self._set(target, columns, start)
             found += self._each(columns, lambda same: sql.update(target, sets, left, "n", same), target, "n")
         found += self._each(columns, lambda same: sql.delete(target, rows, "n", same), target, "n")
-        return [*found, append(self.sql, target, rows, columns)]
+        return [*found, append(self.sql, target, rows, columns, stored)]
 
     def besides(self, target: str, left: str, start: str, there: Sequence[str], columns: Sequence[SchemaColumn]) -> list[str]:
         """Makes the keys of all rows of the target those that are gone; of these, `statements` takes out what the batch brings.

@@ -36,6 +36,12 @@ class Service(Engine, Protocol):
         ...
 
 
+def estimated(unit: str, units: float, price: float) -> dict[str, float]:
+    """What a statement may have taken of what is billed by the hour, and its dollars where the program says a unit's price."""
+    found = {unit: units, "dollars": units * price}
+    return {name: round(number, 6) for name, number in found.items() if number}
+
+
 class LedgerMoved(Exception):
     """Another worker has committed to the table since its ledger was read; nothing was done."""
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import islice
 from typing import Any, ClassVar
 
 import pyarrow.parquet as pq
+import pytest
 
 from shared_metadata.contract.collect import CollectSteps, OpenSource
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.program import Column, Connection, Flow, Kind, Mode, Position, Program, Table
 from shared_metadata.program.intervals import Interval
 from shared_metadata.state.records import TableState
+from systems.sql_source.capture.changes import TooLong
 from tests.conformance.fixtures import BatchRun, Cloud, run_batch
 
 HOUR, FLOW, HERE = 3600, "lake.raw.thing", Position("program.atoll", 7, 3)
@@ -27,6 +31,10 @@ class CapturingSource(ABC):
     """One captured table `thing` of a database, and the state that its batches have come to.
 
     database: with a secret, and `run`.  key: of the MERGE.  stands: by key, what a warehouse has of the rows that are there.
+
+    log: the slice's TableLog.  values: of types, some values, as SQL.  in_part: a setting of a session, with which the log tells rows
+    in part.  lenient: one with which `no_day` is taken for a day.  in_utc: one for moments.  done: by a word, statements over two
+    numbers, {0} and {1}, and a table of id, name and big.
     """
 
     cloud: Cloud
@@ -36,6 +44,37 @@ class CapturingSource(ABC):
 
     declaration: ClassVar[Slice]
     table: ClassVar[str] = "thing"
+    log: ClassVar[Any]
+    values: ClassVar[Mapping[str, Sequence[str]]]
+    in_part: ClassVar[Sequence[str]] = ()
+    lenient: ClassVar[Sequence[str]] = ()
+    in_utc: ClassVar[Sequence[str]] = ()
+    no_day: ClassVar[str]
+    hostile: ClassVar[Sequence[str]] = ()
+    done: ClassVar[Mapping[str, Sequence[str]]]
+
+    @abstractmethod
+    def make(self, columns: str = "id int PRIMARY KEY, name text, big text") -> None:
+        """Makes the table `thing`, and whatever a capture of it needs."""
+
+    @abstractmethod
+    def writing(self) -> AbstractContextManager[Callable[..., None]]:
+        """What runs statements in one session, each a transaction of its own unless they say otherwise."""
+
+    @abstractmethod
+    def quoted(self, name: str) -> str: ...
+
+    @abstractmethod
+    def forget(self) -> None:
+        """Takes the log away that no batch has read."""
+
+    @abstractmethod
+    def striking(self, striking: Any) -> AbstractContextManager[None]:
+        """Has what the slice's sessions do be done by `striking.does`."""
+
+    @abstractmethod
+    def lost(self) -> Exception:
+        """What the driver says of a connection that has broken."""
 
     @abstractmethod
     def opened(self) -> OpenSource:
@@ -44,6 +83,26 @@ class CapturingSource(ABC):
     @abstractmethod
     def source(self, columns: str = "*") -> list[dict[str, Any]]:
         """What the database has, by its first column."""
+
+    def all(self, *statements: str) -> None:
+        with self.writing() as run:
+            run(*statements)
+
+    @contextmanager
+    def in_pieces(self, changes: int) -> Iterator[None]:
+        """Each call reads so many changes of the log, and then its time is over."""
+        whole = self.log.changes
+
+        def some(log: Any, *given: Any) -> Iterator[Any]:
+            with closing(whole(log, *given)) as found:
+                for number, change in enumerate(islice(found, changes), 1):
+                    yield change
+                    if number == changes:
+                        raise TooLong
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(self.log, "changes", some)
+            yield
 
     def apply(self, columns: Mapping[str, str] | None = None, options: Mapping[str, Any] | None = None, **more: Any) -> None:
         """Applies a program that captures the table. columns: of a query, name ▸ the source's; None for all."""

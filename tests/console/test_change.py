@@ -12,6 +12,7 @@ import boto3
 import pytest
 from click.testing import Result
 
+import console.update_set as update_sets
 from console.init import PROGRAM
 from console.project import compile_files
 from shared_metadata.program import Program
@@ -58,6 +59,16 @@ def test_plan_tells_what_a_log_does_not_and_what_it_leaves_behind(atoll: Atoll, 
     (folder / "program.sql").write_text(PROGRAM)
     _, left = json.loads(atoll("plan", "--json").stdout)["notes"]
     assert left.startswith("lake.ops.orders: captured no more, and its source keeps log for its replication slot")
+
+
+@pytest.mark.parametrize("command", ["plan", "apply"])
+def test_programs_are_compared_once(atoll: Atoll, ready: Any, folder: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    assert atoll("apply").exit_code == 0
+    compares, compared = list[str](), update_sets.compare
+    monkeypatch.setattr(update_sets, "compare", lambda *given, **how: (compares.append(""), compared(*given, **how))[1])
+    edit(folder, "count(*)", "count(1)")
+    assert atoll(command).exit_code == 0
+    assert len(compares) == 1
 
 
 def test_plan_changes_nothing(atoll: Atoll, ready: Any) -> None:

@@ -13,11 +13,17 @@ CREATE CONNECTION crm  TO salesforce WITH (secret = 'crm', rotating_grant = TRUE
 CREATE CONNECTION ops  TO postgres   WITH (secret = 'ops');
 CREATE CONNECTION app  TO postgres   WITH (secret = 'app');
 CREATE CONNECTION shop TO mysql      WITH (secret = 'shop');
+CREATE CONNECTION hr   TO oracle     WITH (secret = 'hr');
 CREATE CONNECTION code TO github     WITH (secret = 'code', repositories = 'acme/shop');
 CREATE CONNECTION files TO s3        WITH (bucket = 'acme-drop', prefix = 'in/', format = 'csv');
 CREATE CONNECTION site TO kinesis WITH (
   streams = 'arn:aws:kinesis:us-east-1:123456789012:stream/clicks', kms_key = 'arn:aws:kms:us-east-1:123456789012:key/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'
 );
+CREATE CONNECTION bus TO kafka WITH (
+  brokers = 'b-1.acme.abc123.c2.kafka.us-east-1.amazonaws.com:9098', auth = 'iam', topics = 'clicks, orders',
+  cluster = 'arn:aws:kafka:us-east-1:123456789012:cluster/acme/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0-2'
+);
+CREATE CONNECTION queue TO kafka WITH (brokers = 'kafka-1.example.com:9094', secret = 'queue');
 CREATE CONNECTION hooks TO http WITH (tables = 'orders, clicks', secret = 'senders');
 
 INSERT INTO lake.crm FROM crm TABLES (Account) EVERY '15 minutes';
@@ -28,11 +34,17 @@ AS SELECT id, carrier, updated_at FROM ops.public.flights;
 
 INSERT INTO lake.shop FROM shop TABLES (orders) EVERY '1 hour';
 
+INSERT INTO lake.hr FROM hr TABLES (employees) EVERY '1 hour';
+
 INSERT INTO lake.code FROM code TABLES (labels) EVERY '1 hour';
 
 INSERT INTO lake.files FROM files TABLES (visits) EVERY '1 hour';
 
 INSERT INTO lake.site FROM site TABLES (clicks) EVERY '1 hour';
+
+INSERT INTO lake.bus FROM bus TABLES (clicks) EVERY '1 hour';
+
+INSERT INTO lake.queue FROM queue TABLES (orders) EVERY '1 hour' MERGE ON (id);
 
 INSERT INTO lake.hooks FROM hooks TABLES (orders) EVERY '1 hour';
 

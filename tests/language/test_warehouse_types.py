@@ -39,13 +39,14 @@ def nested() -> Iterator[str]:
         )
 
 
+_ID = SchemaColumn("id", "long", source="id", source_type="bigint")
 EVERY = [*SIMPLE, *nested()]
 
 
 def compiled(
     system: str, kind: str, text: str = "SELECT id, odd FROM ops.public.things", more: str = "", options: str = ""
 ) -> Program:
-    columns = (SchemaColumn("id", "long", source="id", source_type="bigint"),)
+    columns = (_ID,)
     odd = SchemaColumn("odd", kind, source="odd", source_type=SOURCE.get(kind, "jsonb"))
     schemas = {"ops": ConnectionSchemas("ops", "postgres", {"public.things": Schema((*columns, odd)), "public.out": None})}
     program = (
@@ -66,7 +67,9 @@ def test_the_warehouses_are_found() -> None:
 @pytest.mark.parametrize("system", WAREHOUSES)
 def test_a_type_is_taken_or_refused_at_its_column_with_its_reason_and_remedy(system: str) -> None:
     """Collected, in a view, and published."""
-    never = set(declaration(system).capabilities.never_written)
+    able = declaration(system).capabilities
+    never, because = set(able.never_written), dict(able.never_because)
+    assert set(because) == never, "each has its reason"
     more = (
         "CREATE MATERIALIZED VIEW dwh.ops.seen EVERY '1 hour' REPLACE AS SELECT odd FROM dwh.ops.things;\n"
         "INSERT INTO ops.public.out EVERY '1 hour' REPLACE AS SELECT odd FROM dwh.ops.seen;\n"
@@ -79,7 +82,7 @@ def test_a_type_is_taken_or_refused_at_its_column_with_its_reason_and_remedy(sys
             said = str(error)
             assert refused, (kind, said)
             assert "program.sql:3:" in said and "`odd`" in said and any(word in said for word in refused) and system in said, said
-            assert "CAST it to VARCHAR" in said, said
+            assert "CAST it to VARCHAR" in said and any(because[word] in said for word in refused), said
         else:
             assert not refused, kind
             assert {"dwh.ops.seen", "ops.public.out"} <= set(found.flows)
@@ -115,8 +118,14 @@ OWN = {
         *("CAST(odd AS TIME)", "CAST(odd AS VARIANT)", "CAST(odd AS ARRAY)", "TO_TIME(odd)", "TO_GEOGRAPHY(odd)"),
     ],
     "databricks": [
-        *("array(1, 2)", "map('a', 1)", "named_struct('a', 1)", "split(odd, ',')", "parse_json(odd)", "from_json(odd, 'a INT')"),
-        *("CAST(odd AS VARIANT)", "CAST(array(1) AS ARRAY<INT>)", "transform(array(1), x -> x)", "collect_list(odd)"),
+        *(
+            "parse_json(odd)",
+            "from_json(odd, 'a INT')",
+            "CAST(odd AS VARIANT)",
+            "array()",
+            "map('a', NULL)",
+            "array(INTERVAL '1' DAY)",
+        ),
     ],
 }
 
@@ -127,6 +136,62 @@ def test_a_value_of_a_type_that_is_kept_in_no_table_is_refused_where_it_is_selec
     with pytest.raises(ProgramErrors, match=r"program\.sql:4:") as refused:
         compiled(system, "string", more=view)
     assert "help" in str(refused.value)
+
+
+# What of a warehouse that keeps what is nested a view makes and reads of it, each with its type.
+MADE = {
+    "databricks": {
+        "array(1, 2)": "list<int>",
+        "map('a', 1)": "map<string, int>",
+        "named_struct('a', 1, 'B', odd)": "struct<a: int, B: string>",
+        "split(odd, ',')": "list<string>",
+        "transform(array(1), x -> x + CAST(1 AS bigint))": "list<long>",
+        "collect_list(odd)": "list<string>",
+    },
+}
+
+
+@pytest.mark.parametrize(("system", "value"), [(system, value) for system, values in MADE.items() for value in values])
+def test_a_value_of_a_nested_type_is_a_column_of_a_view(system: str, value: str) -> None:
+    view = f"CREATE MATERIALIZED VIEW dwh.ops.seen EVERY '1 hour' REPLACE AS SELECT {value} AS v FROM dwh.ops.things;"
+    assert "dwh.ops.seen" in compiled(system, "string", more=view).flows
+
+
+def test_a_field_has_its_own_lineage_and_a_nested_column_goes_on_to_what_is_published() -> None:
+    more = (
+        "CREATE MATERIALIZED VIEW dwh.ops.seen EVERY '1 hour' REPLACE AS SELECT odd.b, odd.\"b C\"[0] AS first, t.x "
+        "FROM dwh.ops.things LATERAL VIEW explode(odd.l) t AS x;\n"
+    )
+    kind = 'struct<b: int, "b C": list<date>, l: list<string>>'
+    schemas = {
+        "ops": ConnectionSchemas(
+            "ops", "postgres", {"public.things": Schema((_ID, SchemaColumn("odd", kind, source="odd", source_type="jsonb")))}
+        )
+    }
+    program = (
+        "CREATE WAREHOUSE dwh USING databricks;\nCREATE CONNECTION ops TO postgres WITH (secret = 'ops');\n"
+        f"INSERT INTO dwh.ops.things EVERY '1 hour' REPLACE AS SELECT id, odd FROM ops.public.things;\n{more}"
+    )
+    lineage = compile_with_positions({"program.sql": program}, SLICES, schemas).lineage
+    assert lineage is not None
+    (seen,) = lineage.some(["dwh.ops.seen"])
+    assert {column.name: column.type for column in seen.columns} == {"b": "int", "first": "date", "x": "string"}
+
+
+@pytest.mark.parametrize("kind", ["list<int>", "map<string, int>", "struct<a: int>"])
+def test_rows_are_not_merged_by_a_nested_column_where_a_slice_says_so(kind: str) -> None:
+    columns = Schema((_ID, SchemaColumn("odd", kind, source="odd", source_type="jsonb")))
+    schemas = {"ops": ConnectionSchemas("ops", "postgres", {"public.things": columns})}
+    program = (
+        "CREATE WAREHOUSE dwh USING {};\nCREATE CONNECTION ops TO postgres WITH (secret = 'ops');\n"
+        "INSERT INTO dwh.ops.things EVERY '1 hour' MERGE ON (id, odd) AS SELECT id, odd FROM ops.public.things;\n"
+        "CREATE MATERIALIZED VIEW dwh.ops.seen EVERY '1 hour' MERGE ON (odd) AS SELECT odd FROM dwh.ops.things;"
+    )
+    compile_with_positions({"program.sql": program.format("iceberg")}, SLICES, schemas)
+    with pytest.raises(ProgramErrors) as said:
+        compile_with_positions({"program.sql": program.format("databricks")}, SLICES, schemas)
+    assert "program.sql:3:" in str(said.value) and "program.sql:4:" in str(said.value), str(said.value)
+    assert f"not merged by `odd`, which is a {kind}" in str(said.value)
 
 
 @pytest.mark.parametrize("system", WAREHOUSES)

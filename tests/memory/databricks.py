@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from doubles.databricks.service import DatabricksApi, Workspace
 from doubles.databricks.session import Catalog
@@ -23,6 +24,13 @@ OPTIONS = {
         "storage_external_id": "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0",
     },
 }
+
+
+def known_by_name(value: Any) -> Any:
+    """A row with the names that a program has for its columns, and for the fields of what they hold."""
+    if isinstance(value, dict):
+        return {unquote(name): known_by_name(part) for name, part in value.items()}
+    return type(value)(map(known_by_name, value)) if isinstance(value, list | tuple) else value
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ CASES: list[tuple[str, str, str, str | None]] = [
     ("'2026-01-01 10:00:00 Europe/Berlin'", TEXT, "timestamptz", "2026-01-01 09:00:00+00"),
     ("'2026-01-01T10:00:00.1234567Z'", TEXT, "timestamptz", None),
     ("'12:00:00.123'", TEXT, "time", "12:00:00.123"),
+    ("'12:00:00Z'", TEXT, "time", "12:00:00"),
     ("'12:00:00+02'", TEXT, "time", None),
     ("'2026-01-01 12:00:00'", TEXT, "time", None),
     ("'0.1'", TEXT, "double", "0.1"),
@@ -72,6 +73,12 @@ CASES: list[tuple[str, str, str, str | None]] = [
     ("""'{"a": 1.239}'""", TEXT, "struct<a: decimal(10,2)>", None),
     ("""'[{"k": 1.5}]'""", TEXT, "list<map<string, int>>", None),
     ("'[1, 2, 3.0]'", TEXT, "list<int>", "[1, 2, 3]"),
+    ("""'{"b": 1}'""", TEXT, "struct<a: int, b: int>", "{'a': NULL, 'b': 1}"),
+    ("""'{"a": 1, "z": 1}'""", TEXT, "struct<a: int>", None),
+    ("""'{"A": 1}'""", TEXT, "struct<a: int>", None),
+    ("""'{"a": 1, "a": 2}'""", TEXT, "struct<a: int>", None),
+    ("""'{"k": 1, "k": 2}'""", TEXT, "map<string, int>", None),
+    ("""'[[], null, [{"a": 1, "a": 2}]]'""", TEXT, "list<list<struct<a: int>>>", None),
 ]
 
 

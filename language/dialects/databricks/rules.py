@@ -20,7 +20,7 @@ from shared_metadata.program.type_names import parsed, words
 
 def _unread(path: str, column: SchemaColumn) -> Told | None:
     """A table with a column of a type that Atoll keeps in no table of Databricks'."""
-    if not {"list", "map", "struct", "uuid", "time"} & set(words(parsed(column.type))):
+    if not {"uuid", "time"} & set(words(parsed(column.type))):
         return None
     cause = f"Databricks keeps no table of Atoll's that has a {column.type}, as `{path}` has in the column `{column.name}`"
     return cause, "collect it by a query that makes a text of it"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.contract.parquet.duckdb_types import duckdb_type
-from shared_metadata.contract.parquet.nested_values import NESTED, as_texts, unfit_within
+from shared_metadata.contract.parquet.nested_values import NESTED, of_json, unfit_within
 from shared_metadata.program.type_names import TypeName, parsed
 
 # What tables hold: https://iceberg.apache.org/spec/#primitive-types, and what all who read them can.
@@ -27,10 +27,9 @@ _KEPT = {
 }  # fmt: skip
 # Of texts DuckDB takes the beginning: the day of a moment, a time without its zone, six digits of a second.
 _DAY, _TIME = "[+-]?[0-9]+[-/][0-9]{1,2}[-/][0-9]{1,2}", r"[0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{0,6}0*)?)?"
-A_DAY = rf"\s*{_DAY}([T ]00:00(:00(\.0*)?)?(Z|[+-]00:?00)?)?\s*"  # of a text; also as the moment at which it begins
 _FORMS = {
-    "date": A_DAY,
-    "time": _TIME,
+    "date": rf"\s*{_DAY}([T ]00:00(:00(\.0*)?)?(Z|[+-]00:?00)?)?\s*",  # also as the moment at which it begins
+    "time": rf"{_TIME}(Z|z|[+-]00(:?00)?)?",
     "timestamp": rf"{_DAY}([T ]+{_TIME})? ?(Z|z|UTC|[+-]00(:?00)?)?",
     "timestamptz": rf"{_DAY}([T ]+{_TIME})?( ?[A-Za-z+-][^.]*)?",
 }
@@ -40,6 +39,7 @@ _FORMS = {
 class Value:
     """given: the expression over the file's rows, of the type `kind` of DuckDB.
 
+    more: whether objects of JSON may have fields that the column's type has not.
     strict: as the column's type; DuckDB fails where it is none.  lenient: null there.  misfit: the condition of that, '' for never.
     """
 
@@ -48,6 +48,7 @@ class Value:
     strict: str = ""
     lenient: str = ""
     misfit: str = ""
+    more: bool = False
 
     @staticmethod
     def of_file(name: str, kind: str) -> Value:
@@ -86,7 +87,7 @@ class Value:
     def _cast(self, kind: TypeName, wanted: str) -> str:
         """The value as the type, null where it cannot be."""
         if self.kind == "VARCHAR" and kind.word in NESTED:
-            return f"TRY(CAST(TRY_CAST({self.given} AS JSON) AS {wanted}))"
+            return f"TRY_CAST({of_json(self.given, kind, more=self.more)} AS {wanted})"
         if self.kind == "VARCHAR" and kind.word in ("int", "long"):
             plain = f"TRY_CAST({self.given} AS {wanted})"
             return f"CASE WHEN {self._plain(0)} THEN {plain} ELSE TRY_CAST({self._number(10)} AS {wanted}) END"
@@ -95,8 +96,8 @@ class Value:
     def _inexact(self, kind: TypeName, cast: str) -> list[str]:
         """The conditions of values that the cast would round, cut or take for others."""
         if kind.word in NESTED:
-            texts = f"TRY(CAST(TRY_CAST({self.given} AS JSON) AS {as_texts(kind)}))"
-            given, found = (texts, "VARCHAR") if self.kind == "VARCHAR" else (self.given, self.kind)
+            texts = self.kind == "VARCHAR"
+            given, found = (of_json(self.given, kind, more=self.more), "VARCHAR") if texts else (self.given, self.kind)
             return [within] if (within := unfit_within(given, kind, found, _unfit)) else []
         if self.kind == "VARCHAR" and kind.word in _FORMS:
             return [f"NOT regexp_full_match(trim({self.given}), {literal(_FORMS[kind.word])})"]

@@ -1,4 +1,8 @@
-"""Turns local files of text into Parquet on S3 by DuckDB, types given, rows never Python objects; what does not fit is set aside."""
+"""Turns local files of text into Parquet on S3 by DuckDB, types given, rows never Python objects; what does not fit is set aside.
+
+All is read as text, objects and lists in their own shape, since DuckDB's readers round and cut: a value is then exactly its column's
+(exact_values), or DuckDB fails. Only then are objects and lists read as JSON text, too, to tell which rows these are.
+"""
 
 from __future__ import annotations
 
@@ -12,24 +16,20 @@ from shared_metadata.contract.collect import ExtractRequest
 from shared_metadata.contract.parquet import rejected_rows
 from shared_metadata.contract.parquet.duckdb_errors import unreached
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal, open_duckdb
-from shared_metadata.contract.parquet.duckdb_types import duckdb_name, duckdb_type
-from shared_metadata.contract.parquet.exact_values import A_DAY
+from shared_metadata.contract.parquet.duckdb_types import duckdb_type
+from shared_metadata.contract.parquet.exact_values import Value
 from shared_metadata.contract.parquet.left_rows import left_columns
-from shared_metadata.contract.parquet.nested_json import fits
+from shared_metadata.contract.parquet.nested_values import as_texts
 from shared_metadata.contract.parquet.staged_files import copied, with_keys
 from shared_metadata.errors import RowError
 from shared_metadata.program import Mode
 from shared_metadata.program.intervals import to_text
 from shared_metadata.program.schema import Schema
-from shared_metadata.program.type_names import TypeName, parsed
+from shared_metadata.program.type_names import parsed
 
 if TYPE_CHECKING:
     import duckdb
 
-# Sources have fractions in what they call whole numbers, and DuckDB would round them: they are read as what holds both.
-WHOLE: Mapping[str, tuple[str, int]] = {"INTEGER": ("DOUBLE", 31), "BIGINT": ("DECIMAL(38,9)", 63)}
-# Of a moment DuckDB takes the day alone: a day is read as a text.
-READ_AS: Mapping[str, str] = {**{kind: read for kind, (read, _) in WHOLE.items()}, "DATE": "VARCHAR"}
 SETTINGS: Mapping[str, str] = {
     "preserve_insertion_order": "false",  # a file's rows have no order; keeping one takes memory
     # DuckDB's allocator keeps what was freed, a little more with every file: https://duckdb.org/docs/stable/configuration/overview
@@ -37,15 +37,7 @@ SETTINGS: Mapping[str, str] = {
     "allocator_bulk_deallocation_flush_threshold": "4MB",
 }
 ROW_GROUP_ROWS = 61_440  # half of DuckDB's default: each thread holds one in memory until it is full
-# Where DuckDB names the column: at its text's beginning, where it is ours, and behind the last line of data that it quotes.
-_NAMED = (
-    re.compile(r'Invalid Input Error: converting column "([^"]+)"'),
-    re.compile(
-        r".*\nColumn ([^\n]+) is being converted as type [^\n]+\nThis type [^\n]*\n(?:Possible solutions:\n)?(?:\* [^\n]*\n)*"
-        r"\n  file = (?!.*\n  file = )",
-        re.DOTALL,
-    ),
-)
+_NAMED = re.compile(r'Invalid Input Error: converting column "([^"]+)"')  # at the text's beginning, where it is ours
 SourceSql = Callable[[Mapping[str, str]], str]  # fields with their DuckDB types ▸ a relation that has them
 
 
@@ -62,10 +54,12 @@ class TypedFiles:
         self._hashing, self._masks, self._tolerant = request.hashing, request.table.masks, request.flow.bad_rows is not None
         self._place, self._deleted, merged = place, deleted, request.flow.mode == Mode.MERGE
         self._keys = {column.source: column.name for column in self._schema.columns if merged and column.name in request.flow.key}
-        kinds = {column.source: duckdb_type(column.type) for column in self._schema.columns if column.source}
+        kinds = {column.source: column.type for column in self._schema.columns if column.source}
         self._types = {name: kinds.get(name, kind) for name, kind in fields.items()}
-        nested = {column.source: parsed(column.type) for column in self._schema.columns if column.source and column.type[-1:] == ">"}
-        self._nested = {name: _widened(kind) for name, kind in nested.items()}
+        self._shapes = {name: as_texts(parsed(kind)) for name, kind in self._types.items()}
+        self._in_shape = {name: self._value(name, shape) for name, shape in self._shapes.items()}
+        texts = {name: self._value(name, "VARCHAR") for name in self._types}
+        self._of_text = {name: value.required() if name in self._keys else value for name, value in texts.items()}
         self._batch_start = request.window.interval.start
         self._connection: duckdb.DuckDBPyConnection | None = None
 
@@ -87,17 +81,19 @@ class TypedFiles:
         if self._left:
             return self._of_left(source, name)
         try:
-            typed = source({name: self._wide(name) for name in self._types})
-            written = self._copy(self._rows(f"(SELECT * FROM {typed}{_where(self.taken(self._known))})"), name)
+            strict = {name: self._strict(name) for name in self._types}
+            typed = _selected(strict, f"{source(self._shapes)}{_where(self.taken(self._strict))}")
+            written = self._copy(self._rows(typed), name)
             return with_keys(written, self._keys.values(), self._place)
         except RowError:
-            misfits = self._misfits()
+            misfits = {name: value.misfit for name, value in self._of_text.items() if value.misfit}
             if not self._tolerant or not misfits:
                 raise
-        texts, taken = source(dict.fromkeys(self._types, "VARCHAR")), self.taken(self._read)
-        bad = " OR ".join(misfits.values())
-        rejected = self._copy(f"{self._rejected(misfits)} FROM {texts}{_where(f'({bad})', taken)}", f"{number:04d}-rejected.parquet")
-        written = self._copy(self._rows(self._as_far_as_read(texts, _where(f"NOT ({bad})", taken))), name)
+        texts, taken = source(dict.fromkeys(self._types, "VARCHAR")), self.taken(lambda name: self._of_text[name].lenient)
+        bad = " OR ".join(f"({misfit})" for misfit in misfits.values())
+        told = _where(f"({bad})", f"({taken}) IS NOT FALSE" if taken else "")  # what the WHERE reads may be what is none
+        rejected = self._copy(f"{self._rejected(misfits)} FROM {texts}{told}", f"{number:04d}-rejected.parquet")
+        written = self._copy(self._rows(self._as_far_as_read(texts, _where(f"({bad}) IS NOT TRUE", taken))), name)
         return {**written, "rejected": {"key": rejected["key"], "rows": rejected["rows"]}}
 
     def _of_left(self, source: SourceSql, name: str) -> dict[str, Any]:
@@ -106,57 +102,17 @@ class TypedFiles:
         return {"key": written["key"], "rows": 0, "bytes": 0, "values": {}, "left": {"key": written["key"], "rows": written["rows"]}}
 
     def _as_far_as_read(self, texts: str, where: str = "") -> str:
-        read = ", ".join(f"{self._read(name)} AS {identifier(name)}" for name in self._types)
-        return f"(SELECT {read} FROM {texts}{where})"
+        return _selected({name: value.lenient for name, value in self._of_text.items()}, f"{texts}{where}")
 
-    def _misfits(self) -> dict[str, str]:
-        """Field ▸ the condition of texts that are no value of its type, or of a key that is null."""
-        checked = {name: f"{identifier(name)} IS NOT NULL AND " for name, kind in self._types.items() if kind != "VARCHAR"}
-        checked |= dict.fromkeys(self._keys, "")
-        return {name: f"({there}{self._read(name)} IS NULL)" for name, there in checked.items()}
+    def _value(self, name: str, kind: str) -> Value:
+        """kind: of DuckDB, as which the field is read. An object may have more than the program's type of it."""
+        return Value(identifier(name), kind, more=True).as_type(self._types[name])
 
-    def _known(self, name: str) -> str:
-        """The value of a field for a condition; null of a day that is none."""
-        return f"TRY_CAST({identifier(name)} AS DATE)" if self._types[name] == "DATE" else identifier(name)
-
-    def _read(self, name: str) -> str:
-        """A text as the field's type; null where it is none."""
-        kind = self._types[name]
-        if kind == "DATE":
-            return f"CASE WHEN {_is_day(name)} THEN TRY_CAST({identifier(name)} AS DATE) END"
-        if name in self._nested:
-            json = f"TRY_CAST({identifier(name)} AS JSON)"
-            value = f"TRY_CAST({json} AS {duckdb_name(self._nested[name])})"
-            return (
-                f"CASE WHEN {fits(json, self._nested[name])} AND {self._is_whole(name, value)} THEN TRY_CAST({value} AS {kind}) END"
-            )
-        if kind not in WHOLE:
-            return f"TRY_CAST({identifier(name)} AS {kind})"
-        number = f"TRY_CAST({identifier(name)} AS {WHOLE[kind][0]})"
-        return f"CASE WHEN {number} = trunc({number}) THEN TRY_CAST({number} AS {kind}) END"
-
-    def _value(self, name: str) -> str:
-        """The value of a field; one that has to be a whole number, or a day, is checked, since DuckDB would round or cut it."""
-        value, kind, told = identifier(name), self._types[name], literal(f'converting column "{name}"')
-        if kind == "DATE":
-            unfit = f"{value} IS NOT NULL AND {self._read(name)} IS NULL"
-            return f"CASE WHEN {unfit} THEN error({told}) ELSE TRY_CAST({value} AS DATE) END"
-        if self._wide(name) == kind:
-            return value
-        if name in self._nested:
-            return f"CAST(CASE WHEN {self._is_whole(name, value)} THEN {value} ELSE error({told}) END AS {kind})"
-        least, most = -(2 ** WHOLE[kind][1]), 2 ** WHOLE[kind][1] - 1
-        unfit = f"{value} <> trunc({value}) OR {value} NOT BETWEEN {least} AND {most}"
-        return f"CAST(CASE WHEN {unfit} THEN error({told}) ELSE {value} END AS {kind})"
-
-    def _wide(self, name: str) -> str:
-        """The type as which a field is read, so that nothing of it is rounded."""
-        kind = self._types[name]
-        return duckdb_name(self._nested[name]) if name in self._nested else READ_AS.get(kind, kind)
-
-    def _is_whole(self, name: str, value: str) -> str:
-        """Whether every whole number within a value is one: as such, and read back, it is the same value."""
-        return f"CAST(TRY_CAST({value} AS {self._types[name]}) AS {self._wide(name)}) IS NOT DISTINCT FROM {value}"
+    def _strict(self, name: str) -> str:
+        """The typed value of a field; DuckDB fails, and names it, where it is none."""
+        value = self._in_shape[name]
+        told = literal(f'converting column "{name}"')
+        return f"CASE WHEN {value.misfit} THEN error({told}) ELSE {value.lenient} END" if value.misfit else value.strict
 
     def _rows(self, source: str) -> str:
         return f"SELECT {self._columns()} FROM {source}{self._hashing.joined}"
@@ -164,7 +120,7 @@ class TypedFiles:
     def _rejected(self, misfits: Mapping[str, str]) -> str:
         """The SELECT of rejected rows, without masked values in their data."""
         reasons = ", ".join(
-            rejected_rows.reason(misfit, f"{name} is {'null, or ' * (name in self._keys)}no {self._types[name].lower()}")
+            rejected_rows.reason(misfit, f"{name} is {'null, or ' * (name in self._keys)}no {duckdb_type(self._types[name]).lower()}")
             for name, misfit in misfits.items()
         )
         clear = [c for c in self._schema.columns if c.source and c.name not in self._masks]
@@ -186,7 +142,7 @@ class TypedFiles:
 
     def _columns(self) -> str:
         found = [
-            f"{self._hashing.value(column.name, self._value(column.source), column.type)} AS {identifier(column.name)}"
+            f"{self._hashing.value(column.name, identifier(column.source), column.type)} AS {identifier(column.name)}"
             for column in self._schema.columns
             if column.source
         ]
@@ -196,8 +152,8 @@ class TypedFiles:
 
     def _unreadable(self, message: str) -> RowError:
         """DuckDB's message holds the value, so only the column is taken from it."""
-        named = next((found[1] for pattern in _NAMED if (found := pattern.match(message))), "")
-        column = f"a value of {named}" if named in self._types else "a value"
+        named = _NAMED.match(message)
+        column = f"a value of {named[1]}" if named and named[1] in self._types else "a value"
         return RowError(
             f"{column} cannot be read as its type",
             place=self._place,
@@ -213,14 +169,9 @@ class TypedFiles:
         return self._connection
 
 
-def _is_day(name: str) -> str:
-    return f"regexp_full_match(CAST({identifier(name)} AS VARCHAR), {literal(A_DAY)})"
-
-
-def _widened(kind: TypeName) -> TypeName:
-    """The type with each whole number as what holds fractions, too."""
-    wide = {"int": parsed("double"), "long": parsed("decimal(38,9)")}
-    return wide.get(kind.word) or kind.over(_widened)
+def _selected(values: Mapping[str, str], rows: str) -> str:
+    """A relation of these expressions, by their names, over what stands in FROM."""
+    return f"(SELECT {', '.join(f'{value} AS {identifier(name)}' for name, value in values.items())} FROM {rows})"
 
 
 def _where(*conditions: str) -> str:

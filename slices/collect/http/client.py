@@ -69,7 +69,7 @@ class HttpSource(Source):
 
     def schema(self, flow: Flow, table: Table) -> Schema:
         self._there(flow, table)
-        return collected(flow, table, self._described(table.source))
+        return collected(flow, table, self._described(table.source), TOLD)
 
     def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
         self._there(flow, table)

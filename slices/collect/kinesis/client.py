@@ -76,7 +76,7 @@ class KinesisSource(Source):
         self._there(flow, table)
         known = self._described(table.source)
         assert known is not None
-        return collected(flow, table, known)
+        return collected(flow, table, known, TOLD)
 
     def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
         stream = self._there(flow, table)

@@ -78,10 +78,10 @@ class PostgresSource(SqlSource):
 
     def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
         if "log" not in request.part:
-            return super().extract(request, resume, deadline)
+            return self.read_table(request, resume, deadline)
         from slices.collect.postgres.capture.extraction import extract
 
-        return extract(self, request, deadline, self._aws)
+        return extract(self, request, resume, deadline, self._aws)
 
     # -- what discover and drift ask
 

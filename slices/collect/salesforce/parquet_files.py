@@ -23,7 +23,7 @@ class ParquetFiles(TypedFiles):
 
     def __init__(self, aws: Any, request: ExtractRequest, part_mb: int = SLICE.capabilities.part_mb) -> None:
         self.group_bytes = part_mb << 20
-        fields = {name: "BOOLEAN" if name == DELETED else "VARCHAR" for name in request.part["fields"]}
+        fields = {name: "boolean" if name == DELETED else "string" for name in request.part["fields"]}
         deleted = DELETED if DELETED in fields else "false"
         super().__init__(aws, request, fields, place=place(request.flow, request.table), deleted=deleted)
 

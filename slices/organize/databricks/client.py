@@ -16,7 +16,8 @@ def service_of(warehouse: Warehouse, services: Services, place: str) -> Databric
     """Raises DefinitionError for wrong options, and SecretError."""
     config = Config.of(warehouse)
     key = Key.read(services.secret(config.secret, place=place), config.secret, place)
-    return DatabricksService(DatabricksApi(config.host, key, config.secret, place), config.warehouse_id, config.catalog, place)
+    api = DatabricksApi(config.host, key, config.secret, place)
+    return DatabricksService(api, config.warehouse_id, config.catalog, place, (config.dbus_an_hour, config.dbu_price))
 
 
 class DatabricksDriver(SqlWarehouseDriver):

@@ -26,6 +26,7 @@ class Config(WarehouseOptions):
     storage_principal_arn, storage_external_id: of the storage credential over the data bucket; the stack's role trusts them.
     secret: the reference of a secret with `client_id` and `client_secret` of a service principal.
     at_once: how many tables of it are at work at once, by a statement each.
+    dbus_an_hour, dbu_price: what a cluster of it takes, and dollars of a DBU, by the contract; 0 where neither is known.
     """
 
     system = "databricks"
@@ -41,6 +42,8 @@ class Config(WarehouseOptions):
     storage_external_id: str = Field(pattern=EXTERNAL_ID, description="the external ID of that policy, as '0f1e2d3c-4b5a-6978'")
     secret: str = Field(min_length=1)
     at_once: int = Field(default=SLICE.capabilities.at_once, ge=1, le=100)
+    dbus_an_hour: float = Field(default=0, ge=0)
+    dbu_price: float = Field(default=0, ge=0)
 
 
 class Key(ServiceKey):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from collections.abc import Callable, Sequence
@@ -9,22 +10,17 @@ from typing import Any
 from urllib.parse import unquote
 
 from shared_metadata.program.schema import SchemaColumn
-from shared_metadata.program.type_names import parsed
+from shared_metadata.program.type_names import TypeName, parsed
+from slices.organize.databricks import nested
 from systems.sql_warehouse.tables import MARK
 
-# https://docs.databricks.com/aws/en/sql/language-manual/sql-ref-datatypes
-TYPES = {
-    **{"boolean": "BOOLEAN", "int": "INT", "long": "BIGINT", "float": "FLOAT", "double": "DOUBLE", "date": "DATE"},
-    **{"timestamp": "TIMESTAMP_NTZ", "timestamptz": "TIMESTAMP", "string": "STRING", "binary": "BINARY"},
-}
-_KNOWN = {word: name for name, word in TYPES.items()} | {"TINYINT": "int", "SMALLINT": "int", "LONG": "long"}
-_DECIMAL = re.compile(r"DECIMAL\((\d+), ?(\d+)\)")
 _ENCLOSED = re.compile(r"""--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|"(?:[^"]|"")*\"""", re.DOTALL)
 EXACT = 2**53  # the whole numbers up to here are doubles
 MOST_FILES = 1000  # of one COPY INTO: https://docs.databricks.com/aws/en/sql/language-manual/delta-copy-into
 HEX = "\\x"
 MOVED_WORD = "atoll ledger moved"  # stands in the error of the guard of a ledger
 ORDER = "atoll_order"  # a query's column that tells the order of its rows, and is none of the rows'
+_AND = " | "  # between what the comment of a column says and what its type is
 _NULLS = "map('ignoreNullFields', 'false')"
 
 
@@ -33,10 +29,12 @@ def folded(name: str) -> str:
 
     What it does not take is written as in an address, %2e. https://docs.databricks.com/aws/en/sql/language-manual/sql-ref-names
     """
-    return "".join(
-        _escaped(letter) if letter in " ./%`" or letter < " " or letter == "\x7f" or letter.lower() != letter else letter
-        for letter in name
-    )
+    return "".join(_escaped(letter) if letter.lower() != letter else field(letter) for letter in name)
+
+
+def field(name: str) -> str:
+    """The same of a field of a struct, which keeps its capitals; and of a name in a query, where capitals mean nothing."""
+    return "".join(_escaped(letter) if letter in " ./%`" or letter < " " or letter == "\x7f" else letter for letter in name)
 
 
 def _escaped(letter: str) -> str:
@@ -49,18 +47,17 @@ class DatabricksSql:
     title = "Databricks"
 
     def identifier(self, name: str) -> str:
-        return _quoted(folded(name))
+        return nested.quoted(folded(name))
 
     def name_known(self, name: str) -> str:
         return unquote(name)
 
     def filed(self, name: str) -> str:
         """A file's column keeps its name; tables whose columns are called by any name have a column mapping."""
-        return _quoted(name)
+        return nested.quoted(name)
 
     def literal(self, text: str) -> str:
-        """Two quotes within a text are none there, and a backslash escapes."""
-        return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        return nested.literal(text)
 
     def spelled(self, text: str) -> str:
         """A program's texts and names in quotes."""
@@ -68,7 +65,7 @@ class DatabricksSql:
         def one(found: re.Match[str]) -> str:
             piece = found[0]
             if piece[0] == '"':
-                return self.identifier(piece[1:-1].replace('""', '"'))
+                return nested.quoted(field(piece[1:-1].replace('""', '"')))
             return self.literal(piece[1:-1].replace("''", "'")) if piece[0] == "'" else piece
 
         return _ENCLOSED.sub(one, text)
@@ -81,8 +78,7 @@ class DatabricksSql:
         return (f"encode({text}, 'UTF-8')",)
 
     def type(self, type_name: str) -> str:
-        kind = parsed(type_name)
-        return f"DECIMAL({','.join(map(str, kind.sizes))})" if kind.sizes else TYPES[kind.word]
+        return nested.written(parsed(type_name), field)
 
     def declared(self, type_name: str) -> str:
         """The comment tells Atoll's tables from others'."""
@@ -90,10 +86,11 @@ class DatabricksSql:
 
     def type_known(self, word: str, sizes: tuple[int, int]) -> str | None:
         if word.startswith(MARK):
-            return word.removeprefix(MARK)
-        if found := _DECIMAL.fullmatch(word):
-            return f"decimal({found[1]},{found[2]})"
-        return _KNOWN.get(word)
+            told, _, word = word.removeprefix(MARK).partition(_AND)
+            if not word or nested.catalogued(parsed(told), field) == word:
+                return told
+        found = nested.known(word, unquote)
+        return str(found) if found else None
 
     def moment(self, text: str) -> str:
         return f"CAST({self.literal(text.replace('T', ' ').removesuffix('Z') + '+00:00')} AS TIMESTAMP)"
@@ -106,12 +103,18 @@ class DatabricksSql:
         return "current_timestamp()"
 
     def loaded(self, column: SchemaColumn) -> tuple[str, str]:
-        return self.type(column.type), self.filed(column.name)
+        kind, name = parsed(column.type), self.filed(column.name)
+        return nested.written(kind, str), nested.made(name, kind, kind, (str, field), lambda value, _: value)
+
+    def becomes(self, value: str, former: str, wanted: str) -> str:
+        """The value itself where nothing is nested: numbers become wider ones by themselves."""
+        kind = parsed(former)
+        return nested.made(value, kind, parsed(wanted), (field, field), _cast) if kind.parts and former != wanted else value
 
     def unloaded(self, column: SchemaColumn) -> str:
         """A moment is written as what clocks show in UTC, as 64 bits and not as the 96 that Spark may take for a TIMESTAMP."""
-        name = self.identifier(column.name)
-        return f"CAST({name} AS TIMESTAMP_NTZ)" if column.type == "timestamptz" else name
+        kind = parsed(column.type)
+        return nested.made(self.identifier(column.name), kind, kind, (field, str), _unloaded)
 
     def as_json(self, columns: Sequence[SchemaColumn]) -> str:
         """An object of each column, without their braces, one after the other: each value is of a type of its own."""
@@ -119,25 +122,16 @@ class DatabricksSql:
         return "'{' || " + " || ',' || ".join(parts) + " || '}'" if parts else "'{}'"
 
     def _json(self, column: SchemaColumn) -> str:
-        """What a reader who keeps numbers as doubles would read otherwise is a text."""
-        name, key, kind = self.identifier(column.name), self.literal(column.name), parsed(column.type).word
-
-        def pair(value: str) -> str:
-            return f"to_json(named_struct({key}, {value}), {_NULLS})"
-
-        text = pair(f"CAST({name} AS STRING)")
-        if kind in ("boolean", "int", "string"):
-            return pair(name)
-        if kind == "long":
-            return f"CASE WHEN {name} BETWEEN -{EXACT} AND {EXACT} THEN {pair(name)} ELSE {text} END"
-        if kind in ("float", "double"):
-            return f"CASE WHEN {name} - {name} = 0 THEN {pair(name)} ELSE {text} END"
-        return pair(f"{self.literal(HEX)} || lower(hex({name}))") if kind == "binary" else text
+        name, kind = self.identifier(column.name), parsed(column.type)
+        if not kind.parts:
+            return _pair(column.name, name, kind)
+        value = nested.as_json(name, kind, field, _value_json)
+        return f"'{{' || {self.literal(json.dumps(column.name, ensure_ascii=False))} || ':' || {value} || '}}'"
 
     def copy(self, table: str, manifest: str, files: Sequence[str], columns: Sequence[SchemaColumn]) -> list[str]:
         """A file is loaded into a table once, however often it is asked; the table is the claim's own, so it begins with none."""
         folder = posixpath.commonpath([posixpath.dirname(file) for file in files]).replace("s3:/", "s3://", 1) + "/" if files else ""
-        values = ", ".join(f"CAST({self.filed(c.name)} AS {self.type(c.type)}) AS {self.filed(c.name)}" for c in columns)
+        values = ", ".join(f"{_as_filed(c)} AS {self.filed(c.name)}" for c in columns)
         return [
             f"COPY INTO {table} FROM (SELECT {values} FROM {self.literal(folder)}) FILEFORMAT = PARQUET "
             f"FILES = ({', '.join(self.literal(file.removeprefix(folder)) for file in files[at : at + MOST_FILES])})"
@@ -173,18 +167,23 @@ class DatabricksSql:
     def schema(self, name: str) -> str:
         return f"CREATE SCHEMA IF NOT EXISTS {self.identifier(name)}"
 
-    def widened(self, written: str, column: str, type_name: str) -> list[list[str]]:
+    def widened(self, written: str, column: str, former: str, type_name: str, other: str) -> list[list[str]]:
         """https://docs.databricks.com/aws/en/delta/type-widening; the comment last, for what stops is done again."""
-        change = f"ALTER TABLE {written} ALTER COLUMN {column}"
-        return [[f"{change} TYPE {self.type(type_name)}", f"{change} COMMENT {self.literal(MARK + type_name)}"]]
+        comment = f"ALTER COLUMN {column} COMMENT {self.literal(MARK + type_name)}"
+        changes = nested.changes(column, parsed(former), parsed(type_name), field)
+        return [[f"ALTER TABLE {written} {one}" for one in (*changes, comment)]]
 
     def columns_of(self, tables: Sequence[tuple[str, str]]) -> str:
         """https://docs.databricks.com/aws/en/sql/language-manual/information-schema/columns"""
         written = ((self.literal(folded(schema)), self.literal(folded(name))) for schema, name in tables)
         asked = " OR ".join(f"(table_schema = {schema} AND table_name = {name})" for schema, name in written)
-        word = f"CASE WHEN comment LIKE '{MARK}%' THEN comment ELSE upper(full_data_type) END"
+        word = f"CASE WHEN comment LIKE '{MARK}%' THEN {self._told()} ELSE full_data_type END"
         named = f"table_schema, table_name, column_name, {word} AS word, 0 AS digits, 0 AS scale, ordinal_position AS {ORDER}"
         return f"SELECT {named} FROM information_schema.columns WHERE {asked}"
+
+    def _told(self) -> str:
+        """What a column's comment says. Of fields the type is told too: a change of several statements may have stopped between."""
+        return f"comment || CASE WHEN full_data_type LIKE '%<%' THEN '{_AND}' || full_data_type ELSE '' END"
 
     def lock(self, table: str) -> str:
         """Changes a row, which of two transactions one may: https://docs.databricks.com/aws/en/optimizations/isolation-level"""
@@ -198,5 +197,43 @@ class DatabricksSql:
         return f"IF NOT ({condition}) THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = '{MOVED_WORD}'; END IF"
 
 
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
+def _cast(value: str, kind: TypeName) -> str:
+    return f"CAST({value} AS {nested.written(kind, field)})"
+
+
+def _as_filed(column: SchemaColumn) -> str:
+    """A file's value as its type; what it holds is known by name."""
+    kind = parsed(column.type)
+    return nested.made(nested.quoted(column.name), kind, kind, (str, str), _cast)
+
+
+def _unloaded(value: str, kind: TypeName) -> str:
+    clocks = _as_clocks(kind)
+    return value if clocks == kind else _cast(value, clocks)
+
+
+def _as_clocks(kind: TypeName) -> TypeName:
+    """The type with moments of no zone for those in UTC."""
+    return TypeName("timestamp") if kind.word == "timestamptz" else kind.over(_as_clocks)
+
+
+def _pair(key: str, value: str, kind: TypeName) -> str:
+    """An object of one value. What a reader who keeps numbers as doubles would read otherwise is a text."""
+
+    def pair(one: str) -> str:
+        return f"to_json(named_struct({nested.literal(key)}, {one}), {_NULLS})"
+
+    text = pair(f"CAST({value} AS STRING)")
+    if kind.word in ("boolean", "int", "string"):
+        return pair(value)
+    if kind.word == "long":
+        return f"CASE WHEN {value} BETWEEN -{EXACT} AND {EXACT} THEN {pair(value)} ELSE {text} END"
+    if kind.word in ("float", "double"):
+        return f"CASE WHEN {value} - {value} = 0 THEN {pair(value)} ELSE {text} END"
+    return pair(f"{nested.literal(HEX)} || lower(hex({value}))") if kind.word == "binary" else text
+
+
+def _value_json(value: str, kind: TypeName) -> str:
+    """That of a value alone: an object of one, {"v":…}, without what is around it."""
+    whole = _pair("v", value, kind)
+    return f"substring({whole}, 6, length({whole}) - 6)"

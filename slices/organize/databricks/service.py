@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from functools import cached_property
 from typing import Any
 
 from shared_metadata.contract.waiting.statements import Look, Status
@@ -18,25 +17,24 @@ from slices.organize.databricks.api import DatabricksApi
 from slices.organize.databricks.logic import ORDER
 from slices.organize.databricks.reasons import TRANSIENT_CODES, reason, refusal, transient
 from slices.organize.databricks.script import ANSWER, scripted
+from systems.sql_warehouse.session import estimated
 
 MOST_TEXT_BYTES = 16 << 20  # https://docs.databricks.com/api/workspace/statementexecution/executestatement
 WAIT = "10s"
-# https://docs.databricks.com/aws/en/compute/sql-warehouse/create: sizes; what each takes of DBUs is the price list's.
-DBUS_AN_HOUR = {
-    **{"2X-Small": 4, "X-Small": 6, "Small": 12, "Medium": 24, "Large": 40, "X-Large": 80},
-    **{"2X-Large": 144, "3X-Large": 272, "4X-Large": 528},
-}
 _STATES = {"PENDING": Status.WAITS, "RUNNING": Status.RUNS, "FAILED": Status.FAILED, "CANCELED": Status.CANCELLED}
 _WHOLE = ("INT", "LONG", "SHORT", "BYTE", "BIGINT", "SMALLINT", "TINYINT")
 
 
 class DatabricksService:
-    """warehouse_id: of the SQL warehouse.  catalog: whose schemas statements name."""
+    """warehouse_id: of the SQL warehouse.  catalog: whose schemas statements name.
+
+    rates: DBUs of one of its clusters in an hour, and dollars of a DBU, as the program says them; 0 for what it does not.
+    """
 
     kind = "Databricks query"
 
-    def __init__(self, api: DatabricksApi, warehouse_id: str, catalog: str, place: str) -> None:
-        self._api, self._warehouse, self._catalog, self._place = api, warehouse_id, catalog, place
+    def __init__(self, api: DatabricksApi, warehouse_id: str, catalog: str, place: str, rates: tuple[float, float] = (0, 0)) -> None:
+        self._api, self._warehouse, self._catalog, self._place, self._rates = api, warehouse_id, catalog, place, rates
         self._answers: dict[str, dict[str, Any]] = {}
 
     def submit(self, text: str, token: str) -> str:
@@ -124,17 +122,8 @@ class DatabricksService:
             rows=None if rows is None else int(rows),
             bytes_written=int(metrics.get("write_remote_bytes", 0)),
             # A SQL warehouse is billed while it runs, whatever runs in it then.
-            estimated={"databricks_dbus": round(self._dbus * ran / 3600, 6)} if ran and self._dbus else {},
+            estimated=estimated("databricks_dbus", self._rates[0] * ran / 3600, self._rates[1]),
         )
-
-    @cached_property
-    def _dbus(self) -> int:
-        """DBUs of one cluster of the SQL warehouse in an hour; 0 where the principal may not look at it."""
-        try:
-            status, told = self._api.ask("GET", f"sql/warehouses/{self._warehouse}")
-        except (RetryLater, SecretError):
-            return 0
-        return DBUS_AN_HOUR.get(str(told.get("cluster_size", "")), 0) if status == 200 else 0
 
     def asks(self, statements: Sequence[Mapping[str, Any]]) -> list[str]:
         """Nothing: Query History has told."""

@@ -12,9 +12,9 @@ SLICE = Slice(
         maintains=True,
         modes=(Mode.REPLACE, Mode.APPEND, Mode.MERGE),
         own_columns=("_view_batch",),
-        # It has no TIME and no UUID; what is nested is not loaded yet.
-        # https://docs.databricks.com/aws/en/sql/language-manual/sql-ref-datatypes
-        never_written=("time", "uuid", "list", "map", "struct"),
+        never_written=("time", "uuid"),  # https://docs.databricks.com/aws/en/sql/language-manual/sql-ref-datatypes
+        never_because=(("time", "there is no TIME"), ("uuid", "there is no UUID")),
+        plain_keys=True,  # maps are not compared: https://docs.databricks.com/aws/en/sql/language-manual/data-types/map-type
         longest_name=255,  # https://docs.databricks.com/aws/en/sql/language-manual/sql-ref-names
         # https://docs.databricks.com/aws/en/delta/type-widening
         widens=(("int", "long"), ("float", "double"), ("decimal", "decimal")),

@@ -3,6 +3,8 @@
 from shared_metadata.contract.declaration import Capabilities, Slice
 from shared_metadata.program import Mode
 
+_SUPER = "its SUPER keeps no date, moment or bytes within a value, and gives NULL for what it cannot cast"
+
 SLICE = Slice(
     stage="organize",
     system="redshift",
@@ -12,9 +14,13 @@ SLICE = Slice(
         maintains=True,
         modes=(Mode.REPLACE, Mode.APPEND, Mode.MERGE),
         own_columns=("_view_batch",),
-        # COPY reads neither of the first two from Parquet; SUPER keeps no dates, no bytes and no decimals of what is nested.
-        # https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_EXTERNAL_TABLE.html and …/r_SUPER_type.html
+        # https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_EXTERNAL_TABLE.html, …/r_SUPER_type.html, …/limitations-super.html
         never_written=("time", "uuid", "list", "map", "struct"),
+        never_because=(
+            ("time", "COPY reads no TIME from Parquet"),
+            ("uuid", "there is no UUID"),
+            *((kind, _SUPER) for kind in ("list", "map", "struct")),
+        ),
         longest_name=127,  # https://docs.aws.amazon.com/redshift/latest/dg/r_names.html
         # A column is made anew by a CAST: https://docs.aws.amazon.com/redshift/latest/dg/r_ALTER_TABLE.html
         widens=(("int", "long"), ("float", "double"), ("decimal", "decimal")),

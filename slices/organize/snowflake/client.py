@@ -17,7 +17,8 @@ def service_of(warehouse: Warehouse, services: Services, place: str) -> Snowflak
     config = Config.of(warehouse)
     key = Key.read(services.secret(config.secret, place=place), config.secret, place)
     where = {name: getattr(config, name).upper() for name in ("database", "role", "warehouse")}
-    return SnowflakeService(SnowflakeApi(config.account, key, config.secret, place), where, 60.0 * config.statement_minutes, place)
+    api = SnowflakeApi(config.account, key, config.secret, place)
+    return SnowflakeService(api, where, 60.0 * config.statement_minutes, place, config.credit_price)
 
 
 class SnowflakeDriver(SqlWarehouseDriver):

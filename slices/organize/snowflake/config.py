@@ -24,6 +24,7 @@ class Config(WarehouseOptions):
     storage_user_arn, storage_external_id: of that integration, as DESC INTEGRATION tells them; the stack's role trusts them.
     secret: the reference of a secret with `user` and `private_key`.
     at_once: how many tables of it are at work at once, by a statement each.
+    credit_price: what a credit costs in dollars, by the contract; 0 for not known.
     """
 
     system = "snowflake"
@@ -39,6 +40,7 @@ class Config(WarehouseOptions):
     storage_external_id: str = Field(pattern=EXTERNAL_ID, description="STORAGE_AWS_EXTERNAL_ID of DESC INTEGRATION")
     secret: str = Field(min_length=1)
     at_once: int = Field(default=SLICE.capabilities.at_once, ge=1, le=100)
+    credit_price: float = Field(default=0, ge=0)
 
 
 class Key(ServiceKey):

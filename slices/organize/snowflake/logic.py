@@ -110,6 +110,9 @@ class SnowflakeSql:
             return TYPES["timestamp"], f"CAST({name} AS {TYPES['timestamptz']})"
         return self.type(column.type), name
 
+    def becomes(self, value: str, former: str, wanted: str) -> str:
+        return value
+
     def unloaded(self, column: SchemaColumn) -> str:
         """https://docs.snowflake.com/en/sql-reference/sql/copy-into-location: no moment with a zone is written to Parquet."""
         name = self.identifier(column.name)
@@ -167,7 +170,7 @@ class SnowflakeSql:
             return f"CREATE TRANSIENT SCHEMA IF NOT EXISTS {self.identifier(name)} DATA_RETENTION_TIME_IN_DAYS = 0"
         return f"CREATE SCHEMA IF NOT EXISTS {self.identifier(name)}"
 
-    def widened(self, written: str, column: str, type_name: str) -> list[list[str]]:
+    def widened(self, written: str, column: str, former: str, type_name: str, other: str) -> list[list[str]]:
         """Changes it in its place; the comment last, for what stops is done again.
 
         https://docs.snowflake.com/en/sql-reference/sql/alter-table-column

@@ -18,7 +18,7 @@ from shared_metadata.contract.waiting.statements import Look, Status
 from shared_metadata.errors import DefinitionError
 from slices.organize.snowflake.api import SnowflakeApi
 from slices.organize.snowflake.reasons import CANCELLED, TRANSIENT, reason
-from systems.sql_warehouse.session import GUARD
+from systems.sql_warehouse.session import GUARD, estimated
 
 MOST_TEXT_BYTES = 1_000_000  # https://docs.snowflake.com/en/user-guide/query-size-limits
 PARAMETERS = {
@@ -29,7 +29,7 @@ PARAMETERS = {
 }
 _MOST_SECONDS = 604_800
 MOST_HISTORY = 10_000
-# https://docs.snowflake.com/en/user-guide/warehouses-overview, of a standard warehouse
+# https://docs.snowflake.com/en/user-guide/warehouses-overview: of a standard warehouse of the first generation
 CREDITS_AN_HOUR = {
     **{"X-Small": 1, "Small": 2, "Medium": 4, "Large": 8, "X-Large": 16, "2X-Large": 32},
     **{"3X-Large": 64, "4X-Large": 128, "5X-Large": 256, "6X-Large": 512},
@@ -37,12 +37,17 @@ CREDITS_AN_HOUR = {
 
 
 class SnowflakeService:
-    """where: database, role and warehouse, as a request's body has them.  limit_seconds: of one request."""
+    """where: database, role and warehouse, as a request's body has them.  limit_seconds: of one request.
+
+    credit_price: dollars of a credit, as the program says it; 0 where it does not.
+    """
 
     kind = "Snowflake query"
 
-    def __init__(self, api: SnowflakeApi, where: Mapping[str, str], limit_seconds: float, place: str) -> None:
-        self._api, self._where, self._limit, self._place = api, where, limit_seconds, place
+    def __init__(
+        self, api: SnowflakeApi, where: Mapping[str, str], limit_seconds: float, place: str, credit_price: float = 0
+    ) -> None:
+        self._api, self._where, self._limit, self._place, self._price = api, where, limit_seconds, place, credit_price
         self._answers: dict[str, tuple[int, dict[str, Any]]] = {}
 
     def submit(self, text: str, token: str) -> str:
@@ -102,7 +107,7 @@ class SnowflakeService:
         return [text]
 
     def figures(self, rows: Sequence[Sequence[Any]]) -> Mapping[str, Mapping[str, Any]]:
-        return {str(id): _figures(told) for id, *told in rows}
+        return {str(id): _figures(told, self._price) for id, *told in rows}
 
     def rows(self, id: str, number: int) -> list[list[Any]]:
         """The values that a statement gave, counted among all that were sent; the parts of a result are read to their end."""
@@ -117,16 +122,16 @@ class SnowflakeService:
         return [[_value(value, column) for value, column in zip(row, meta["rowType"], strict=True)] for row in rows]
 
 
-def _figures(told: Sequence[Any]) -> dict[str, Any]:
+def _figures(told: Sequence[Any], price: float) -> dict[str, Any]:
     """Sums over one request's queries; credits of a warehouse of that size, by the second that they ran."""
     size, ran, queued, scanned, rows = told
     found = {"queue_seconds": float(queued or 0) / 1000, "run_seconds": float(ran or 0) / 1000, "bytes_scanned": int(scanned or 0)}
-    credits = CREDITS_AN_HOUR.get(str(size or ""), 0) * found["run_seconds"] / 3600
+    credits = estimated("snowflake_credits", CREDITS_AN_HOUR.get(str(size or ""), 0) * found["run_seconds"] / 3600, price)
     return {
         **found,
         **({"rows": int(rows)} if rows is not None else {}),
         # A warehouse is billed while it runs, a minute at least, whatever runs in it then.
-        **({"estimated": {"snowflake_credits": round(credits, 6)}} if credits else {}),
+        **({"estimated": credits} if credits else {}),
     }
 
 

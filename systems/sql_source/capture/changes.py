@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 # Names of the source's columns ▸ texts from which the source makes the values again, None for null.
 Values = dict[str, str | None]
@@ -27,6 +27,7 @@ class TableLog(Protocol):
     """One table's share of a log.
 
     table: as SQL takes it.  columns, key: names of the source.  since: for messages.  chunk_bytes: of a statement's texts.
+    mark: JSON-able, where what was told last stands, for another call to go on behind it; None before anything is known.
     """
 
     table: str
@@ -34,13 +35,19 @@ class TableLog(Protocol):
     chunk_bytes: int
 
     @property
+    def mark(self) -> Mapping[str, Any] | None: ...
+
+    @property
     def columns(self) -> Sequence[str]: ...
 
     @property
     def key(self) -> Sequence[str]: ...
 
-    def changes(self, seconds: float) -> Iterator[Change]:
-        """Tells them in the log's order, in the memory of a few, within so many seconds. Raises TooLong, and what the log says."""
+    def changes(self, seconds: float, mark: Mapping[str, Any] | None = None) -> Iterator[Change]:
+        """Tells those behind a mark in the log's order, in the memory of a few, within so many seconds.
+
+        Raises TooLong, after which it may be gone on behind `mark`; and what the log says.
+        """
         ...
 
     def told(self, rows: Sequence[Sequence[str | None]]) -> str:
@@ -58,6 +65,40 @@ class TableLog(Protocol):
     def unkeyed(self, column: str) -> Exception:
         """What to raise where the log does not tell a column of the key."""
         ...
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a change says of one key: its row has gone, or is there with these values."""
+
+    key: list[str | None]
+    values: Values
+    gone: bool
+
+
+class Unkeyed(Exception):
+    """The log does not tell the key of a row that went. column: the one that is missing."""
+
+    def __init__(self, column: str) -> None:
+        super().__init__(column)
+        self.column = column
+
+
+def entries(change: Change, key: Sequence[str]) -> Iterator[Entry]:
+    """What a change of a row says: one whose key changes has two entries, and TRUNCATE none. Raises Unkeyed."""
+    before, after = change.before, change.after
+    now = _key_of(after, key) if after is not None else None
+    if before is not None and (former := _key_of(before, key)) != now:
+        yield Entry(former, dict(zip(key, former, strict=True)), gone=True)
+    if after is not None and now is not None:
+        yield Entry(now, after, gone=False)
+
+
+def _key_of(values: Values, key: Sequence[str]) -> list[str | None]:
+    missing = next((name for name in key if name not in values), None)
+    if missing is not None:
+        raise Unkeyed(missing)
+    return [values[name] for name in key]
 
 
 class TooLong(Exception):

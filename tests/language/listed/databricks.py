@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from tests.language.listed import spark
 
-_NESTED = ("tags", "named", "place")  # columns of types that no table of Atoll's has there
-_ANY_NESTED = re.compile(rf"\b(?:{'|'.join(_NESTED)})\b")
-TABLES = {path: {name: kind for name, kind in columns.items() if name not in _NESTED} for path, columns in spark.TABLES.items()}
+TABLES = spark.TABLES
 
 
 def _here(cases: dict[str, str]) -> dict[str, str]:
-    return {item: told.replace("Spark", "Databricks") for item, told in cases.items() if not _ANY_NESTED.search(item)}
+    return {item: told.replace("Spark", "Databricks") for item, told in cases.items()}
 
 
 GIVES = {
@@ -26,16 +22,12 @@ GIVES = {
     "date_trunc('MONTH', at)": "timestamptz",
 }
 OVER_ROWS = _here(spark.OVER_ROWS)
-WRONG = {
-    item: (place, told.replace("Spark", "Databricks"))
-    for item, (place, told) in spark.WRONG.items()
-    if not _ANY_NESTED.search(item) and "_file" not in item
-} | {
+WRONG = {item: (place, told.replace("Spark", "Databricks")) for item, (place, told) in spark.WRONG.items() if "_file" not in item} | {
     "carrier:a": ("", "not known here"),
     "seen AT TIME ZONE 'UTC'": ("", "Databricks has no AT TIME ZONE"),
 }
 REFUSED = _here(spark.REFUSED)
-NO_QUERY = [query for query in spark.NO_QUERY if "::" not in query and not _ANY_NESTED.search(query)]
-TAKEN = [*(query for query in spark.TAKEN if not _ANY_NESTED.search(query)), "SELECT n AS _file FROM far.ops.flights"]
-KINDS = ["decimal(12,4)"]
+NO_QUERY = [query for query in spark.NO_QUERY if "::" not in query]
+TAKEN = [*spark.TAKEN, "SELECT n AS _file FROM far.ops.flights"]
+KINDS = spark.KINDS
 OTHERWISE: dict[str, str] = {}

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-PARTS = ROOT / ".atoll" / "parts"
+PARTS, ORACLE = ROOT / ".atoll" / "parts", ROOT / "tests" / "systems" / "rest" / "oracle"
 UV = str(Path(sys.executable).with_name("uv"))
 # Its own environment: what it pins is not what Atoll locks.
-ORIGINAL = ("airbyte-cdk==7.39.1", "freezegun==1.5.5")
+ORIGINAL = ("airbyte-cdk==7.39.1", "freezegun==1.5.5", "msgspec==0.23.0")  # the last for systems/rest
 MANIFESTS = (
     *("amplitude==0.6.19", "chargebee==0.8.0", "clockify==0.3.13", "coda==1.2.13", "confluence==0.2.16", "freshdesk==3.1.3"),
     *("greenhouse==0.6.1", "jira==4.0.0", "klaviyo==2.13.1", "mailchimp==2.0.37", "pipedrive==2.3.7", "quickbooks==4.0.4"),
@@ -33,12 +33,12 @@ def fetched() -> tuple[Path, Path]:
     with (PARTS / "airbyte.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         python, done = environment / "bin" / "python", manifests / "done"
-        if not done.is_file():
+        if not done.is_file() or done.read_text() != " ".join(ORIGINAL):
             _run(UV, "venv", "--quiet", "--clear", "--python", sys.executable, str(environment))
             _run(UV, "pip", "install", "--quiet", "--python", str(python), *ORIGINAL)
             named = [f"airbyte-source-{name}" for name in MANIFESTS]
             _run(UV, "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--target", str(manifests), *named)
-            done.touch()
+            done.write_text(" ".join(ORIGINAL))
     return python, manifests
 
 
@@ -49,20 +49,31 @@ def test_the_same_is_asked_and_the_same_comes_out(fetched: tuple[Path, Path], tm
     python, manifests = fetched
     licences = {re.search(r"^License: (.+)$", f.read_text(), re.MULTILINE)[1] for f in manifests.glob("airbyte_*/METADATA")}  # type: ignore[index]
     assert licences == {"MIT"}
-    out, script = tmp_path / "out.json", ROOT / "tests" / "systems" / "rest" / "oracle" / "compare.py"
-    command = [str(python), str(script), str(manifests), str(out)]
-    subprocess.run(
-        command,
-        env={"PYTHONPATH": f"{ROOT}:{manifests}", "PATH": "/usr/bin:/bin"},
-        check=True,
-        timeout=800,
-        stdout=subprocess.DEVNULL,
-    )
-    found = {f"{source}.{name}": said for source, streams in json.loads(out.read_text()).items() for name, said in streams.items()}
+    found = _compared(python, manifests, manifests, tmp_path)
     counted = Counter(said.partition(":")[0] for said in found.values())
     print(f"{counted['same']} of {counted['same'] + counted['differs']} streams are the same; {dict(counted)}")
     assert {name: said for name, said in found.items() if said.startswith("differs")} == {}
     assert counted["same"] >= LEAST_COMPARED
+
+
+@pytest.mark.deep
+@pytest.mark.budget(300)
+@pytest.mark.timeout(900)
+def test_a_stream_with_another_one_for_its_changes_asks_for_the_same_by_both(fetched: tuple[Path, Path], tmp_path: Path) -> None:
+    python, manifests = fetched
+    found = _compared(python, manifests, ORACLE, tmp_path)
+    assert found == dict.fromkeys(
+        (f"source_delegating.{n}{of}" for n in ("customers", "invoices") for of in ("", ", of changes")), "same"
+    )
+
+
+def _compared(python: Path, packages: Path, folder: Path, out: Path) -> dict[str, str]:
+    """Source and stream ▸ what of it is the same, by airbyte-cdk and by systems/rest."""
+    told = out / "out.json"
+    command = [str(python), str(ORACLE / "compare.py"), str(folder), str(told)]
+    environment = {"PYTHONPATH": f"{ROOT}:{packages}", "PATH": "/usr/bin:/bin"}
+    subprocess.run(command, env=environment, check=True, timeout=800, stdout=subprocess.DEVNULL)
+    return {f"{source}.{name}": said for source, streams in json.loads(told.read_text()).items() for name, said in streams.items()}
 
 
 def _run(*command: str) -> None:

@@ -72,7 +72,7 @@ class Files:
         self.written: dict[int, list[Any]] = {}
 
     def from_pages(self, pages: list[Path], number: int) -> dict[str, Any]:
-        self.written[number] = [record for page in pages for record in json.loads(page.read_text())["records"]]
+        self.written[number] = [record for page in pages for record in json.loads(page.read_text())]
         return {"key": number}
 
 
@@ -80,7 +80,7 @@ class Asked:
     """The request of an extract, without a program around it."""
 
     def __init__(self) -> None:
-        self.part = {"portions": [[{}, {}, {}]], "field_path": list[str]()}
+        self.part = {"portions": [[{}, {}, {}]]}
 
 
 class Time(Deadline):

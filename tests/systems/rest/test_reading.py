@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from shared_metadata.errors import DefinitionError, RetryLater, SecretError
+from systems.rest.answers import Answer
 from systems.rest.covered import not_interpreted
 from systems.rest.manifest import streams_of
 from systems.rest.portions import Span
+from systems.rest.records import below
+from systems.rest.unread import Unread, unread
 from tests.systems.rest.reading import API, NOW, Reading, answer, stream
 
 BEARER = {"authenticator": {"type": "BearerAuthenticator", "api_token": "{{ config['token'] }}"}}
@@ -252,3 +258,50 @@ def test_an_expression_gets_at_nothing_but_what_it_is_given(text: str) -> None:
     except DefinitionError:
         return
     assert reading.queries == [{}]
+
+
+JSON_VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.text()), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+)
+
+
+@settings(max_examples=300)
+@given(
+    document=st.one_of(JSON_VALUES, st.dictionaries(st.sampled_from(["data", "more", "next"]), JSON_VALUES)),
+    path=st.lists(st.sampled_from(["data", "more", ""]), max_size=2),
+    indent=st.sampled_from([None, 1, "\t"]),
+    ascii_only=st.booleans(),
+)
+def test_a_list_that_is_left_unread_is_what_it_would_be(document: Any, path: list[str], indent: Any, ascii_only: bool) -> None:
+    body = f" {json.dumps(document, indent=indent, ensure_ascii=ascii_only)}\r\n".encode()
+    found = unread(body, path)
+    records = below(found[0], path) if found else None
+    assert (found is not None) == isinstance(below(document, path), list)
+    if found and isinstance(records, Unread):
+        held = below(document, path)
+        assert [*records] == held == json.loads(found[1]) and len(records) == len(held) and records[:2] == held[:2]
+        assert not held or records[-1] == held[-1]
+        assert {**found[0], path[0]: None} == {**document, path[0]: None} if path else True
+
+
+BODIES = [
+    b"",
+    b"{",
+    b'{"data": [1}',
+    b'{"data": [1]} 2',
+    b'{"data": {}}',
+    b'{"data": [NaN]}',
+    b'\xef\xbb\xbf{"data": []}',
+    b'{"more": []}',
+]
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_what_holds_no_list_or_is_not_json_by_the_letter_is_not_left_unread(body: bytes) -> None:
+    assert unread(body, ["data"]) is None
+
+
+def test_an_answer_whose_text_is_none_is_for_later() -> None:
+    reading = Reading(stream(), lambda _: Answer(200, {}, b'[{"id": "\xff"}]'))
+    with pytest.raises(RetryLater):
+        reading.records()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import hashlib
+import hmac
 import io
 import json
 from datetime import UTC, datetime
@@ -15,10 +17,13 @@ import pytest
 import yaml
 
 from shared_metadata.contract.collect import ExtractRequest, Output, Window
+from shared_metadata.contract.parquet.masking import Hashing
 from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.errors import DefinitionError, RetryLater, RowError
-from shared_metadata.program import BadRows, Flow, Kind, Mode, Position, Table
+from shared_metadata.program import BadRows, Flow, Kind, Mask, Masks, Mode, Position, Table
 from shared_metadata.program.intervals import Interval
+from shared_metadata.program.json_types import type_of
+from shared_metadata.program.masks import only, without_dropped
 from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.program.source_schemas import TableDefaults
 from shared_metadata.state.records import Claim
@@ -27,7 +32,6 @@ from systems.rest.client import DELETED
 from systems.rest.columns import columns_of
 from systems.rest.covered import not_interpreted
 from systems.rest.document import read
-from systems.rest.json_types import type_of
 from systems.rest.parquet_files import ParquetFiles
 from systems.rest.table_defaults import defaults_of, deleted_sql
 from tests.conformance.fixtures import Cloud, cloud
@@ -147,26 +151,39 @@ COLUMNS = (
     SchemaColumn("sizes", "list<int>", source="sizes"),
     SchemaColumn("counts", "map<string, long>", source="counts"),
     SchemaColumn("raw", "string", source="raw"),
+    SchemaColumn("stay", "struct<days: list<date>>", source="stay"),
 )
+MASK_KEY = b"a key of masks that is long enough"
 
 
-def written(cloud: Cloud, folder: Path, records: list[Any], *, tolerant: bool = False, deleted: str = "", **more: str) -> Any:
-    """The rows of records, and how many were set aside.  more: fields that are read and not collected ▸ their DuckDB types."""
-    from shared_metadata.contract.parquet.duckdb_types import duckdb_type
-
+def written(
+    cloud: Cloud,
+    folder: Path,
+    records: list[Any],
+    *,
+    tolerant: bool = False,
+    deleted: str = "",
+    masks: Masks | None = None,
+    **more: str,
+) -> Any:
+    """The rows of records, and how many were set aside.  more: fields that are read and not collected ▸ their types."""
     staging = Staging(cloud.s3, cloud.bucket, "collect.things", Claim("lake.t", HOUR, 1, ("d",), ""))
-    thing = Table("lake.t.thing:staged", "thing")
+    thing = Table("lake.t.thing:staged", "thing", masks=masks or {})
+    columns = tuple(
+        dataclasses.replace(c, type=without_dropped(c.type, thing.masks[c.name]) if c.name in thing.masks else c.type)
+        for c in COLUMNS
+    )
     flow = Flow("lake.t", Kind.COLLECT, "collect.things", "lake", 3600, (thing,), Position("program.atoll", 3, 1), "t")
     flow = dataclasses.replace(flow, bad_rows=BadRows(rows=9) if tolerant else None)
     own = (SchemaColumn("_batch", "timestamptz"), *((DELETED,) if deleted else ()))
-    fields = {column.source: duckdb_type(column.type) for column in COLUMNS} | more
-    part = {"fields": fields, "path": ["records"], "cut": {}, "deleted": deleted}
+    fields = {column.source: column.type for column in columns} | more
+    part = {"fields": fields, "cut": {}, "deleted": deleted}
     out = Output(staging, thing.dataset, 0, "call")
-    files = ParquetFiles(
-        cloud.session, ExtractRequest(flow, thing, Schema((*COLUMNS, *own)), Window(HOUR, "", False), part, out), "here"
-    )
+    request = ExtractRequest(flow, thing, Schema((*columns, *own)), Window(HOUR, "", False), part, out)
+    hashing = Hashing(only(Mask.HASH, thing.masks), MASK_KEY)
+    files = ParquetFiles(cloud.session, dataclasses.replace(request, hashing=hashing), "here")
     file = folder / "page.json"
-    file.write_text(json.dumps({"records": records}))
+    file.write_text(json.dumps(records))
     try:
         found = files.from_pages([file], 0)
     finally:
@@ -212,6 +229,8 @@ def test_nested_values_come_whole_and_exact(cloud: Cloud, tmp_path: Path, tolera
         {"place": {"x": "far"}},
         {"place": []},
         {"counts": {"a": 1, "b": [1]}},
+        {"stay": {"days": ["2026-01-01T12:30:00Z"]}},
+        {"place": {"x": True}},
     ],
 )
 def test_a_nested_value_that_does_not_fit_is_refused_or_set_aside_and_never_rounded(
@@ -223,14 +242,27 @@ def test_a_nested_value_that_does_not_fit_is_refused_or_set_aside_and_never_roun
     assert [row["id"] for row in rows] == ["a"] and bad == 1
 
 
+@pytest.mark.security
+@pytest.mark.parametrize("tolerant", [False, True])
+def test_fields_of_a_struct_are_masked_however_its_rows_are_read(cloud: Cloud, tmp_path: Path, tolerant: bool) -> None:
+    masks = {"place": {"x": Mask.DROP, "name": Mask.HASH}}
+    records = [FULL, {"id": "b", "place": {"x": 1}}, *([{"id": "bad", "place": {"name": "secret"}, "sizes": "none"}] * tolerant)]
+    rows, bad = written(cloud, tmp_path, records, tolerant=tolerant, masks=masks)
+    hashed = hmac.new(MASK_KEY, b"here", hashlib.sha256).hexdigest()
+    assert [row["place"] for row in rows] == [{"name": hashed}, {"name": None}] and bad == tolerant
+    listed = cloud.s3.list_objects_v2(Bucket=cloud.bucket)["Contents"]
+    told = [str(pq.read_table(io.BytesIO(cloud.body(one["Key"]))).to_pylist()) for one in listed if "rejected" in one["Key"]]
+    assert len(told) >= tolerant and not [text for text in told if "secret" in text]
+
+
 @pytest.mark.parametrize("tolerant", [False, True])
 @pytest.mark.parametrize(
     ("said", "kind", "values", "gone"),
     [
-        ("gone", "BOOLEAN", [True, False, None], ["0"]),
-        ("gone", "VARCHAR", ["2026-11-23", None, ""], ["0"]),
-        ({"field": "gone", "values": ["deleted", "void"]}, "VARCHAR", ["void", "open", None], ["0"]),
-        ({"field": "gone", "values": [2]}, "BIGINT", [1, 2, None], ["1"]),
+        ("gone", "boolean", [True, False, None], ["0"]),
+        ("gone", "string", ["2026-11-23", None, ""], ["0"]),
+        ({"field": "gone", "values": ["deleted", "void"]}, "string", ["void", "open", None], ["0"]),
+        ({"field": "gone", "values": [2]}, "long", [1, 2, None], ["1"]),
     ],
 )
 def test_a_record_that_says_that_it_is_gone_is_marked(
@@ -261,6 +293,7 @@ PACKED = {"type": "CompositeRawDecoder", "parser": {"type": "GzipParser", "inner
     [
         (CSV, b'id,name\r\n1,"a, ""b""\nc"\r\n,\r\n', [{"id": "1", "name": 'a, "b"\nc'}, {"id": None, "name": ""}]),
         (CSV, b"", []),
+        (CSV, b"id,name,\n1,a,x,\n", [{"id": "1", "name": "a", "": "x"}]),
         ({**CSV, "set_values_to_none": ["-"]}, b"id,name\n1,-\n", [{"id": "1", "name": None}]),
         (TABS, "id\tname\n1\té\n".encode("latin-1"), [{"id": "1", "name": "é"}]),
         (LINES, b'{"id": 1}\n\n{"id": 2}\r\n', [{"id": 1}, {"id": 2}]),
@@ -277,7 +310,16 @@ def test_a_body_is_read_as_its_decoder_says(how: dict[str, Any], body: bytes, re
     assert not_interpreted(reading.stream) == () and reading.records() == records
     (portion,) = reading.reader.portions.of(reading.stream, None)
     page = reading.reader.page(reading.stream, portion, None)
-    assert json.loads(page.body or b"[]") == records or how["type"] == "IterableDecoder"
+    assert page.text is None or json.loads(page.text) == records
+
+
+@pytest.mark.parametrize(
+    ("body", "said"), [(b"id,name,name\n1,a,b\n", "name twice"), (b"id,name\n1,a,,b\n", "more values than its header")]
+)
+def test_a_csv_of_which_values_would_be_lost_is_refused(body: bytes, said: str) -> None:
+    with pytest.raises(DefinitionError, match=said) as refused:
+        Reading(decoder(CSV), lambda _: Answer(200, {}, body)).records()
+    assert refused.value.place and refused.value.remedy
 
 
 def test_records_within_a_line_are_each_line_s() -> None:

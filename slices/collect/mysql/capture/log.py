@@ -29,6 +29,7 @@ READER = 0
 RIGHTS = {True: "REPLICATION SLAVE, BINLOG MONITOR", False: "REPLICATION SLAVE, REPLICATION CLIENT"}  # by whether it is MariaDB
 DENIED = frozenset({1045, 1227})
 GONE = frozenset({1236, 1373})  # the log does not begin there any more, or it is another server's
+_DUMP = 18  # COM_BINLOG_DUMP
 _PREPARED = 0x40  # a flag of MariaDB's transactions
 # Events that no row is in: of a statement's own circumstances, of other servers, and such as may be passed over.
 _HARMLESS = frozenset({3, 5, 13, 14, 27, 28, 29, 34, 35, 36, 37, 41, 160, 161, 163, 164})
@@ -50,27 +51,33 @@ class Log:
     ) -> None:
         self._connect, self._mariadb, self._table, self._kinds, self._place = connect, mariadb, table, kinds, place
         self._prepared: dict[str, bool] = {}
+        self.told = 0
 
     def check(self, since: str) -> None:
         """Raises Untold where the log does not begin at a place, or before."""
         with closing(self._reader(since)) as reader:
             self._next(reader)
 
-    def changes(self, since: str, share: Share, seconds: float) -> Iterator[Change]:
-        """Those of a share, in their order, in the memory of one event.
+    def changes(self, since: str, share: Share, seconds: float, skipped: int = 0) -> Iterator[Change]:
+        """Those of a share, in their order, in the memory of one event. skipped: those of the first transaction, told before.
 
-        Raises Untold, TooLong, and RetryLater where the log ends before the share.
+        `told` counts those of the transaction at work; the share knows which were read whole. Raises Untold, TooLong, and RetryLater
+        where the log ends before the share.
         """
         giving_up = time.monotonic() + seconds
+        number, self.told = 0, skipped
         with closing(self._reader(since)) as reader:
-            within, begun = False, False
+            within, begun, at = False, False, ""
             while (event := self._next(reader)) is not None:
                 if time.monotonic() > giving_up:
                     raise TooLong
                 if (transaction := getattr(event, "gtid", None)) is not None:
+                    if begun and within:
+                        share.finished(at)
+                        number = skipped = self.told = 0
                     if begun and share.done:
                         return
-                    begun, within = True, share.has(transaction)
+                    begun, within, at = True, share.has(transaction), transaction
                     self._begin("" if getattr(event, "flags", 0) & _PREPARED else None)
                 elif type(event).__name__ == "NotImplementedEvent":  # which may be where a transaction begins
                     if event.event_type not in _HARMLESS:
@@ -78,7 +85,11 @@ class Log:
                 elif type(event).__name__ == "FormatDescriptionEvent":  # of a server that may have begun to number its tables anew
                     reader.table_map.clear()
                 elif within:
-                    yield from self._of(event)
+                    for change in self._of(event):
+                        number += 1
+                        if number > skipped:
+                            self.told = number
+                            yield change
             if not share.done:
                 remedy = "nothing, the batch is tried again; a replica may be asked that is behind the one that was planned with"
                 raise RetryLater("the binary log ends before the place that the plan has seen", place=self._place, remedy=remedy)
@@ -198,4 +209,20 @@ class _Once:
         session = self._connect()
         if beside:
             session.cursorclass = beside
+        else:
+            _tell_lengths(session)
         return session
+
+
+def _tell_lengths(session: Any) -> None:
+    """Corrects the length of the request for a log of MariaDB's, which the library says too small.
+
+    The server leaves the rest of it unread, and a connection that is closed like that is reset: what was on its way is lost.
+    """
+    write = session._write_bytes
+
+    def written(data: bytes) -> None:
+        dumps = data[4:5] == bytes([_DUMP])
+        write((len(data) - 4).to_bytes(3, "little") + data[3:] if dumps else data)
+
+    session._write_bytes = written

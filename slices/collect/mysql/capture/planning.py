@@ -21,6 +21,7 @@ from slices.collect.mysql.capture.requirements import Captured
 from slices.collect.mysql.capture.table_log import LogPart
 from slices.collect.mysql.planning import first
 from systems.mysql.catalog import TableName
+from systems.sql_source import parts
 from systems.sql_source.capture.changes import TooLong
 from systems.sql_source.cursor_window import Bounds
 from systems.sql_source.parts import table_plan
@@ -77,10 +78,10 @@ class CapturePlan:
         now = here(self._session, place)
         state = State.of(window.cursor)
         if window.rerun:  # the log of its time may be gone
-            return self._copy(flow, relation, window, window.cursor or "{}")
+            return self._copy(flow, relation, window, captured, name, now, window.cursor or "{}")
         if state is None or self._gone(state, now):
             self._part(name, captured, now, now.gtids).log(self._source, self._source.seconds_left, place).check(now.gtids)
-            return self._copy(flow, relation, window, State.at(now).to_text())
+            return self._copy(flow, relation, window, captured, name, now, State.at(now).to_text())
         if state.upto == now.gtids:
             return None
         part = self._part(name, captured, now, state.upto)
@@ -88,25 +89,31 @@ class CapturePlan:
             if self._quiet(state, now, part, place):
                 return None
         except Untold:
-            return self._copy(flow, relation, window, State.at(now).to_text())
-        cursor = State.at(now).to_text()
-        plain = replace(table_plan(flow, _in_one(relation), window, Bounds("", cursor, False), 1, self._part_mb), cursor=cursor)
-        (whole,) = plain.parts
-        return replace(plain, parts=({"log": asdict(part), "part": whole},))
+            return self._copy(flow, relation, window, captured, name, now, State.at(now).to_text())
+        return self._whole(flow, relation, window, part, State.at(now).to_text(), copy=False)
 
     def _part(self, name: TableName, captured: Captured, now: Place, since: str) -> LogPart:
         between = "" if now.mariadb else transactions_between(self._session, since, now.gtids)
         return LogPart(now.mariadb, since, now.gtids, between, name.schema, name.name, captured.columns, captured.key)
 
-    def _copy(self, flow: Flow, relation: Relation, window: Window, cursor: str) -> TablePlan:
+    def _copy(
+        self, flow: Flow, relation: Relation, window: Window, captured: Captured, name: TableName, now: Place, cursor: str
+    ) -> TablePlan:
         """The whole table. What changes while it is read comes again with the log, which begins before it is read.
 
-        One that is not the first tells which rows are no more: so it is read in one state, and not in parts with one for each.
+        One that is not the first tells which rows are no more, for which it reads the log behind it as well.
         """
-        relation = relation if window.first else _in_one(relation)
-        parts = self._max_parts if window.first else 1
-        found = table_plan(flow, relation, window, Bounds("", cursor, True), parts, self._part_mb)
-        return replace(found, whole=not window.first)
+        if window.first:
+            return table_plan(flow, relation, window, Bounds("", cursor, True), self._max_parts, self._part_mb)
+        return self._whole(flow, relation, window, self._part(name, captured, now, now.gtids), cursor, copy=True)
+
+    def _whole(self, flow: Flow, relation: Relation, window: Window, log: LogPart, cursor: str, *, copy: bool) -> TablePlan:
+        """One part: of the log, and of the table. A small one is read by one statement, in one state, and needs no log behind it."""
+        relation = _in_one(relation) if relation.size.bytes < parts.SMALL_CHUNK_BYTES else relation
+        plain = replace(table_plan(flow, relation, window, Bounds("", cursor, copy), 1, self._part_mb), cursor=cursor)
+        (table,) = plain.parts
+        texts = {**table, "first_page": 0, "end_page": 0, "pages": 0, "keys": None}
+        return replace(plain, parts=({"log": asdict(log), "part": texts, "table": table, "copy": copy},))
 
     def _gone(self, state: State, now: Place) -> bool:
         """Whether the log after the last batch is not there: the server was restored, or is of another kind."""

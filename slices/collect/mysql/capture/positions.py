@@ -8,16 +8,27 @@ https://mariadb.com/kb/en/gtid/, https://dev.mysql.com/doc/refman/8.4/en/replica
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 
 class Share(Protocol):
     """The transactions between two places, in the order in which the log has them.
 
-    done: all of them were met.
+    done: all of them were met.  place: behind those that were read whole.  left: of MySQL, the others; '' of MariaDB.
     """
 
     done: bool
+
+    @property
+    def place(self) -> str: ...
+
+    @property
+    def left(self) -> str: ...
+
+    def finished(self, transaction: str) -> None:
+        """One of them was read whole."""
+        ...
 
     def has(self, transaction: str) -> bool:
         """Whether one of the log is among them; it is met by this."""
@@ -27,8 +38,11 @@ class Share(Protocol):
 class MariadbShare:
     """The share between places like '0-1-270,1-1-5': of each domain the last transaction, as domain, server and number."""
 
+    left = ""
+
     def __init__(self, since: str, until: str) -> None:
         self._since, self._until = last_of(since), last_of(until)
+        self._read = {each.partition("-")[0]: each for each in filter(None, since.replace("\n", "").split(","))}
         self._left = {domain for domain, number in self._until.items() if number > self._since.get(domain, -1)}
         self.done = not self._left
 
@@ -40,11 +54,19 @@ class MariadbShare:
             self.done = not self._left
         return self._since.get(domain, -1) < number <= upto
 
+    @property
+    def place(self) -> str:
+        return ",".join(self._read.values())
+
+    def finished(self, transaction: str) -> None:
+        self._read[transaction.partition("-")[0]] = transaction
+
 
 class MysqlShare:
-    """The transactions of a set like '3e11fa47-…:1-5:7,…', without any that a log is not asked for."""
+    """The transactions of a set like '3e11fa47-…:1-5:7,…', without what a log is not asked for. since: what was read before."""
 
-    def __init__(self, transactions: str) -> None:
+    def __init__(self, since: str, transactions: str) -> None:
+        self._since, self._read = since, dict[str, list[tuple[int, int]]]()
         self._ranges = ranges_of(transactions)
         self._left = sum(last - first + 1 for ranges in self._ranges.values() for first, last in ranges)
         self.done = not self._left
@@ -55,6 +77,21 @@ class MysqlShare:
         self._left -= found
         self.done = not self._left
         return found
+
+    @property
+    def place(self) -> str:
+        since = ranges_of(self._since)
+        return text_of({server: _joined([*since.get(server, []), *self._read.get(server, [])]) for server in {**since, **self._read}})
+
+    @property
+    def left(self) -> str:
+        return text_of({server: _without(ranges, self._read.get(server, [])) for server, ranges in self._ranges.items()})
+
+    def finished(self, transaction: str) -> None:
+        server, _, number = transaction.rpartition(":")
+        ranges = self._read.setdefault(server.lower(), [])
+        first = ranges.pop()[0] if ranges and ranges[-1][1] == int(number) - 1 else int(number)
+        ranges.append((first, int(number)))
 
 
 def last_of(place: str) -> dict[int, int]:
@@ -79,6 +116,27 @@ def ranges_of(transactions: str) -> dict[str, list[tuple[int, int]]]:
             else:
                 name = f"{server}:{part}"
     return found
+
+
+def text_of(ranges: Mapping[str, Sequence[tuple[int, int]]]) -> str:
+    """A set of MySQL's, each server and tag by itself."""
+    return ",".join(f"{server}:{':'.join(f'{first}-{last}' for first, last in found)}" for server, found in ranges.items() if found)
+
+
+def _joined(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        begins = found.pop()[0] if found and found[-1][1] >= first - 1 else first
+        found.append((begins, last))
+    return found
+
+
+def _without(ranges: Sequence[tuple[int, int]], others: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    left = [*ranges]
+    for begins, ends in others:
+        split = [((first, min(last, begins - 1)), (max(first, ends + 1), last)) for first, last in left]
+        left = [(first, last) for both in split for first, last in both if first <= last]
+    return left
 
 
 def is_behind(place: str, other: str) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slices.collect.mysql.capture.kinds import null_of
 from slices.collect.mysql.capture.log import Log, Untold
@@ -36,7 +36,7 @@ class LogPart:
 
     @property
     def share(self) -> Share:
-        return MariadbShare(self.since, self.until) if self.mariadb else MysqlShare(self.transactions)
+        return MariadbShare(self.since, self.until) if self.mariadb else MysqlShare(self.since, self.transactions)
 
     @property
     def name(self) -> TableName:
@@ -57,9 +57,21 @@ class MysqlLog:
         self.table, self.since = asked.name.quoted, asked.since
         self.columns, self.key = [name for name, _ in asked.columns], [name for name, _, _ in asked.key]
         self._texts = {name: (charset, collation) for name, charset, collation in asked.key if charset}
+        self._read: tuple[Log, Share] | None = None
 
-    def changes(self, seconds: float) -> Iterator[Change]:
-        yield from self._asked.log(self._source, seconds, self._place).changes(self.since, self._asked.share, seconds)
+    @property
+    def mark(self) -> Mapping[str, Any] | None:
+        """The place behind the transactions that were read whole, those that are left of MySQL's, and how many changes of the next
+        were told."""
+        if self._read is None:
+            return None
+        log, share = self._read
+        return {"since": share.place, "transactions": share.left, "told": log.told}
+
+    def changes(self, seconds: float, mark: Mapping[str, Any] | None = None) -> Iterator[Change]:
+        asked = replace(self._asked, since=mark["since"], transactions=mark["transactions"]) if mark else self._asked
+        self._read = log, share = asked.log(self._source, seconds, self._place), asked.share
+        yield from log.changes(asked.since, share, seconds, mark["told"] if mark else 0)
 
     def told(self, rows: Sequence[Sequence[str | None]]) -> str:
         """The first row has the types, and is no row; so there may be none."""

@@ -8,9 +8,15 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import pymysql
+import pytest
+from pymysqlreplication import BinLogStreamReader
+
 from shared_metadata.contract.collect import OpenSource
+from slices.collect.mysql.capture.table_log import MysqlLog
 from slices.collect.mysql.client import open_source
 from slices.collect.mysql.slice import SLICE
+from systems.mysql.catalog import identifier
 from tests.conformance.capturing import CapturingSource
 
 GRANTS = ("SELECT ON {name}.*", "REPLICATION SLAVE ON *.*", "BINLOG MONITOR ON *.*")
@@ -75,12 +81,37 @@ VALUES: Mapping[str, Sequence[str]] = {
     "inet6": ["'2001:db8::1'"],
 }
 
+# Of `CapturingSource.done`.
+DONE = {
+    "insert": ("REPLACE INTO thing VALUES ({0}, 'made {1}', REPEAT('{1}', 9000))",),
+    "update": ("UPDATE thing SET name = 'changed {1}' WHERE id = {0}",),
+    "large": ("UPDATE thing SET big = REPEAT('{1}', 8000) WHERE id = {0}",),
+    "short": ("SET binlog_row_image = 'MINIMAL'", "UPDATE thing SET name = 'short {1}' WHERE id = {0}"),
+    "delete": ("DELETE FROM thing WHERE id = {0}",),
+    "move": ("UPDATE IGNORE thing SET id = {1} WHERE id = {0}",),
+    "truncate": ("TRUNCATE thing",),
+    "abort": ("BEGIN", "DELETE FROM thing WHERE id = {0}", "INSERT INTO thing VALUES ({1} + 100, 'lost', 'a')", "ROLLBACK"),
+    "some": ("BEGIN", "UPDATE thing SET name = 'kept' WHERE id = {0}", "SAVEPOINT s", "DELETE FROM thing", "ROLLBACK TO s", "COMMIT"),
+    "alter": ("ALTER TABLE thing ADD CHECK (id >= -{1})",),
+    "swap": (
+        *("CREATE TABLE new LIKE thing", "INSERT INTO new VALUES ({0}, 'new', 'a')"),
+        *("RENAME TABLE thing TO old, new TO thing", "DROP TABLE old"),
+    ),
+    "statement": ("SET binlog_format = 'STATEMENT'", "UPDATE thing SET name = 'by statement' WHERE id = {0}"),
+    "rotate": ("FLUSH BINARY LOGS",),
+}  # fmt: skip
+
+EXECUTE, FETCH = pymysql.cursors.Cursor.execute, BinLogStreamReader.fetchone
+
 
 class Capturing(CapturingSource):
-    declaration = SLICE
+    declaration, log = SLICE, MysqlLog
+    values, no_day, hostile = VALUES, "0000-00-00", ("\0", "a`b", "'; --")
+    in_part, lenient, in_utc = ("SET binlog_row_image = 'MINIMAL'",), ("SET sql_mode = ''",), ("SET time_zone = '+00:00'",)
+    done = DONE
 
     def make(self, columns: str = "id int PRIMARY KEY, name text, big text") -> None:
-        self.database.run(f"CREATE TABLE thing ({columns})", ())
+        self.database.run(f"CREATE TABLE thing ({columns})")
 
     def opened(self) -> OpenSource:
         return partial(open_source, aws=self.cloud.session)
@@ -93,11 +124,6 @@ class Capturing(CapturingSource):
             cursor.execute(f"SELECT {columns} FROM thing ORDER BY 1")
             return list(cursor.fetchall())
 
-    def all(self, *statements: str) -> None:
-        """Runs statements as the root of the server, in one session of theirs, each a transaction of its own."""
-        with self.writing() as run:
-            run(*statements)
-
     @contextmanager
     def writing(self) -> Iterator[Callable[..., None]]:
         with self.database.connect() as session, session.cursor() as cursor:
@@ -107,6 +133,30 @@ class Capturing(CapturingSource):
                     cursor.execute(statement)
 
             yield run
+
+    def quoted(self, name: str) -> str:
+        return identifier(name)
+
+    def forget(self) -> None:
+        self.all("FLUSH BINARY LOGS")
+        self.purge()
+
+    def lost(self) -> Exception:
+        return pymysql.err.OperationalError(2013, "Lost connection to MySQL server during query")
+
+    @contextmanager
+    def striking(self, striking: Any) -> Iterator[None]:
+        """The statements of the slice's sessions, and each event that it reads of the log."""
+
+        def execute(cursor: Any, *given: Any, **more: Any) -> Any:
+            if cursor.connection.user == b"root":
+                return EXECUTE(cursor, *given, **more)
+            return striking.does(lambda: EXECUTE(cursor, *given, **more), cursor.connection.close)
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(pymysql.cursors.Cursor, "execute", execute)
+            patched.setattr(BinLogStreamReader, "fetchone", lambda reader: striking.does(lambda: FETCH(reader), reader.close))
+            yield
 
     def purge(self) -> None:
         """Has the server forget all files of its log but the last, as soon as it may."""

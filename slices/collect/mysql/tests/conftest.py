@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from slices.collect.mysql.tests import captured
 from slices.collect.mysql.tests.captured import SETTINGS, Capturing
 from slices.collect.mysql.tests.under_test import GRANTS, MysqlUnderTest
+from tests.conformance.capture import Begins
+from tests.conformance.capturing import CapturingSource
 from tests.conformance.collect import Collecting
 from tests.conformance.fixtures import Cloud, cloud
 from tests.mariadb import Database, Server, fresh_database, mariadb_server
@@ -42,6 +45,16 @@ def logging_server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def capturing(cloud: Cloud, logging_server: Server) -> Iterator[Capturing]:
-    with fresh_database(logging_server, captured.GRANTS) as found:
-        yield Capturing(cloud, found)
+def begins_capturing(logging_server: Server) -> Begins:
+    @contextmanager
+    def begins(cloud: Cloud) -> Iterator[Capturing]:
+        with fresh_database(logging_server, captured.GRANTS) as found:
+            yield Capturing(cloud, found)
+
+    return begins
+
+
+@pytest.fixture
+def capturing(cloud: Cloud, begins_capturing: Begins) -> Iterator[CapturingSource]:
+    with begins_capturing(cloud) as found:
+        yield found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata.errors import DefinitionError
@@ -21,27 +21,54 @@ _PEEK = """SELECT data FROM pg_logical_slot_peek_binary_changes(%(slot)s, %(unti
 WHERE get_byte(data, 0) IN (66, 84) OR get_byte(data, 0) IN (68, 73, 82, 85) AND substring(data FROM 2 FOR 4) = %(table)s"""
 
 
-def changes(session: Session[Any], slot: str, publication: str, oid: int, since: int, until: int, place: str) -> Iterator[Change]:
-    """The changes of a table by transactions whose commit begins in [since, until), in their order, in the memory of a few.
+class Log:
+    """The log of a slot, of one table.
 
-    Raises DefinitionError where the log is not there, RetryLater where another session reads it; and psycopg.Error.
+    since, until: of transactions whose commit begins in [since, until).
     """
-    import psycopg
 
-    decoder = Decoder(oid, since, until)
-    try:
-        with session.transaction(), session.cursor("atoll_log", binary=True) as messages:
-            messages.itersize = MESSAGES_AT_ONCE
-            messages.execute(_PEEK, _parameters(slot, publication, oid, until))
-            for (message,) in messages:
-                yield from decoder.changes(message)
-    except psycopg.errors.ObjectInUse:
-        raise slots.in_use(slot, place) from None
-    except psycopg.errors.UndefinedObject as error:
-        cause = f"the log cannot be read: {error.diag.message_primary}"
-        remedy = f"make it again, and SELECT pg_drop_replication_slot('{slot}'): then the next attempt copies the table anew"
-        raise DefinitionError(cause, place=place, remedy=remedy) from None
-    check(session, slot, since, place)
+    def __init__(self, session: Session[Any], slot: str, publication: str, oid: int, since: int, until: int, place: str) -> None:
+        self._session, self._slot, self._since, self._place = session, slot, since, place
+        self._parameters = _parameters(slot, publication, oid, until)
+        self._decoder = Decoder(oid, since, until)
+        self.told = 0
+
+    @property
+    def at(self) -> int:
+        """Where the commit of the transaction at work begins, of which `told` changes were told; all before it were."""
+        return max(self._decoder.commit, self._since)
+
+    def changes(self, skipped: int = 0) -> Iterator[Change]:
+        """The changes in their order, in the memory of a few. skipped: those of the first transaction that were told before.
+
+        Raises DefinitionError where the log is not there, RetryLater where another session reads it; and psycopg.Error.
+        """
+        import psycopg
+
+        try:
+            with self._session.transaction(), self._session.cursor("atoll_log", binary=True) as messages:
+                messages.itersize = MESSAGES_AT_ONCE
+                messages.execute(_PEEK, self._parameters)
+                yield from self._behind(messages, skipped)
+        except psycopg.errors.ObjectInUse:
+            raise slots.in_use(self._slot, self._place) from None
+        except psycopg.errors.UndefinedObject as error:
+            cause = f"the log cannot be read: {error.diag.message_primary}"
+            remedy = f"make it again, and SELECT pg_drop_replication_slot('{self._slot}'): then the next attempt copies the table"
+            raise DefinitionError(cause, place=self._place, remedy=remedy) from None
+        check(self._session, self._slot, self._since, self._place)
+
+    def _behind(self, messages: Iterable[tuple[bytes]], skipped: int) -> Iterator[Change]:
+        number, at, self.told = 0, self._since, skipped
+        for (message,) in messages:
+            for change in self._decoder.changes(message):
+                number += 1
+                if number > skipped:
+                    self.told = number
+                    yield change
+            if self.at != at:  # a transaction has begun
+                number = skipped = self.told = 0
+                at = self.at
 
 
 def check(session: Session[Any], slot: str, since: int, place: str) -> None:

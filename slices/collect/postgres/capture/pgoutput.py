@@ -18,19 +18,23 @@ _NULL, _UNCHANGED, _TEXT = b"nut"
 
 
 class Decoder:
-    """Decodes the messages of one table in their order. oid: the table's.  since, until: of transactions, as `lsn_of` has them."""
+    """Decodes the messages of one table in their order.
+
+    oid: the table's.  since, until: of transactions, as `lsn_of` has them.  commit: where that of the transaction at work begins.
+    """
 
     def __init__(self, oid: int, since: int, until: int) -> None:
         self._oid, self._since, self._until = oid, since, until
         self._columns: Sequence[str] = ()
         self._within = False
+        self.commit = 0
 
     def changes(self, message: bytes) -> Iterator[Change]:
         """Those of one message, of transactions whose commit begins in [since, until)."""
         kind = message[0]
         if kind == BEGIN:
-            (commit,) = struct.unpack_from(">Q", message, 1)
-            self._within = self._since <= commit < self._until
+            (self.commit,) = struct.unpack_from(">Q", message, 1)
+            self._within = self._since <= self.commit < self._until
         elif kind == TRUNCATE:
             count, _ = struct.unpack_from(">IB", message, 1)
             if self._within and self._oid in struct.unpack_from(f">{count}I", message, 6):

@@ -7,7 +7,6 @@ that one that fails reads it again. Which transactions are new Atoll's own curso
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -20,6 +19,7 @@ from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Flow, Table
 from slices.collect.postgres.capture import requirements, slots
 from slices.collect.postgres.capture.pgoutput import lsn_of, lsn_text
+from slices.collect.postgres.capture.places import here
 from slices.collect.postgres.capture.requirements import Captured
 from slices.collect.postgres.capture.slots import Slot
 from slices.collect.postgres.config import Config
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 
 # Of log, within which a batch without changes is found out by looking and recorded by plan alone: then its slot stays behind.
 LOOKED_THROUGH_BYTES = 2**24
-FLUSH_SECONDS, LOOK_SECONDS = 1.0, 0.05
-_NOW = """SELECT pg_current_wal_insert_lsn()::text, pg_current_wal_flush_lsn()::text,
-  (SELECT system_identifier::text FROM pg_control_system())"""
 _ENDED = "SELECT txid_snapshot_xmin(txid_current_snapshot())"
 _TEXTS = """SELECT name FROM unnest(%s::text[]) AS wanted (name) JOIN pg_type t ON t.oid = to_regtype(name)
 WHERE t.typtype = 'e' OR t.typnamespace = 'pg_catalog'::regnamespace AND t.typname ~ '^reg'"""
@@ -108,10 +105,11 @@ class CapturePlan:
         captured = requirements.check(session, name, self._publication, [k.lower() for k in key], folded, place)
         own = slots.slot_name(self._owner, table.dataset)
         slot = slots.find(session, own, place)
-        now, system = self._now()
+        now, system = here(session)
         state = State.of(window.cursor)
+        log = LogPart(own, self._publication, captured.oid, lsn_text(now), lsn_text(now), name.quoted, self._columns(relation), key)
         if window.rerun:  # its changes are in the log no more; the slot, which later batches go on with, stays as it is
-            return self._copy(flow, relation, window, window.cursor or "{}")
+            return self._copy(flow, relation, window, log, window.cursor or "{}")
         if slot is not None:
             tell(RETAINED_LOG, slot.retained_bytes, "Bytes")
             self._give_up(slot, place)
@@ -119,17 +117,12 @@ class CapturePlan:
         if state is None or slot is None or self._gone(state, slot, captured, now, system) or self._rewritten(state, name, relation):
             made = slots.make(session, own, place)
             state = State(own, lsn_text(made.confirmed), system, captured.oid, members, self._ended())
-            return self._copy(flow, relation, window, state.to_text())
+            return self._copy(flow, relation, window, replace(log, since=state.upto), state.to_text())
         slots.advance(session, slot, lsn_of(state.upto), place)
         if now <= lsn_of(state.upto) or self._quiet(state, captured, now):
             return None
         cursor = replace(state, upto=lsn_text(now), members=members, ended=self._ended()).to_text()
-        columns = self._columns(relation)
-        part = LogPart(slot.name, self._publication, captured.oid, state.upto, lsn_text(now), name.quoted, columns, key)
-        named = replace(relation, columns=tuple(identifier(source) for source, _ in columns))
-        plain = replace(table_plan(flow, named, window, Bounds("", cursor, False), 1, self._part_mb), cursor=cursor)
-        (whole,) = plain.parts
-        return replace(plain, parts=({"log": asdict(part), "part": {**whole, "first_page": 0, "end_page": 0}},))
+        return self._whole(flow, relation, window, replace(log, since=state.upto), cursor, copy=False)
 
     def _found(self, table: Table, place: str) -> TableName:
         found = catalog.find_table(self._session, table.source, self._config.default_schema)
@@ -147,31 +140,21 @@ class CapturePlan:
         texts = {name for (name,) in self._session.execute(_TEXTS, ([kind for _, kind in found],))}
         return tuple((name, "text" if kind in texts else kind) for name, kind in found)
 
-    def _copy(self, flow: Flow, relation: Relation, window: Window, cursor: str) -> TablePlan:
+    def _copy(self, flow: Flow, relation: Relation, window: Window, log: LogPart, cursor: str) -> TablePlan:
         """The whole table. What changes while it is read comes again with the log, which begins before it is read.
 
-        One that is not the first tells which rows are no more: so it is read in one state, and not in parts with one for each.
+        One that is not the first tells which rows are no more, for which it reads the log behind it as well.
         """
-        parts = self._max_parts if window.first else 1
-        found = table_plan(flow, relation, window, Bounds("", cursor, True), parts, self._part_mb)
-        return replace(found, whole=not window.first)
+        if window.first:
+            return table_plan(flow, relation, window, Bounds("", cursor, True), self._max_parts, self._part_mb)
+        return self._whole(flow, relation, window, log, cursor, copy=True)
 
-    def _now(self) -> tuple[int, str]:
-        """How far the server's log is on its disk, and which server it is.
-
-        What was committed without waiting for the disk (synchronous_commit = off) is there within a moment, for which this waits.
-        """
-        written, flushed, system = self._places()
-        giving_up = time.monotonic() + FLUSH_SECONDS
-        while flushed < written and time.monotonic() < giving_up:
-            time.sleep(LOOK_SECONDS)
-            _, flushed, _ = self._places()
-        return flushed, system
-
-    def _places(self) -> tuple[int, int, str]:
-        found = self._session.execute(_NOW).fetchone()
-        assert found is not None
-        return lsn_of(found[0]), lsn_of(found[1]), str(found[2])
+    def _whole(self, flow: Flow, relation: Relation, window: Window, log: LogPart, cursor: str, *, copy: bool) -> TablePlan:
+        """One part: of the log, whose texts are read as columns of these names, or of the table."""
+        named = replace(relation, columns=tuple(identifier(source) for source, _ in log.columns))
+        table, texts = (table_plan(flow, each, window, Bounds("", cursor, copy), 1, self._part_mb) for each in (relation, named))
+        part = {"log": asdict(log), "part": {**texts.parts[0], "first_page": 0, "end_page": 0}, "table": table.parts[0], "copy": copy}
+        return replace(table, cursor=cursor, parts=(part,))
 
     def _gone(self, state: State, slot: Slot, captured: Captured, now: int, system: str) -> bool:
         """Whether the log after the last batch is not there: the server was restored, the table or the slot made anew or moved."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.errors import DefinitionError
-from slices.collect.postgres.capture import log
-from slices.collect.postgres.capture.pgoutput import lsn_of
+from slices.collect.postgres.capture.log import Log
+from slices.collect.postgres.capture.pgoutput import lsn_of, lsn_text
 from slices.collect.postgres.capture.planning import LogPart
 from systems.sql_source.capture.changes import Change, TooLong
 
@@ -26,15 +26,22 @@ class PostgresLog:
         self._source, self._asked, self._place = source, asked, place
         self.table, self.since, self.key = asked.table, asked.since, asked.key
         self.columns = [name for name, _ in asked.columns]
+        self._read: Log | None = None
 
-    def changes(self, seconds: float) -> Iterator[Change]:
+    @property
+    def mark(self) -> Mapping[str, Any] | None:
+        """Where the commit of the transaction at work begins, and how many of its changes were told."""
+        return {"since": lsn_text(self._read.at), "told": self._read.told} if self._read else None
+
+    def changes(self, seconds: float, mark: Mapping[str, Any] | None = None) -> Iterator[Change]:
         import psycopg
 
         asked, session = self._asked, self._source.connect()
-        since, until = lsn_of(asked.since), lsn_of(asked.until)
+        since, until = lsn_of(mark["since"] if mark else asked.since), lsn_of(asked.until)
+        self._read = log = Log(session, asked.slot, asked.publication, asked.oid, since, until, self._place)
         session.execute("SELECT set_config('statement_timeout', %s, false)", (f"{seconds:.0f}s",))
         try:
-            yield from log.changes(session, asked.slot, asked.publication, asked.oid, since, until, self._place)
+            yield from log.changes(mark["told"] if mark else 0)
         except psycopg.errors.QueryCanceled:
             raise TooLong from None
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -10,6 +11,8 @@ from slices.collect.postgres.tests.captured import SETTINGS, Capturing, lent_cap
 from slices.collect.postgres.tests.database import Database
 from slices.collect.postgres.tests.under_test import PostgresUnderTest
 from tests.background import postgres_server
+from tests.conformance.capture import Begins
+from tests.conformance.capturing import CapturingSource
 from tests.conformance.collect import Collecting
 from tests.conformance.fixtures import Cloud, cloud
 from tests.databases import lent
@@ -44,6 +47,16 @@ def logging_server() -> Iterator[tuple[str, int]]:
 
 
 @pytest.fixture
-def capturing(cloud: Cloud, logging_server: tuple[str, int]) -> Iterator[Capturing]:
-    with lent_captured(logging_server) as database:
-        yield Capturing(cloud, database)
+def begins_capturing(logging_server: tuple[str, int]) -> Begins:
+    @contextmanager
+    def begins(cloud: Cloud) -> Iterator[Capturing]:
+        with lent_captured(logging_server) as database:
+            yield Capturing(cloud, database)
+
+    return begins
+
+
+@pytest.fixture
+def capturing(cloud: Cloud, begins_capturing: Begins) -> Iterator[CapturingSource]:
+    with begins_capturing(cloud) as found:
+        yield found

@@ -9,76 +9,15 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from shared_metadata.errors import RetryLater
-from shared_metadata.program import BadRows, Mask
-from slices.collect.postgres.capture import log, planning, slots
+from slices.collect.postgres.capture import planning, slots
+from slices.collect.postgres.capture.log import Log
 from slices.collect.postgres.capture.pgoutput import lsn_of
-from slices.collect.postgres.tests.captured import STAGED, Capturing, begun, connected, ended, forget_slots, lent_captured, staged
+from slices.collect.postgres.tests.captured import Capturing, connected, ended, forget_slots
 from slices.collect.postgres.tests.database import Database
-from slices.collect.postgres.tests.test_types import CASES
-from tests.conformance.collect import crashing, delayed
-from tests.conformance.fixtures import Cloud, open_cloud
-from tests.conformance.masking import KEY
-
-
-def test_inserted_updated_and_deleted_rows_come_from_the_log(capturing: Capturing) -> None:
-    capturing.make()
-    begun(capturing, "(1, 'one', 'x'), (2, 'two', 'y'), (3, 'three', NULL)")
-    capturing.database.run("UPDATE thing SET name = 'uno' WHERE id = 1")
-    capturing.database.run("DELETE FROM thing WHERE id = 2")
-    capturing.database.run("INSERT INTO thing VALUES (4, 'four', 'z')")
-    capturing.run()
-    assert capturing.rows() == capturing.source()
-    assert (staged(capturing), capturing.manifest().get("whole", False)) == ((2, 1), False)
-
-
-def test_a_row_that_came_changed_and_went_between_two_batches_is_its_last_state(capturing: Capturing) -> None:
-    capturing.make()
-    begun(capturing, "(1, 'one'), (2, 'two')")
-    capturing.database.run("INSERT INTO thing VALUES (3, 'came'); DELETE FROM thing WHERE id = 3")
-    capturing.database.run("DELETE FROM thing WHERE id = 1")
-    capturing.database.run("INSERT INTO thing VALUES (1, 'again'); UPDATE thing SET name = 'twice' WHERE id = 1")
-    capturing.run()
-    assert capturing.rows() == capturing.source()
-    assert staged(capturing) == (1, 1)
-
-
-def test_a_key_that_changes_is_a_row_that_goes_and_one_that_comes(capturing: Capturing) -> None:
-    capturing.make()
-    begun(capturing, "(1, 'one'), (2, 'two'), (3, 'three')")
-    capturing.database.run("UPDATE thing SET id = 10 WHERE id = 1; UPDATE thing SET id = 1 WHERE id = 2")
-    capturing.database.run("UPDATE thing SET id = id + 100 WHERE id = 3")
-    capturing.run()
-    assert capturing.rows() == capturing.source()
-    assert [row["id"] for row in capturing.rows()] == [1, 10, 103]
-
-
-def test_truncate_takes_all_rows_and_what_comes_after_it_stays(capturing: Capturing) -> None:
-    capturing.make()
-    begun(capturing, "(1, 'one'), (2, 'two')")
-    capturing.database.run("INSERT INTO thing VALUES (3, 'before'); TRUNCATE thing; INSERT INTO thing VALUES (4, 'after')")
-    capturing.run()
-    assert (capturing.rows(), capturing.manifest().get("whole", False)) == (capturing.source(), True)
-    capturing.database.run("TRUNCATE thing")
-    capturing.run()
-    assert (capturing.rows(), capturing.manifest().get("whole", False)) == ([], True)
-
-
-def test_what_is_rolled_back_never_comes_and_what_is_open_comes_when_it_commits(capturing: Capturing) -> None:
-    capturing.make()
-    begun(capturing, "(1, 'one')")
-    with connected(capturing) as other, connected(capturing) as lost:
-        other.execute("BEGIN; INSERT INTO thing VALUES (2, 'open')")
-        lost.execute("BEGIN; INSERT INTO thing VALUES (3, 'lost'); SAVEPOINT s; DELETE FROM thing; ROLLBACK TO s; ROLLBACK")
-        capturing.database.run("INSERT INTO thing VALUES (4, 'four')")
-        capturing.run()
-        assert [row["id"] for row in capturing.rows()] == [1, 4]
-        other.execute("COMMIT")
-    capturing.run()
-    assert capturing.rows() == capturing.source()
+from tests.conformance.capturing import STAGED, begun, staged
+from tests.conformance.fixtures import Cloud
 
 
 def test_what_is_committed_without_waiting_for_the_disk_comes_with_its_batch(capturing: Capturing) -> None:
@@ -103,18 +42,6 @@ def test_a_large_value_that_did_not_change_stays(capturing: Capturing, identity:
     capturing.database.run("UPDATE thing SET name = 'goes' WHERE id = 3; DELETE FROM thing WHERE id = 3")
     capturing.run()
     assert capturing.rows() == capturing.source()
-
-
-def test_a_row_that_is_asked_for_and_has_gone_since_is_gone(capturing: Capturing) -> None:
-    capturing.make()
-    capturing.database.run("ALTER TABLE thing ALTER big SET STORAGE EXTERNAL; INSERT INTO thing VALUES (1, 'a', repeat('b', 9000))")
-    capturing.apply()
-    capturing.run()
-    capturing.database.run("UPDATE thing SET name = 'other'")
-    capturing.run(lambda opened: delayed(opened, lambda: capturing.database.run("DELETE FROM thing")))
-    assert capturing.rows() == []
-    capturing.run()
-    assert capturing.rows() == []
 
 
 def test_columns_that_come_go_and_are_renamed(capturing: Capturing) -> None:
@@ -144,18 +71,6 @@ def test_a_renamed_column_of_a_query_is_asked_for(capturing: Capturing) -> None:
 # -- crashes, and who else is at the slot
 
 
-def test_what_was_read_and_not_committed_is_read_again(capturing: Capturing) -> None:
-    capturing.make()
-    begun(capturing, "(1, 'one'), (2, 'two')")
-    capturing.database.run("UPDATE thing SET name = 'uno' WHERE id = 1; DELETE FROM thing WHERE id = 2")
-    with pytest.raises(KeyboardInterrupt):
-        capturing.run(crashing)
-    capturing.later()
-    capturing.database.run("INSERT INTO thing VALUES (3, 'meanwhile')")
-    capturing.run()
-    assert capturing.rows() == capturing.source()
-
-
 def test_a_slot_that_falls_back_gives_nothing_twice(capturing: Capturing) -> None:
     capturing.make()
     begun(capturing, "(1, 'one')")
@@ -167,8 +82,8 @@ def test_a_slot_that_falls_back_gives_nothing_twice(capturing: Capturing) -> Non
     begins = lsn_of(capturing.slot()["confirmed_flush_lsn"])
     assert begins < lsn_of(committed)
     with connected(capturing) as session:
-        everything = [*log.changes(session, slot, "atoll", oid, begins, 2**63, "here")]
-        since = [*log.changes(session, slot, "atoll", oid, lsn_of(committed), 2**63, "here")]
+        everything = [*Log(session, slot, "atoll", oid, begins, 2**63, "here").changes()]
+        since = [*Log(session, slot, "atoll", oid, lsn_of(committed), 2**63, "here").changes()]
     assert [change.after["id"] for change in everything if change.after] == ["2", "3"]
     assert [change.after["id"] for change in since if change.after] == ["3"]
 
@@ -363,134 +278,7 @@ def test_a_server_whose_log_tells_nothing_is_refused(cloud: Cloud, database: Dat
 # -- values
 
 
-def test_values_are_the_same_by_whichever_way_they_come(capturing: Capturing) -> None:
-    capturing.database.run("CREATE TYPE mood AS ENUM ('sad', 'très content'); CREATE TYPE pair AS (first int, second text)")
-    capturing.database.run("CREATE DOMAIN email AS text CHECK (value LIKE '%@%'); CREATE DOMAIN price AS numeric(8, 3)")
-    kinds = [kind for kind, (_, values) in CASES.items() if values]
-    most = max(len(CASES[kind][1]) for kind in kinds)
-    capturing.make(", ".join(["id int PRIMARY KEY", *(f"c{number} {kind}" for number, kind in enumerate(kinds)), "touched int"]))
-    for row in range(most + 1):
-        literals = ["NULL" if row == most else [*CASES[kind][1]][row % len(CASES[kind][1])] for kind in kinds]
-        capturing.database.run(f"INSERT INTO thing VALUES ({row}, {', '.join(literals)}, 0)")
-    capturing.apply()
-    capturing.run()
-    copied = [{name: value for name, value in row.items() if name != "touched"} for row in capturing.rows()]
-    capturing.database.run("UPDATE thing SET touched = 1")
-    capturing.run()
-    assert staged(capturing) == (most + 1, 0)
-    assert repr([{name: value for name, value in row.items() if name != "touched"} for row in capturing.rows()]) == repr(copied)
-
-
-def test_hostile_names_and_values(capturing: Capturing) -> None:
-    names = ['a"b', "k", "v", "r", "q", "t", "n", "c0", "select", "ü ñ", "a'b", "%s", "gone", "asked"]
-    listed = ", ".join('"' + name.replace('"', '""') + '" text' for name in names)
-    capturing.make(f"id text PRIMARY KEY, {listed}")
-    values = ["", "NULL", "null", "{}", "'", '"', "\\", "\\N", "a\nb\tc", "\u2028", "🛫", "%(a)s", '{"a": [1]}', "$$;--"]
-    capturing.apply()
-    capturing.run()
-    for number, value in enumerate(values):
-        capturing.database.run(
-            f"INSERT INTO thing VALUES ({', '.join(['%s'] * (len(names) + 1))})", [f"{value}{number}", *([value] * len(names))]
-        )
-    capturing.run()
-    assert capturing.rows() == sorted(capturing.source(), key=lambda row: row["id"])
-    capturing.database.run("DELETE FROM thing")
-    capturing.run()
-    assert capturing.rows() == []
-
-
-def test_a_value_that_no_warehouse_can_hold_is_set_aside(capturing: Capturing) -> None:
-    capturing.make("id int PRIMARY KEY, day date")
-    capturing.apply(bad_rows=BadRows(rows=1))
-    capturing.run()
-    capturing.database.run("INSERT INTO thing VALUES (1, '2026-01-01'), (2, '10000-01-01')")
-    capturing.run()
-    assert [row["id"] for row in capturing.rows()] == [1]
-    assert sum(file["rows"] for file in capturing.manifest()["rejected"]) == 1
-
-
-def test_a_row_that_a_new_copy_sets_aside_is_not_taken_for_gone(capturing: Capturing) -> None:
-    capturing.make("id int PRIMARY KEY, day date")
-    capturing.database.run("INSERT INTO thing VALUES (1, '2026-01-01'), (2, '2026-01-02'), (3, '2026-01-03')")
-    capturing.apply(bad_rows=BadRows(rows=1))
-    capturing.run()
-    capturing.database.run("UPDATE thing SET day = '10000-01-01' WHERE id = 1; DELETE FROM thing WHERE id = 3")
-    forget_slots(capturing.database)
-    capturing.run()
-    assert (capturing.was_whole(), capturing.set_aside()) == (True, [(1,)])
-    assert [row["id"] for row in capturing.rows()] == [1, 2]
-
-
-def test_masked_columns_are_hashed_as_they_are_copied(capturing: Capturing) -> None:
-    capturing.cloud.put_secret("mask", {"key": KEY})
-    capturing.make()
-    capturing.database.run("INSERT INTO thing VALUES (1, 'same', 'secret')")
-    capturing.apply(masks={"name": Mask.HASH, "big": Mask.DROP}, mask_key="mask")
-    capturing.run()
-    capturing.database.run("INSERT INTO thing VALUES (2, 'same', 'secret')")
-    capturing.run()
-    first, second = capturing.rows()
-    assert first["name"] == second["name"] != "same"
-    assert first.keys() == {"id", "name"}
-
-
-# -- any history
-
-
-opened = contextlib.contextmanager(open_cloud)
-STEPS = st.lists(
-    st.tuples(
-        st.sampled_from(["insert", "update", "large", "delete", "move", "truncate", "abort", "batch", "crash", "gone"]),
-        st.integers(0, 5),
-        st.integers(0, 5),
-    ),
-    min_size=1,
-    max_size=25,
-)
-
-
-@given(steps=STEPS)
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@pytest.mark.budget(120)
-def test_after_a_batch_of_any_history_the_warehouse_has_what_the_source_has(
-    logging_server: tuple[str, int], steps: list[tuple[str, int, int]]
-) -> None:
-    with lent_captured(logging_server) as database, pytest.MonkeyPatch.context() as patched, opened(patched) as cloud:
-        capturing = Capturing(cloud, database)
-        capturing.make()
-        database.run("ALTER TABLE thing ALTER big SET STORAGE EXTERNAL")
-        capturing.apply()
-        for word, one, other in steps:
-            act(capturing, word, one, other)
-        capturing.later()
-        capturing.run()
-        assert capturing.rows() == capturing.source()
-
-
-def act(capturing: Capturing, word: str, one: int, other: int) -> None:
-    run = capturing.database.run
-    if word in ("insert", "abort"):
-        made = f"INSERT INTO thing VALUES ({one}, 'made {other}', repeat('{other}', 9000))"
-        text = f"{made} ON CONFLICT (id) DO UPDATE SET name = 'met {other}'"
-        run(f"BEGIN; {text}; {'ROLLBACK' if word == 'abort' else 'COMMIT'}")
-    elif word == "update":
-        run(f"UPDATE thing SET name = 'changed {other}' WHERE id = {one}")
-    elif word == "large":
-        run(f"UPDATE thing SET big = repeat('{other}', 8000) WHERE id = {one}")
-    elif word == "delete":
-        run(f"DELETE FROM thing WHERE id = {one}")
-    elif word == "move":
-        run(f"UPDATE thing SET id = {other} WHERE id = {one} AND NOT EXISTS (SELECT FROM thing WHERE id = {other})")
-    elif word == "truncate":
-        run("TRUNCATE thing")
-    elif word == "gone":
-        forget_slots(capturing.database)
-    else:
-        capturing.later()
-        with contextlib.suppress(KeyboardInterrupt):
-            capturing.run(crashing if word == "crash" else None)
-        if word == "batch":
-            assert capturing.rows() == capturing.source()
+# -- what no log tells
 
 
 # Of what is there at first, (1, 'one', 'x'), what changes values though the log tells of no row.

@@ -4,6 +4,7 @@ import pytest
 
 from slices.collect.postgres.tests.database import Database
 from slices.collect.postgres.tests.under_test import PostgresUnderTest
+from tests.conformance.capture import CaptureConformance
 from tests.conformance.collect import CollectConformance
 from tests.conformance.drift import OTHER, READER, TABLE, USER, DriftConformance, Drifting
 
@@ -32,3 +33,7 @@ class TestDrift(DriftConformance):
         drifting.run(3)
         assert drifting.said() == {"a": 1.0, "b": 2.0, "c": 3.0}
         assert (drifting.behind(), drifting.cloud.writer.drifts.open_drifts()) == ({}, [])
+
+
+class TestCapture(CaptureConformance):
+    """Over a real PostgreSQL whose log tells what changes in rows."""

@@ -14,13 +14,14 @@ from slices.organize.databricks.slice import SLICE
 from systems.sql_warehouse.dialect import table
 from tests.conformance.fixtures import Cloud
 from tests.conformance.organize import FLIGHTS, Lake, OrganizeConformance, Row, flights
-from tests.memory.databricks import OPTIONS, databricks
+from tests.memory.databricks import OPTIONS, databricks, known_by_name
 
 pytestmark = pytest.mark.repeats(6)
 
 
 class TestConformance(OrganizeConformance):
     declaration, options = SLICE, OPTIONS
+    length_of_list = "size"
 
     def serve(self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
         databricks().empty(cloud.s3, cloud.bucket)
@@ -42,6 +43,5 @@ class TestConformance(OrganizeConformance):
 
     def read(self, cloud: Cloud, dataset: str, pointer: Mapping[str, Any] | None = None) -> list[Row]:
         _, schema, name = dataset.split(".")
-        sql = DatabricksSql()
-        rows = databricks().asked(f"SELECT * FROM {table(sql, schema, name)}")
-        return [{sql.name_known(column): value for column, value in row.items()} for row in rows]
+        rows = databricks().asked(f"SELECT * FROM {table(DatabricksSql(), schema, name)}")
+        return [known_by_name(row) for row in rows]

@@ -199,13 +199,23 @@ def test_commits_of_two_tables_run_beside_one_another(dwh: Warehouse) -> None:
 
 
 def test_a_batch_records_what_its_statements_took(dwh: Warehouse) -> None:
+    dwh.options = {**dwh.options, "dbus_an_hour": 6, "dbu_price": 0.7}
+    dwh.collected(Mode.APPEND)
     dwh.load(flights((1, "AA")))
     (found,) = dwh.cloud.reader.statistics(f"{FLIGHTS}:load", 1)
     assert {one["purpose"] for one in found["statements"]} >= {"load", "commit 0"}
     assert all(one["id"].startswith("01f0") and one["bytes_scanned"] > 0 for one in found["statements"])
     load = found["statements"][0]
     assert load["bytes_written"] > 0
-    assert load.get("estimated", {}).get("databricks_dbus", 0) == pytest.approx(6 * load["run_seconds"] / 3600, abs=1e-5)
+    dbus = 6 * load["run_seconds"] / 3600
+    assert load["estimated"] == {"databricks_dbus": pytest.approx(dbus, abs=1e-6), "dollars": pytest.approx(0.7 * dbus, abs=1e-6)}
+
+
+def test_dbus_are_estimated_where_the_program_says_what_an_hour_takes(dwh: Warehouse) -> None:
+    dwh.load(flights((1, "AA")))
+    (found,) = dwh.cloud.reader.statistics(f"{FLIGHTS}:load", 1)
+    assert found["statements"][0]["run_seconds"] > 0
+    assert not any(one.get("estimated") for one in found["statements"])
 
 
 def test_a_load_that_stopped_anywhere_leaves_no_table_that_is_not_tidied(dwh: Warehouse) -> None:

@@ -205,6 +205,15 @@ def test_a_batch_records_what_its_statements_took(dwh: Warehouse) -> None:
     assert "figures" not in {one["purpose"] for one in found["statements"]}
 
 
+def test_credits_have_dollars_where_the_program_says_their_price(dwh: Warehouse) -> None:
+    dwh.options = {**dwh.options, "credit_price": 3}
+    dwh.collected(Mode.APPEND)
+    dwh.load(flights((1, "AA")))
+    (found,) = dwh.cloud.reader.statistics(f"{FLIGHTS}:load")
+    load = found["statements"][0]
+    assert load["estimated"]["dollars"] == pytest.approx(3 * load["run_seconds"] / 3600, abs=1e-5)
+
+
 def test_a_history_that_is_not_told_fails_no_batch(dwh: Warehouse) -> None:
     dwh.collected(Mode.APPEND)
     snowflake().api.faults.arm("fail", match="QUERY_HISTORY_BY_USER")

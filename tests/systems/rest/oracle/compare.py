@@ -26,12 +26,19 @@ import freezegun  # noqa: E402
 import requests  # noqa: E402
 import urllib3  # noqa: E402
 import yaml  # noqa: E402
+from airbyte_cdk.models import (  # noqa: E402
+    AirbyteStateBlob,
+    AirbyteStateMessage,
+    AirbyteStateType,
+    AirbyteStreamState,
+    StreamDescriptor,
+)
 from airbyte_cdk.sources.declarative.concurrent_declarative_source import ConcurrentDeclarativeSource  # noqa: E402
 from airbyte_cdk.sources.streams.http import http_client  # noqa: E402
 
 from systems.rest.answers import Answer  # noqa: E402
 from systems.rest.covered import not_interpreted  # noqa: E402
-from systems.rest.manifest import streams_of  # noqa: E402
+from systems.rest.manifest import CHANGES, streams_of  # noqa: E402
 from systems.rest.reader import Reader  # noqa: E402
 from systems.rest.requests import Request  # noqa: E402
 from tests.systems.rest.oracle.invented import answer_for, config_of  # noqa: E402
@@ -126,7 +133,20 @@ def compared(manifest: dict[str, Any], recorder: Recorder) -> dict[str, str]:
         for name, one in streams.items():
             if name not in found:
                 found[name] = _compared(one, theirs.get(name), config, recorder)
+            if CHANGES in one and name in theirs:
+                found[f"{name}, of changes"] = _of_changes(manifest, one, config, recorder)
     return found
+
+
+def _of_changes(manifest: dict[str, Any], one: Mapping[str, Any], config: Mapping[str, Any], recorder: Recorder) -> str:
+    """Compares the stream of changes, which airbyte-cdk reads where it is given a state: here, that of the beginning."""
+    sync = one[CHANGES]["incremental_sync"]
+    begun = AirbyteStateBlob(**{sync["cursor_field"]: sync["start_datetime"]["datetime"]})
+    told = AirbyteStreamState(stream_descriptor=StreamDescriptor(name=one["name"]), stream_state=begun)
+    state = [AirbyteStateMessage(type=AirbyteStateType.STREAM, stream=told)]
+    source = ConcurrentDeclarativeSource(config=dict(config), state=state, source_config=manifest)
+    (theirs,) = (found for found in source.streams(dict(config)) if found.name == one["name"])
+    return _compared(one[CHANGES], theirs, config, recorder)
 
 
 def _compared(stream: Mapping[str, Any], theirs: Any, config: Mapping[str, Any], recorder: Recorder) -> str:

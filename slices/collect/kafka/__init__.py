@@ -1,0 +1,1 @@
+"""Collects events from topics of Apache Kafka."""
