@@ -112,9 +112,10 @@ class MeteredDynamoDB(MemoryDynamoDB):
         return {"Count": len(page), **({} if asked.get("Select") == "COUNT" else {"Items": page}), **more}
 
     def _between(self, table: str, pk: str, asked: Mapping[str, Any]) -> list[str]:
-        if pk not in self._sorted:
-            self._sorted[pk] = sorted(sk for known, sk in self._rows(table) if known == pk)
-        names, values = self._sorted[pk], asked["ExpressionAttributeValues"]
+        if not self._sorted:
+            for known, sk in sorted(self._rows(table)):
+                self._sorted.setdefault(known, []).append(sk)
+        names, values = self._sorted.get(pk, []), asked["ExpressionAttributeValues"]
         if "begins_with" in asked["KeyConditionExpression"]:
             low = values[":sk"]["S"]
             return names[bisect.bisect_left(names, low) : bisect.bisect_right(names, low + "\U0010ffff")]
@@ -152,9 +153,10 @@ class MeteredDynamoDB(MemoryDynamoDB):
 
     def _count_put(self, pk: str, sk: str, units: int) -> None:
         self.writes, self.written_to[pk] = self.writes + units, self.written_to[pk] + units
-        known = self._sorted.get(pk)
-        if known is not None and (at := bisect.bisect_left(known, sk)) == bisect.bisect_right(known, sk):
-            known.insert(at, sk)
+        if self._sorted:
+            known = self._sorted.setdefault(pk, [])
+            if (at := bisect.bisect_left(known, sk)) == bisect.bisect_right(known, sk):
+                known.insert(at, sk)
 
     def _read(self, found: list[Item]) -> None:
         self.reads += max(1, math.ceil(sum(map(size_of, found)) / 4096))

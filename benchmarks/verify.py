@@ -46,7 +46,7 @@ def measure(flows: int, batches: int) -> dict[str, Any]:
 
 def _lived(dynamodb: MeteredDynamoDB, program: Program, flow: Flow, batches: int) -> int:
     """What a flow leaves that has run for so many hours."""
-    make, rows, begins = Actions(TABLE), dynamodb.tables[TABLE], NOW - batches * HOUR
+    make, begins = Actions(TABLE), NOW - batches * HOUR
     names = [table.dataset for table in flow.tables]
     put = [items.new_state(flow.id, name, TableState(NOW, "7", entry=1, begins=begins)) for name in names]
     actions = []
@@ -62,8 +62,9 @@ def _lived(dynamodb: MeteredDynamoDB, program: Program, flow: Flow, batches: int
         actions += [make.version(claim, TableCommit(name, 10, pointer=outcome.pointer), 0) for name in names]
         detail = {"datasets": dict.fromkeys(names, 10), "end": to_text(interval.end)}
         actions.append(make.event(EventKind.BATCH_COMPLETED, interval.end, claim, names[0], detail))
-    for item in (*map(items.to_item, put), *(action["Put"]["Item"] for action in actions)):
-        rows[item["pk"]["S"], item["sk"]["S"]] = item
+    for action in (*({"Put": {"TableName": TABLE, "Item": items.to_item(values)}} for values in put), *actions):
+        ((kind, asked),) = action.items()
+        getattr(dynamodb, f"{kind.lower()}_item")(**asked)
     return batches
 
 

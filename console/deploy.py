@@ -57,6 +57,7 @@ def deploy(
     """
     deployment = open_deployment(files, context, profile, as_json)
     chosen = deployment.chosen(stacks)
+    deployment = deployment.with_reserve(lambda told: click.echo(told, err=True))
     attached = deployment.asks and not (yes or as_json) and sys.stdin.isatty()
     arguments = ["deploy", *(chosen if stacks else ["--all"]), *_approval(deployment, yes)]
     done = _run(deployment, "deploying", arguments, attached=attached)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from console.again import again
 from console.context import CDK_JSON, Context, read_context
 from console.project import read_sources, show_errors
+from console.reserve import OPTION, reserved
 from console.stacks import known_ids, stack_ids
 from console.target import LOCAL, Target, open_target
+from infra.concurrency import CONDUCTOR
 from language import ProgramErrors, compile_program
 from language.text.diagnostics import did_you_mean
 from shared_metadata import naming
@@ -88,6 +90,16 @@ class Deployment:
                 f"{self.place} was never made ready for the CDK",
                 remedy=f"npx cdk bootstrap aws://{self.target.account}/{self.target.region}{profile}",
             ) from None
+
+    def with_reserve(self, tell: Callable[[str], None]) -> Deployment:
+        """With executions that are the conductor's alone, where the account has enough and the settings do not say otherwise."""
+        ceilings = self.context.settings.ceilings
+        if self.local or ceilings.installation or CONDUCTOR in ceilings.slices:
+            return self
+        value, told = reserved(self.target.client("lambda"), str(self.context.get(OPTION) or ""))
+        if told:
+            tell(told)
+        return replace(self, context=replace(self.context, given={**self.context.given, OPTION: value})) if value else self
 
     def taken_down_by(self, name: str) -> str:
         """The command that takes down an existing stack, whether the program has it or not."""

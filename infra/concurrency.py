@@ -17,7 +17,7 @@ VERIFY, VERIFY_RESERVE = "verify", 1
 @dataclass(frozen=True)
 class Ceilings:
     """installation: of all functions together; 0 for none, as in a new account, which has nothing to reserve from.
-    slices: of those slices that have one of their own."""
+    slices: of those slices, or of 'conductor', that have one of their own."""
 
     installation: int = 0
     slices: Mapping[str, int] = field(default_factory=dict)
@@ -28,17 +28,18 @@ class Ceilings:
         functions: slice ▸ how many it has. Slices without a ceiling of their own have one for each function, and share evenly what is
         left. Raises ValueError where that is too little, or for an unknown slice.
         """
-        if unknown := sorted(set(self.slices) - set(functions)):
+        if unknown := sorted(set(self.slices) - set(functions) - {CONDUCTOR}):
             raise ValueError(f"-c concurrencyOf={unknown[0]}=…: the program uses {', '.join(functions)}")
         if not self.installation:
             return dict(self.slices)
         others = {name: count for name, count in functions.items() if name not in self.slices}
-        needed = CONDUCTOR_RESERVE + VERIFY_RESERVE + sum(self.slices.values()) + sum(others.values())
+        own = {CONDUCTOR: CONDUCTOR_RESERVE, VERIFY: VERIFY_RESERVE, **self.slices}
+        needed = sum(own.values()) + sum(others.values())
         if self.installation < needed:
             raise ValueError(f"-c concurrency={self.installation}: the conductor and the slices' functions need {needed} at least")
         more = shares(self.installation - needed, len(others)) if others else []
         shared = {name: count + further for (name, count), further in zip(others.items(), more, strict=True)}
-        return {**self.slices, **shared, CONDUCTOR: CONDUCTOR_RESERVE, VERIFY: VERIFY_RESERVE}
+        return {**own, **shared}
 
 
 def shares(total: int, count: int) -> list[int]:

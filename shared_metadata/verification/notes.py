@@ -18,8 +18,7 @@ from shared_metadata.verification.other_side import Seen
 TABLES = """
 CREATE TABLE IF NOT EXISTS began (at TEXT, revision INTEGER);
 CREATE TABLE IF NOT EXISTS events
-    (key TEXT PRIMARY KEY, flow TEXT, begins TEXT, ends TEXT, token INTEGER, datasets TEXT, passed TEXT);
-CREATE INDEX IF NOT EXISTS events_of_flow ON events (flow);
+    (key TEXT, flow TEXT, begins TEXT, ends TEXT, token INTEGER, datasets TEXT, passed TEXT, PRIMARY KEY (flow, key)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS days (day TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS groups
     (look INTEGER, flows TEXT, datasets INTEGER, batches INTEGER, versions INTEGER, unseen TEXT, seen TEXT, differing TEXT,

@@ -6,12 +6,14 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 from click.testing import Result
 
+from console.reserve import reserved
 from infra.cdk_command import PINNED
 from shared_metadata import naming
 from tests.console.conftest import REGION
@@ -43,7 +45,8 @@ class Cdk:
 
 
 @pytest.fixture
-def cdk(empty_account: None, folder: Path, atoll: Atoll) -> Cdk:
+def cdk(empty_account: None, folder: Path, atoll: Atoll, monkeypatch: pytest.MonkeyPatch) -> Cdk:
+    monkeypatch.setattr("console.deployment.reserved", lambda *_: ("", ""))  # moto does not know what an account may reserve
     assert atoll("init").exit_code == 0
     boto3.client("ssm").put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String")
     return Cdk(folder)
@@ -65,6 +68,60 @@ def test_named_stacks_are_deployed_with_the_settings(atoll: Atoll, cdk: Cdk) -> 
     assert cdk.arguments[:2] == ["deploy", "CollectPostgresSlice"]
     settings = [cdk.arguments[at + 1] for at, word in enumerate(cdk.arguments) if word == "--context"]
     assert sorted(settings) == ["program=program.sql", "vpc=true"]
+
+
+class Lambda:
+    """What Lambda says of an account and its conductor; denied: nothing."""
+
+    class exceptions:
+        class ResourceNotFoundException(Exception): ...
+
+    def __init__(self, unreserved: int, conductors: int | None = None, *, denied: bool = False) -> None:
+        self._unreserved, self._conductors, self._denied = unreserved, conductors, denied
+
+    def get_account_settings(self) -> dict[str, Any]:
+        if self._denied:
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "not allowed"}}, "GetAccountSettings")
+        return {"AccountLimit": {"UnreservedConcurrentExecutions": self._unreserved}}
+
+    def get_function_concurrency(self, **_: str) -> dict[str, int]:
+        if self._conductors is None:
+            raise self.exceptions.ResourceNotFoundException
+        return {"ReservedConcurrentExecutions": self._conductors}
+
+
+@pytest.mark.parametrize(
+    ("account", "given", "expected", "told"),
+    [
+        (Lambda(1000), "", "conductor=3", ""),
+        (Lambda(1000), "organize.iceberg=40", "organize.iceberg=40,conductor=3", ""),
+        (Lambda(103), "", "conductor=3", ""),
+        (Lambda(100, 3), "", "conductor=3", ""),  # deployed before: what it has it keeps
+        (Lambda(102), "", "", "the account has 102 that are not reserved"),
+        (Lambda(10), "", "", "raise Service Quotas ▸ Lambda ▸ Concurrent executions"),
+        (Lambda(0, denied=True), "", "", "see -c concurrencyOf=conductor=3"),
+    ],
+)
+def test_the_conductor_has_executions_of_its_own_where_the_account_has_enough(
+    account: Any, given: str, expected: str, told: str
+) -> None:
+    found, said = reserved(account, given)
+    assert found == expected and told in said and bool(told) == bool(said)
+
+
+def test_a_deploy_reserves_the_conductors_executions_unless_the_settings_say_otherwise(
+    atoll: Atoll, cdk: Cdk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("console.deployment.reserved", lambda _, given: reserved(Lambda(1000), given))
+    assert atoll("deploy", "--yes").exit_code == 0 and "concurrencyOf=conductor=3" in cdk.arguments
+    assert atoll("deploy", "--yes", "-c", "concurrency=100").exit_code == 0
+    assert not [word for word in cdk.arguments if word.startswith("concurrencyOf")]
+    assert atoll("deploy", "--yes", "-c", "concurrencyOf=conductor=5").exit_code == 0
+    assert "concurrencyOf=conductor=5" in cdk.arguments
+    monkeypatch.setattr("console.deployment.reserved", lambda _, given: reserved(Lambda(10), given))
+    small = atoll("deploy", "--yes")
+    assert small.exit_code == 0 and "the conductor has no executions of its own" in small.stderr
+    assert not [word for word in cdk.arguments if word.startswith("concurrencyOf")]
 
 
 def test_in_an_account_the_cdk_asks_unless_told_yes(atoll: Atoll, cdk: Cdk) -> None:

@@ -14,7 +14,9 @@ from tests.faults.faults import (
     CONDUCTOR,
     CONFLICTS,
     DEATHS,
+    EXECUTION_LIMITS,
     INVOKE,
+    LIMITS,
     LOSSES,
     ONCE_A_BATCH,
     PAUSES,
@@ -33,6 +35,7 @@ COLUMNS: Mapping[str, tuple[Kind, ...]] = {
     "throttled, 5xx": (Kind.THROTTLED, Kind.STARVED, Kind.SERVER_ERROR, Kind.DOWN),
     "conflict": CONFLICTS,
     "not called": REFUSED_CALLS,
+    "over a limit": LIMITS,
     "reset, slow": (Kind.RESET, Kind.SLOW, Kind.TIMED_OUT),
     "paused, overtaken": PAUSES,
     "source breaks": (Kind.CUT, Kind.EXPIRED, Kind.RATE_LIMIT, Kind.PAGE_TWICE, Kind.CHANGED),
@@ -165,14 +168,17 @@ class Campaign:
 
 
 def _bearable(faults: list[Fault]) -> list[Fault]:
-    """One execution of a flow's batch is overtaken, not more: after five failures it waits for an operator, as it should."""
-    overtaken, found = set[tuple[int, str]](), []
+    """One execution of a flow's batch is overtaken or meets a limit, not more: after five failures it waits for an operator, as it
+    should.
+    """
+    milder = {Kind.OVERTAKEN: Kind.PAUSED, **dict.fromkeys(EXECUTION_LIMITS, Kind.NO_ROOM)}
+    ended, found = set[tuple[int, str]](), []
     for fault in faults:
         place = (fault.batch, fault.site.flow)
-        if fault.kind == Kind.OVERTAKEN and place in overtaken:
-            fault = Fault(fault.batch, fault.site, Kind.PAUSED)
-        elif fault.kind == Kind.OVERTAKEN:
-            overtaken.add(place)
+        if fault.kind in milder and place in ended:
+            fault = Fault(fault.batch, fault.site, milder[fault.kind])
+        elif fault.kind in milder:
+            ended.add(place)
         found.append(fault)
     return found
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.faults.faults import CLOCKS, CONDUCTOR, DEATHS, ENDING, Combination, Fault, Kind, Site
+from tests.faults.faults import CLOCKS, CONDUCTOR, DEATHS, ENDING, EXECUTION_LIMITS, LIMITS, Combination, Fault, Kind, Site
 
 MOST_TRIES = 4  # of a combination whose call is not met
 TRIED_AGAIN = (*DEATHS, Kind.PAUSED)  # by the state machine, twice
-FAILING = (Kind.LOST_FOR_GOOD, Kind.DOWN, Kind.OVERTAKEN)  # the attempt fails, or its execution ends
+FAILING = (Kind.LOST_FOR_GOOD, Kind.DOWN, Kind.OVERTAKEN, *LIMITS)  # the attempt fails, or its execution ends
 # Of a step of a table's batch; of the conductor, which the clock calls again however it ended.
 MOST = {TRIED_AGAIN: 2, FAILING: 1}
 OTHERS, CONDUCTORS = 3, 12
@@ -141,8 +141,8 @@ class Load:
         for kinds, most in MOST.items():
             if kind in kinds:
                 found[*step, kinds] = most
-        if kind == Kind.OVERTAKEN:
-            found[batch, site.flow, kind] = 1
+        if kind in (Kind.OVERTAKEN, *EXECUTION_LIMITS):  # all tables of the execution
+            found[batch, site.flow, "execution"] = 1
         if kind in FAILING:
             found[batch, site.flow, site.dataset, "attempts"] = MOST_ATTEMPTS
         if kind not in ENDING:

@@ -25,6 +25,7 @@ from microburst.detection import detect
 from tests.faults.faults import CLOCKS, CONFLICTS, PAUSES, Kind
 from tests.faults.lane import HOST, SLOW_MS, Lane, send_signal
 from tests.faults.postgres_door import PostgresDoor
+from tests.memory.dynamodb import TOO_LARGE
 
 # What each service says when it is asked too much: the codes of its API reference.
 THROTTLES = {
@@ -129,6 +130,8 @@ class AwsDoor:
             return _cut(request)
         if kind in CONFLICTS:
             return _conflict(operation)
+        if kind == Kind.ITEM_TOO_LARGE:
+            return _refused(operation, "ValidationException", "ValidationError", TOO_LARGE)
         self._microburst.engine.set_rules([{"service": service, "operation": operation, "times": 1, **_rule(kind, service)}])
         return await self._microburst.handle_proxy(request)  # type: ignore[no-any-return]
 
@@ -162,10 +165,15 @@ def _conflict(operation: str) -> web.Response:
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling
     """
-    body: dict[str, Any] = {"__type": f"{DYNAMODB_ERRORS}TransactionConflictException", "message": CONFLICT}
+    return _refused(operation, "TransactionConflictException", "TransactionConflict", CONFLICT)
+
+
+def _refused(operation: str, code: str, reason: str, message: str) -> web.Response:
+    """What DynamoDB answers a write that it does not make. reason: its code for an item of a transaction."""
+    body: dict[str, Any] = {"__type": f"{DYNAMODB_ERRORS}{code}", "message": message}
     if operation == "TransactWriteItems":
-        reasons = [{"Code": "TransactionConflict", "Message": CONFLICT}]
-        body = {"__type": f"{DYNAMODB_ERRORS}TransactionCanceledException", "Message": CONFLICT, "CancellationReasons": reasons}
+        reasons = [{"Code": reason, "Message": message}]
+        body = {"__type": f"{DYNAMODB_ERRORS}TransactionCanceledException", "Message": message, "CancellationReasons": reasons}
     return web.Response(status=400, text=json.dumps(body), content_type="application/x-amz-json-1.0")
 
 

@@ -22,6 +22,9 @@ class Kind(StrEnum):
     CONTENDED = "transaction conflicts for good"
     NO_ROOM = "no concurrency"  # the function is not called at all
     NOT_READY = "network interface not ready"  # likewise
+    TOO_LARGE = "answer too large"  # the function is called, and its execution ends: no state carries what it answers
+    TOO_LONG = "execution too long"  # likewise, instead of the call: the execution has as many events as it may
+    ITEM_TOO_LARGE = "item too large"  # DynamoDB does not write it
     SERVER_ERROR = "server error"
     DOWN = "down"  # a server error for every further call of the kind until the function ends
     RESET = "reset"
@@ -47,6 +50,12 @@ AWS_TROUBLES = (Kind.THROTTLED, Kind.STARVED, Kind.SERVER_ERROR, Kind.DOWN, Kind
 # What nobody is to blame for: it is waited for, and no attempt at a batch is counted.
 LATER = (Kind.THROTTLED, Kind.STARVED, Kind.CONFLICT, Kind.CONTENDED, Kind.NO_ROOM, Kind.NOT_READY)
 CONFLICTS = (Kind.CONFLICT, Kind.CONTENDED)
+# What Step Functions says when an execution meets a limit of its own; no Catch catches it, so that nothing is recorded by the step.
+EXECUTION_LIMITS = {
+    Kind.TOO_LARGE: ("States.DataLimitExceeded", "a step returned a result with a size exceeding the maximum number of bytes"),
+    Kind.TOO_LONG: ("States.Runtime", "the execution reached the maximum number of history events (25000)"),
+}
+LIMITS = (*EXECUTION_LIMITS, Kind.ITEM_TOO_LARGE)
 INVOKE, REFUSED_CALLS = "lambda.Invoke", (Kind.NO_ROOM, Kind.NOT_READY)
 # What befalls every further call of the kind, until the function ends.
 LASTING = {
@@ -55,7 +64,7 @@ LASTING = {
     Kind.STARVED: Kind.STARVED,
     Kind.CONTENDED: Kind.CONTENDED,
 }
-ENDING = (*DEATHS, *LASTING, *PAUSES)  # a function's call does not succeed after it
+ENDING = (*DEATHS, *LASTING, *PAUSES, *LIMITS)  # a function's call does not succeed after it
 ONCE_A_BATCH = (Kind.MACHINE, *CLOCKS)
 SOURCE = {
     "salesforce": (
@@ -106,10 +115,10 @@ class Site:
     def kinds(self) -> tuple[Kind, ...]:
         """What can go wrong with it."""
         if self.operation == INVOKE:
-            return REFUSED_CALLS
+            return REFUSED_CALLS if self.flow == CONDUCTOR else (*REFUSED_CALLS, *EXECUTION_LIMITS)
         found = SOURCE.get(self.service, (*DEATHS, *LOSSES, *AWS_TROUBLES, *PAUSES, *ONCE_A_BATCH))
         if self.service == "dynamodb" and self.writes:
-            return (*found, *CONFLICTS)
+            return (*found, *CONFLICTS, *([] if self.call == "DeleteItem" else [Kind.ITEM_TOO_LARGE]))
         if self.operation == "postgres.COPY":
             return (*found, Kind.CUT)
         if self.service == "salesforce":

@@ -13,8 +13,9 @@ from tests.faults.account import BEGIN, Stage
 from tests.faults.campaign import Campaign
 from tests.faults.contents import differences
 from tests.faults.cover import Cover
-from tests.faults.faults import AWS_TROUBLES, DEATHS, LATER, LOSSES, PAUSES, Fault, Kind, Site
+from tests.faults.faults import AWS_TROUBLES, DEATHS, EXECUTION_LIMITS, INVOKE, LATER, LOSSES, PAUSES, Fault, Kind, Site
 from tests.faults.world import DAY, REFUSED, world
+from tests.memory.dynamodb import TOO_LARGE as ITEM_TOO_LARGE
 
 pytestmark = [pytest.mark.xdist_group("faults"), pytest.mark.timeout(900), pytest.mark.budget(180), pytest.mark.deep]
 FLIGHTS = Site("lake.ops.flights", "lake.ops.flights:staged", "extract", "postgres.COPY", 0)
@@ -72,6 +73,27 @@ def test_what_aws_refuses_for_the_moment_is_no_failure(campaign: Campaign) -> No
     assert lines == []
     assert fired == {*LATER} and broken.redriven == 0
     assert [detail for detail in failed if not detail["dataset"].endswith(REFUSED)] == []
+
+
+def test_what_is_over_a_limit_is_a_failure_that_tells_its_cause(campaign: Campaign) -> None:
+    """An answer of more than 262,144 bytes after the claim was made, the last event before a part is read, an item of more than
+    400 KB at a commit: each is one failed attempt of the batch, and the next one makes it.
+    """
+    large = Site("lake.ops.carrier_day", "", "plan", INVOKE, 0)
+    long = Site(FLIGHTS.flow, FLIGHTS.dataset, "extract", INVOKE, 0)
+    item = Site(f"{FLIGHTS.flow}:load", "lake.ops.flights", "commit", "dynamodb.TransactWriteItems", 0)
+    faults = (Fault(0, large, Kind.TOO_LARGE), Fault(0, long, Kind.TOO_LONG), Fault(0, item, Kind.ITEM_TOO_LARGE))
+    assert {(0, fault.site) for fault in faults} <= campaign.sites.keys()
+    with world(campaign.stage, faults) as broken:
+        broken.run(campaign.batches)
+        lines = differences(broken.contents(), campaign.expected)
+        failed = [e for e in broken.reader.events(BEGIN, broken.now) if e.kind in (EventKind.BATCH_FAILED, EventKind.BATCH_LOST)]
+        assert {*faults} == {*broken.schedule.fired} and broken.redriven == 0
+    assert lines == []
+    told = sorted((e.flow, e.detail["error"]) for e in failed if not e.detail["dataset"].endswith(REFUSED))
+    ended = [(fault.site.flow, ": ".join(EXECUTION_LIMITS[fault.kind])) for fault in faults if fault.kind in EXECUTION_LIMITS]
+    (refused,) = [found for found in told if found not in ended]
+    assert sorted([*ended, refused]) == told and refused[0] == item.flow and ITEM_TOO_LARGE in refused[1]
 
 
 def test_operators_conductors_and_repeated_events_make_no_batch_twice(campaign: Campaign) -> None:

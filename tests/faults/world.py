@@ -26,12 +26,12 @@ from tests.faults import sources
 from tests.faults.account import BEGIN, Account, Stage
 from tests.faults.contents import Contents
 from tests.faults.crowd import Crowd
-from tests.faults.faults import CLOCKS, CONDUCTOR, DEATHS, INVOKE, PAUSES, Fault, Invocation, Kind, Schedule
+from tests.faults.faults import CLOCKS, CONDUCTOR, DEATHS, EXECUTION_LIMITS, INVOKE, PAUSES, Fault, Invocation, Kind, Schedule
 from tests.faults.lane import Lane, send_signal
 from tests.faults.machine import Execution
 from tests.faults.processes import LOST, TIMED_OUT, Function, FunctionError
 
-DAY = timedelta(days=1)
+DAY, BATCH_FAILED = timedelta(days=1), "BatchFailed"
 REFUSALS = {Kind.NO_ROOM: "Lambda.TooManyRequestsException", Kind.NOT_READY: "Lambda.ResourceNotReadyException"}
 MOST_ROUNDS = 200
 MOST_REDRIVES = 5  # of each day
@@ -49,6 +49,14 @@ class Stuck(Exception):
 
 class Overtaken(Exception):
     """The execution has ended while its function stands still."""
+
+
+class Exceeded(Exception):
+    """The execution has met a limit of Step Functions, and has ended. name: of its error."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.name, cause = EXECUTION_LIMITS[kind]
+        super().__init__(cause)
 
 
 class MachineStops(Exception):
@@ -187,6 +195,7 @@ class World(Account):
         return sum(len(self.states.list_executions(stateMachineArn=a, statusFilter="RUNNING")["executions"]) for a in arns)
 
     def _execute(self, execution: Execution, token: str) -> None:
+        name = BATCH_FAILED
         try:
             cause = execution.run(lambda step, event, flow, dataset: self.invoke(execution.slice_id, step, event, flow, dataset))
         except MachineStops:
@@ -194,7 +203,9 @@ class World(Account):
             raise  # and nobody is there to be told
         except Overtaken:
             cause = Overtaken.__name__
-        self.end_execution(execution.arn, token, cause)
+        except Exceeded as error:
+            name, cause = error.name, str(error)
+        self.end_execution(execution.arn, token, cause, name)
         if cause:
             self._tell_ended(execution.arn)
 
@@ -205,9 +216,10 @@ class World(Account):
         with contextlib.suppress(FunctionError, Overtaken):
             self.invoke(CONDUCTOR, "handle", {"detail-type": TOLD_AS, "detail": told}, CONDUCTOR, "")
 
-    def end_execution(self, arn: str, token: str, cause: str) -> None:
+    def end_execution(self, arn: str, token: str, cause: str, name: str = BATCH_FAILED) -> None:
+        """It fails with the error of that name where there is a cause."""
         if cause:
-            self.states.send_task_failure(taskToken=token, error="BatchFailed", cause=cause[:30000])
+            self.states.send_task_failure(taskToken=token, error=name, cause=cause[:30000])
         else:
             self.states.send_task_success(taskToken=token, output="{}")
         while self.states.describe_execution(executionArn=arn)["status"] == "RUNNING":
@@ -232,18 +244,24 @@ class World(Account):
     # -- functions
 
     def invoke(self, slice_id: str, step: str, event: Mapping[str, Any], flow: str, dataset: str) -> dict[str, Any]:
-        """One invocation in the slice's process, a new one if it has died. Raises FunctionError, Overtaken or MachineStops."""
+        """One invocation in the slice's process, a new one if it has died.
+
+        Raises FunctionError, Overtaken, Exceeded or MachineStops.
+        """
         self.invocations += 1
         self._wake(lambda standing: standing.early and standing.dataset == dataset and standing.step != step)
         function, part, self._told = self._function(slice_id), int(event.get("part", 0)), None
         invocation = Invocation(self.batch, flow, dataset, f"{step}{part}" if part else step, slice_id, function.pid)
         self._lane.invocation = invocation
-        if refused := self.schedule.strike(invocation, INVOKE):
-            raise FunctionError(REFUSALS[refused], str(refused))
+        met = self.schedule.strike(invocation, INVOKE)
+        if met in REFUSALS:
+            raise FunctionError(REFUSALS[met], str(met))
+        if met == Kind.TOO_LONG:
+            raise Exceeded(met)
         armed = self._arm_source(invocation)
         function.send(step, event, self.now)
         try:
-            return function.answer(given_up=lambda: self._told in PAUSES)  # type: ignore[no-any-return]
+            answer: dict[str, Any] = function.answer(given_up=lambda: self._told in PAUSES)
         except FunctionError as error:
             if error.name in (LOST, TIMED_OUT):
                 self._functions.pop(slice_id, None)
@@ -252,6 +270,9 @@ class World(Account):
         finally:
             self._lane.invocation = None
             self._disarm_source(invocation, armed)
+        if met == Kind.TOO_LARGE:
+            raise Exceeded(met)
+        return answer
 
     def _leave(self, function: Function, invocation: Invocation) -> None:
         """Of a process that gave no answer: it is dead, or stands still and wakes later."""

@@ -66,7 +66,8 @@ def synthesise(app_module: ModuleType, program: Program, settings: Settings, fol
     return Assembly(folder)
 
 
-# Every option that changes what is deployed stands in one of these three.
+PRIVATE_IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/ecr-public/lambda/python@sha256:{'0' * 64}"
+# Every option that changes what is deployed stands in one of these four.
 PLAIN = Settings()
 OWN_VPC = Settings(own_vpc=True, vpc_cidr="10.20.0.0/16")
 EVERY_OTHER = Settings(
@@ -80,6 +81,13 @@ EVERY_OTHER = Settings(
     ceilings=Ceilings(200, {"organize.iceberg": 40}),
     sizes=Sizes({"organize.iceberg": 2560, "organize.iceberg.refresh": 3000}, {"organize.iceberg": 8192}, {"collect.postgres": 1024}),
 )
+# Of a program that asks for tasks, which have resources of their own.
+TASKS = Settings(own_vpc=True, task_image=PRIVATE_IMAGE, log_days=90, running=200)
+
+
+@pytest.fixture(scope="session")
+def tasks_program() -> Program:
+    return compile_program({"program.sql": Path(__file__).with_name("tasks.sql").read_text()}, installed())
 
 
 @pytest.fixture(scope="session")
@@ -95,6 +103,13 @@ def vpc_assembly(app_module: ModuleType, program: Program, environment: None, tm
 @pytest.fixture(scope="session")
 def other_assembly(app_module: ModuleType, program: Program, environment: None, tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     return synthesise(app_module, program, EVERY_OTHER, tmp_path_factory.mktemp("other-assembly"))
+
+
+@pytest.fixture(scope="session")
+def tasks_assembly(
+    app_module: ModuleType, tasks_program: Program, environment: None, tmp_path_factory: pytest.TempPathFactory
+) -> Assembly:
+    return synthesise(app_module, tasks_program, TASKS, tmp_path_factory.mktemp("tasks-assembly"))
 
 
 @pytest.fixture(scope="session")

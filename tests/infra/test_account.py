@@ -17,6 +17,7 @@ from tests.infra.conftest import ACCOUNT, EVERY_OTHER, PLAIN, REGION, synthesise
 
 pytestmark = pytest.mark.xdist_group("synth")
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
+ROLE = re.compile(r"\w+Role[0-9A-F]{8}")  # as the CDK names it in a template
 GROUP_TEXT = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,255}")
 KEPT = ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key")
 NAMED = {"AWS::DynamoDB::Table": "TableName", "AWS::S3::Bucket": "BucketName"}
@@ -65,12 +66,14 @@ def resolved(value: Any) -> Any:
         known = {"AWS::Partition": "aws-us-gov", "AWS::Region": REGION, "AWS::AccountId": ACCOUNT, "AWS::URLSuffix": "amazonaws.com"}
         table = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{naming.METADATA_TABLE}/stream/2026-11-01T00:00:00.000"
         key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{'x' * 36}"
+        if value["Ref"].startswith("Tasks"):
+            return f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/{value['Ref']}:1"
         return known.get(value["Ref"], table if "stream" in value["Ref"] else key)
     if set(value) == {"Fn::GetAtt"}:
         name, attribute = value["Fn::GetAtt"]
         if attribute == "ApplicationId":
             return "00f1a2b3c4d5e6f7"
-        if name.startswith("Job"):  # a role for jobs
+        if name.startswith("Job") or ROLE.fullmatch(name):  # a role, of jobs too
             return f"arn:aws:iam::{ACCOUNT}:role/{name}"
         kinds = {"DeadLetters": ("sqs", name), "FlowLogs": ("logs", f"log-group:{name}:*")}
         service, rest = next((found for start, found in kinds.items() if name.startswith(start)), ("lambda", f"function:{name}"))
@@ -128,9 +131,10 @@ def test_no_quota_of_a_new_account_is_passed(assembly, vpc_assembly):
 
 
 @pytest.mark.deep
-def test_no_quota_is_passed_with_every_other_option(other_assembly):
+def test_no_quota_is_passed_with_every_other_option(other_assembly, tasks_assembly):
     reserved = "reserved concurrency of a new account"
-    assert not {quota for quota, most in used(other_assembly).items() if most > QUOTAS[quota] and quota != reserved}
+    for made in (other_assembly, tasks_assembly):
+        assert not {quota for quota, most in used(made).items() if most > QUOTAS[quota] and quota != reserved}
 
 
 def test_ec2_takes_what_is_said_of_security_groups(vpc_templates):

@@ -8,12 +8,16 @@ import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from infra.bundling import PROJECT
-from tests.infra.conftest import Assembly
+from infra.settings import OPTIONS, Settings
+from shared_metadata import naming
+from shared_metadata.program import Program
+from tests.infra.conftest import CONTEXT, EVERY_OTHER, OWN_VPC, PLAIN, TASKS, Assembly
 from tests.infra.looked_at import looked_at
 from tests.infra.test_account import resolved
 from tests.infra.test_workflows import BUILDERS, machine
@@ -25,7 +29,8 @@ HARMLESS = ["W3005", "W2001"]
 NAMED = re.compile(r"\$\{[^}]*\}")
 ROOT_CATALOG = "arn:${Partition}:glue:${Region}:${Account}:catalog"  # the tables of IAM name only those with a name
 ANY = re.compile(r"\\?\$\\?\{[^}]*\\?\}")
-ASSEMBLIES = ("assembly", "vpc_assembly", pytest.param("other_assembly", marks=pytest.mark.deep))
+DEEP = ("other_assembly", "tasks_assembly")
+ASSEMBLIES = ("assembly", "vpc_assembly", *(pytest.param(name, marks=pytest.mark.deep) for name in DEEP))
 
 
 @pytest.fixture(params=ASSEMBLIES)
@@ -147,6 +152,62 @@ def test_the_states_language_is_kept_to(tmp_path: Path) -> None:
     wrong["States"]["Plan"]["Next"] = "Nowhere"
     documents[0].write_text(json.dumps(wrong))
     assert validated(documents[0]).returncode
+
+
+@pytest.mark.deep
+@pytest.mark.budget(60)
+def test_every_state_machine_of_the_stacks_keeps_to_the_states_language(made: Assembly, tmp_path: Path) -> None:
+    """As it is deployed: with tasks of Fargate, with several batches in one execution, and the one that verifies."""
+    documents = []
+    for stack, name, definition in definitions(made):
+        documents.append(tmp_path / f"{stack}-{name}.asl.json")
+        documents[-1].write_text(definition)
+    done = validated(*documents)
+    assert done.returncode == 0 and any("Verification" in document.name for document in documents), done.stdout
+
+
+def definitions(made: Assembly) -> Iterator[tuple[str, str, str]]:
+    """The stack, the name and the definition of each state machine."""
+    for stack, template in made.templates.items():
+        for name, resource in template["Resources"].items():
+            if resource["Type"] == "AWS::StepFunctions::StateMachine":
+                yield stack, name, str(resolved(resource["Properties"]["DefinitionString"]))
+
+
+@pytest.mark.deep
+@pytest.mark.budget(60)
+def test_tasks_are_among_the_state_machines_that_are_looked_at(tasks_assembly: Assembly) -> None:
+    assert any("ecs:runTask" in text for _, _, text in definitions(tasks_assembly))
+
+
+# -- cdk-nag, and that nothing is left out
+
+
+@pytest.mark.deep
+@pytest.mark.budget(60)
+def test_a_synthesis_with_a_finding_of_cdk_nag_fails(
+    app_module: ModuleType, tasks_program: Program, environment: None, tmp_path: Path
+) -> None:
+    """A queue without encryption in transit, in the stack of the conductor."""
+    from aws_cdk import Stack, aws_sqs
+
+    made = app_module.make_app(tasks_program, Settings(task_image=TASKS.task_image), outdir=str(tmp_path), context=CONTEXT)
+    conductor = next(stack for stack in made.node.children if isinstance(stack, Stack) and stack.node.id == naming.CONDUCTOR_STACK)
+    aws_sqs.Queue(conductor, "Unencrypted")
+    with pytest.raises(RuntimeError, match="ValidationFailed"):
+        made.synth()
+    assert "AwsSolutions-SQS4" in (tmp_path / "validation-report.json").read_text()
+
+
+def test_every_option_differs_from_its_default_in_one_of_the_assemblies() -> None:
+    """An option that is in none of them is looked at by none of these rules."""
+    made, known = (OWN_VPC, EVERY_OTHER, TASKS), {option.lower(): option for option in OPTIONS} | {"ownvpc": "vpc"}
+    fields = {name.replace("_", "") for one in made for name, value in vars(one).items() if value != vars(PLAIN)[name]}
+    ceilings, sizes = EVERY_OTHER.ceilings, EVERY_OTHER.sizes
+    shared = {"concurrency": ceilings.installation, "concurrencyOf": ceilings.slices}
+    shared |= {"memoryOf": sizes.memory, "tmpOf": sizes.tmp, "partOf": sizes.parts}
+    found = {known[name] for name in fields & known.keys()} | {name for name, value in shared.items() if value}
+    assert found == set(OPTIONS) - {"program"}
 
 
 def validated(*documents: Path) -> subprocess.CompletedProcess[str]:

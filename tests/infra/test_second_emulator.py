@@ -93,7 +93,7 @@ def trial(app_module: ModuleType, program: Program, environment: None, tmp_path_
     return synthesise(app_module, program, replace(Settings(), keep_data=False), tmp_path_factory.mktemp("trial"))
 
 
-@pytest.mark.parametrize("which", ["assembly", "vpc_assembly"])
+@pytest.mark.parametrize("which", ["assembly", "vpc_assembly", "tasks_assembly"])
 def test_all_stacks_are_made(which: str, request: pytest.FixtureRequest) -> None:
     made: Assembly = request.getfixturevalue(which)
     names = deploy(made)

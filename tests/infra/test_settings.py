@@ -162,6 +162,8 @@ def test_a_size_of_what_the_program_does_not_use_is_refused_with_the_nearest_nam
     [
         (Ceilings(), {}),
         (Ceilings(0, {"a": 7}), {"a": 7}),
+        (Ceilings(0, {"conductor": 3}), {"conductor": 3}),
+        (Ceilings(20, {"conductor": 5}), {"a": 9, "b": 5, "conductor": 5, "verify": 1}),
         (Ceilings(20), {"a": 10, "b": 6, "conductor": 3, "verify": 1}),
         (Ceilings(15), {"a": 8, "b": 3, "conductor": 3, "verify": 1}),
         (Ceilings(14), {"a": 7, "b": 3, "conductor": 3, "verify": 1}),  # one for each function
