@@ -41,7 +41,7 @@ class Databases:
         role = f"{database}_{name.lower()}"
         with self.connect(database) as session:
             bypass = "BYPASSRLS" if "EXEMPT ACCESS POLICY" in rights else "NOBYPASSRLS"
-            session.execute(sql.SQL(f"CREATE ROLE {{}} {bypass}").format(sql.Identifier(role)))  # type: ignore[arg-type]
+            session.execute(sql.SQL(f"CREATE ROLE {{}} {bypass}").format(sql.Identifier(role)))
             session.execute("INSERT INTO oracle.users VALUES (%s, %s, %s)", (name, password, role))
             named = {"schema": sql.Identifier(name), "role": sql.Identifier(role)}
             session.execute(sql.SQL("CREATE SCHEMA {schema} AUTHORIZATION {role}").format(**named))
@@ -62,7 +62,7 @@ class Databases:
         with self._lock:
             if database not in self._administering:
                 self._administering[database] = self.connect(database)
-            return self._administering[database].execute(query, parameters).fetchall()  # type: ignore[arg-type]
+            return self._administering[database].execute(query, parameters).fetchall()
 
     def connect(self, database: str) -> psycopg.Connection[Any]:
         """As the superuser, each statement by itself."""

@@ -100,7 +100,7 @@ class OracleSession:
                 return 0
             if is_definition(text):
                 self.commit()
-                self._postgres.execute(define(text))  # type: ignore[arg-type]
+                self._postgres.execute(define(text))
                 return 0
             found = translate(text, self._change_number)
             statement.is_query = found.is_query
@@ -119,7 +119,7 @@ class OracleSession:
 
     def _end(self, how: str) -> None:
         if self._postgres.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-            self._postgres.execute(how)  # type: ignore[arg-type]
+            self._postgres.execute(how)
         self.changing = self._read_only = False
 
     def _change(self, found: Translated, rows: Sequence[Sequence[Any]]) -> int:
@@ -130,7 +130,7 @@ class OracleSession:
         try:
             with self._postgres.cursor() as cursor:
                 for row in rows:
-                    cursor.execute(found.text, _arguments(found, row))  # type: ignore[arg-type]
+                    cursor.execute(found.text, _arguments(found, row))
                     count += max(cursor.rowcount, 0)
         except psycopg.Error:
             self._postgres.execute("ROLLBACK TO SAVEPOINT statement")
@@ -147,7 +147,7 @@ class OracleSession:
             with session.cursor() as cursor:
                 cursor.adapters.register_loader("timestamp", _Moments)
                 cursor.adapters.register_loader("timestamptz", _Moments)
-                cursor.execute(found.text, _arguments(found, binds))  # type: ignore[arg-type]
+                cursor.execute(found.text, _arguments(found, binds))
                 statement.left, statement.fetched = cursor.fetchall(), 0
                 statement.columns = self._described(cursor)
         finally:

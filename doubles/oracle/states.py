@@ -47,7 +47,7 @@ class States:
                 raise OracleError(1555, 'snapshot too old: rollback segment number 1 with name "_SYSSMU1$" too small')
             name = kept[number][1]
             session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            session.execute(f"SET TRANSACTION SNAPSHOT '{name}'")  # type: ignore[arg-type]
+            session.execute(f"SET TRANSACTION SNAPSHOT '{name}'")
 
     def forget(self, database: str) -> None:
         """As when the undo was needed for others."""

@@ -57,11 +57,11 @@ def translate(text: str, change_number: Callable[[], int]) -> Translated:
     versions = [table.args["version"] for table in tree.find_all(exp.Table) if table.args.get("version")]
     as_of = {int(version.expression.name) for version in versions}
     for node in reversed(list(tree.walk())):  # from the leaves on: what is written otherwise holds what was before
-        other = _written(node, change_number)
+        made = _written(node, change_number)
         if node is tree:
-            tree = other
-        elif other is not node:
-            node.replace(other)
+            tree = made
+        elif made is not node:
+            node.replace(made)
     written = tree.sql("postgres").replace("%", "%%")
     order = [int(number) for number in re.findall(r"bind_(\d+)_", written, re.IGNORECASE)]
     written = re.sub(r'"?bind_\d+_"?', "%s", written, flags=re.IGNORECASE)

@@ -636,7 +636,7 @@ class CollectConformance(MaskConformance, DiscoveryConformance):
 
     def test_extreme_values_survive(self, collecting: Collecting) -> None:
         first, last = collecting.source.moments
-        rows = [
+        rows: list[dict[str, Any]] = [
             {"label": "high", "number": 1.5e14, "flag": True, "day": date(9999, 12, 31), "moment": last},
             {"label": "low", "number": -1.5e14, "flag": False, "day": date(1700, 1, 1), "moment": first},
             {"label": "zero", "number": 0.0},

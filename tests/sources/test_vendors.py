@@ -122,7 +122,7 @@ def test_a_report_that_is_not_exact_is_refused_unless_it_is_wanted(opened: Open,
     (failed,) = collecting.run(record_errors=True).planned["failed"]
     assert failed["error"].startswith("DefinitionError") and "inexact = 'take'" in failed["error"]
     collecting.cloud.clock.advance(minutes=20)
-    collecting.source.options["inexact"] = "take"  # type: ignore[attr-defined]
+    collecting.source.options["inexact"] = "take"  # type: ignore[attr-defined,index]
     collecting.collect("channels", how={"mode": Mode.REPLACE})
     collecting.run()
     assert len(staged(collecting)) == RECORDS
