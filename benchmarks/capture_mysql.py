@@ -114,7 +114,7 @@ def _atoll(*, calls: bool = False) -> dict[str, Any]:
     from tests.conformance.fixtures import Cloud, run_batch
 
     if calls:
-        spool.MOST_PACKED_BYTES = 0  # a call ends when its first file is packed
+        spool.FILE_BYTES, spool.MOST_PACKED_BYTES = 2**24, 0  # a call ends when its first file is packed
     with tempfile.TemporaryDirectory() as folder:
         cloud, here, dataset = Cloud(), Position("p.sql", 1, 1), "lake.shop.orders:staged"
         cloud.put_secret("shop", json.loads(os.environ["ATOLL_BENCHMARK_SECRET"]))

@@ -4,7 +4,7 @@
 of the examples of those that make them by chance. `make test-deep` runs what that leaves out: the deep tests, the other cases, and
 those with all their examples.
 ATOLL_SUITE is quick, deep or all. ATOLL_EXAMPLES is same where a change is judged: the deep suite makes the same examples each time
-and tries every n-th case of a table that is marked `nightly(n)`.
+and tries every n-th case of a table that is marked `nightly(n)`, and nothing that is marked `nightly`.
 """
 
 from __future__ import annotations
@@ -140,16 +140,18 @@ def share(full: hypothesis.settings, of: float) -> hypothesis.settings:
 
 def _unsampled(items: list[pytest.Item], table: str) -> set[pytest.Item]:
     """All but every n-th case of a table that is marked so, and test of a suite that is marked `repeats(n)`, by what their
-    names hash to: a new one moves few others.
+    names hash to: a new one moves few others. Of those with the mark and no n all.
     """
     tables = defaultdict[tuple[Any, ...], list[tuple[str, pytest.Item]]](list)
+    left = set[pytest.Item]()
     for item in items:
         repeats, marker = item.get_closest_marker("repeats"), item.get_closest_marker(table)
         if repeats and table == "sampled":
             tables[item.getparent(pytest.Module), "", repeats.args[0]].append((item.name, item))
+        elif marker and not marker.args:
+            left.add(item)
         elif marker and hasattr(item, "callspec"):
             tables[item.parent, item.originalname, marker.args[0]].append((item.callspec.id, item))  # type: ignore[attr-defined]
-    left = set[pytest.Item]()
     for (*_, every), cases in tables.items():
         cases.sort(key=lambda case: (zlib.crc32(case[0].encode()), case[0]))
         left.update(item for _, item in cases[math.ceil(len(cases) / every) :])

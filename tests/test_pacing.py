@@ -146,14 +146,15 @@ def test_what_failed_in_a_group_is_repeated_alone(tmp_path: Path) -> None:
     assert sorted((tmp_path / "said").read_text().split()) == ["a@b", "a@b", "c"]
 
 
-@pytest.mark.parametrize(("examples", "cases"), [(SAME, 2), ("", 10)])
-def test_of_a_costly_table_a_part_is_tried_where_a_change_is_judged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, examples: str, cases: int
+@pytest.mark.parametrize(("examples", "every", "cases"), [(SAME, "(5)", 2), (SAME, "", 0), ("", "(5)", 10), ("", "", 10)])
+def test_of_what_is_costly_a_part_is_tried_where_a_change_is_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, examples: str, every: str, cases: int
 ) -> None:
-    tests = "import pathlib, pytest\n@pytest.mark.deep\n@pytest.mark.nightly(5)\n@pytest.mark.parametrize('case', range(10))\n"
+    tests = f"import pathlib, pytest\n@pytest.mark.deep\n@pytest.mark.nightly{every}\n@pytest.mark.parametrize('case', range(10))\n"
     tests += "def test_table(case):\n    (pathlib.Path(__file__).parent / 'said').open('a').write('x')\n"
     monkeypatch.setenv(EXAMPLES, examples)
-    run(tmp_path, "deep", tests=tests)
+    (tmp_path / "said").touch()
+    run(tmp_path, "deep", tests=tests, code=0 if cases else pytest.ExitCode.NO_TESTS_COLLECTED)
     assert (tmp_path / "said").read_text() == "x" * cases
 
 

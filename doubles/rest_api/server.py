@@ -35,6 +35,8 @@ class Asked:
 
 @dataclass(frozen=True)
 class Said:
+    """body: as JSON; bytes as they are."""
+
     status: int
     body: Any
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -120,11 +122,12 @@ def _handler(api: Api) -> type[BaseHTTPRequestHandler]:
             at, headers = urlsplit(self.path), {name.lower(): value for name, value in self.headers.items()}
             said = api.answer(Asked(self.command, at.path, parse_qs(at.query, keep_blank_values=True), headers, body))
             base = f"http://{self.headers['Host']}"
-            text = json.dumps(said.body, ensure_ascii=False).replace(f"{BASE}/", f"{base}/").encode()
+            is_json = not isinstance(said.body, bytes)
+            text = json.dumps(said.body, ensure_ascii=False).replace(f"{BASE}/", f"{base}/").encode() if is_json else said.body
             self.send_response(said.status)
             for name, value in said.headers.items():
                 self.send_header(name, value.replace(BASE, base))
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", "application/json" if is_json else "text/csv")
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
             self.wfile.write(text)

@@ -5,6 +5,7 @@ It begins anew each time and leaves nothing running; nothing is known of the sou
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -52,8 +53,11 @@ def main() -> None:
     try:
         with ExitStack() as running:
             with step("starting an embedded AWS and PostgreSQL of its own") as say:
+                crm.down(root / "crm")
                 root.mkdir(parents=True, exist_ok=True)
                 embedded.reset(root)
+                shutil.rmtree(root, ignore_errors=True)
+                root.mkdir(parents=True, exist_ok=True)
                 running.callback(embedded.down, root)
                 stack = embedded.up(root, say)
             differences = running.enter_context(FiveSources(stack)).run()

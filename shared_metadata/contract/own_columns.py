@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from shared_metadata.program import Flow, Kind
 from shared_metadata.program.schema import SchemaColumn
 
@@ -13,3 +15,11 @@ DELETED = SchemaColumn("_deleted", "boolean")
 def batch_column(flow: Flow) -> str:
     """The column that says which batch made a row."""
     return BATCH if flow.kind == Kind.LOAD else VIEW_BATCH
+
+
+def unlike(names: Iterable[str], word: str) -> str:
+    """A name of ours beside these, in SQL over them: the word, and as many _ as it takes."""
+    taken = {name.lower() for name in names}
+    while word in taken:
+        word += "_"
+    return word

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from shared_metadata.contract.own_columns import DELETED
+from shared_metadata.contract.own_columns import DELETED, unlike
 from shared_metadata.contract.parquet import rejected_rows
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.contract.parquet.duckdb_types import duckdb_type
@@ -109,15 +109,17 @@ class Rows:
         return found
 
     def _selected(self, how: str, good: str, hashing: Hashing) -> str:
+        failing = unlike(self._values, "atoll_failing")
         read = [f"{getattr(value, how)} AS {identifier(name)}" for name, value in self._values.items()]
         if how == "strict":
-            read.append(f"CASE WHEN {BROKEN} IS NOT NULL THEN error('an event cannot be read') END AS atoll_failing")
+            read.append(f"CASE WHEN {BROKEN} IS NOT NULL THEN error('an event cannot be read') END AS {failing}")
         given = [f"{hashing.value(c.name, identifier(f'as {c.name}'), c.type)} AS {identifier(c.name)}" for c in self._columns]
         given.append(f"TIMESTAMPTZ {literal(self._batch)} AS {BATCH.name}")
         if self._deleted:
-            read.append(f"{self._deleted} AS atoll_deleted")
-            given.append(f"atoll_deleted AS {DELETED.name}")
-        conditions = ["atoll_failing IS NULL"] if how == "strict" else []  # so that it is computed
+            gone = unlike(self._values, "atoll_deleted")
+            read.append(f"{self._deleted} AS {gone}")
+            given.append(f"{gone} AS {DELETED.name}")
+        conditions = [f"{failing} IS NULL"] if how == "strict" else []  # so that it is computed
         conditions += [f"({self._where}\n)"] if self._where else []
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         return f"SELECT {', '.join(given)} FROM (SELECT {', '.join(read)} FROM {self._events}{good}){hashing.joined}{where}"

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from shared_metadata.contract.own_columns import DELETED
+from shared_metadata.contract.own_columns import DELETED, unlike
 from shared_metadata.contract.parquet.duckdb_errors import told, unreached
 from shared_metadata.contract.parquet.duckdb_session import identifier, interrupted_at, literal, open_duckdb
 from shared_metadata.contract.tasks.outgrown import Outgrown
@@ -149,7 +149,7 @@ class Engine:
         layout = f"FILE_SIZE_BYTES '{self._target_file_mb}MB'"
         described = self.describe(query) if partition_by else []
         if partition_by:
-            column, rows = (relations.unlike((name for name, _ in described), word) for word in ("atoll_partition", "atoll_rows"))
+            column, rows = (unlike((name for name, _ in described), word) for word in ("atoll_partition", "atoll_rows"))
             query = f"SELECT {rows}.*, {partitions.digest(partition_by, rows)} AS {column} FROM ({query}\n) AS {rows}"
             layout = f"PARTITION_BY ({column}), WRITE_PARTITION_COLUMNS false, HIVE_FILE_PATTERN false"
         options = "FORMAT parquet, COMPRESSION zstd, FILENAME_PATTERN '{uuid}', OVERWRITE_OR_IGNORE true, RETURN_STATS true"

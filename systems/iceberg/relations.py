@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from shared_metadata.contract.own_columns import VIEW_BATCH
+from shared_metadata.contract.own_columns import VIEW_BATCH, unlike
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.contract.parquet.duckdb_types import duckdb_type
 from shared_metadata.program.schema import SchemaColumn
@@ -70,14 +70,6 @@ def result_query(query: str, columns: Sequence[SchemaColumn], batch: str = "") -
 def names(columns: Sequence[SchemaColumn], alias: str = "") -> str:
     prefix = f"{alias}." if alias else ""
     return ", ".join(prefix + identifier(c.name) for c in columns)
-
-
-def unlike(names: Iterable[str], word: str) -> str:
-    """A name of ours beside these."""
-    taken = {name.lower() for name in names}
-    while word in taken:
-        word += "_"
-    return word
 
 
 def has_duplicates(files: Sequence[str], columns: Sequence[SchemaColumn], key: Sequence[str]) -> str:

@@ -20,7 +20,8 @@ def declared(system: str) -> Slice:
             queries="projection",
             cursor_types=CURSOR_TYPES,
             never_seen="that a record was deleted, a change that the API shows later after its moment than the connection's `lag`, "
-            "or one that leaves the cursor's field as it was (REPLACE reads all)",
+            "one that leaves the cursor's field as it was (REPLACE reads all), or a record whose moment lies further ahead than "
+            "the API is asked for",
             rejects_rows=True,
         ),
         config=f"systems.rest.options:{system}",

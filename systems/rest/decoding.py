@@ -54,13 +54,15 @@ def decoded(stream: Mapping[str, Node], body: bytes, path: Sequence[str], place:
         if kind == JSON:
             found = unread(body, path) if is_plain(stream) else None
             return Decoded(found[0], None, found[1]) if found else Decoded(json.loads(body) if body.strip() else {})
-        elements, written = _elements(kind, how, stream, body)
+        elements, written = _elements(kind, how, stream, body, place)
     except (ValueError, csv.Error):
         raise RetryLater(f"an answer is no {kind.upper() if kind != LINES else 'JSON lines'}", place=place) from None
     return Decoded(elements[0] if elements else {}, elements, None if path else written)
 
 
-def _elements(kind: str, how: Mapping[str, Node], stream: Mapping[str, Node], body: bytes) -> tuple[list[Any], bytes | None]:
+def _elements(
+    kind: str, how: Mapping[str, Node], stream: Mapping[str, Node], body: bytes, place: str
+) -> tuple[list[Any], bytes | None]:
     """The elements of a body, and what of it is JSON as it is."""
     if kind == LINES:
         written = b"[" + b",".join(line for line in body.splitlines() if line.strip()) + b"]"
@@ -73,9 +75,17 @@ def _elements(kind: str, how: Mapping[str, Node], stream: Mapping[str, Node], bo
     # A CSV knows no null: an empty field of another type than a text is one.
     others = {name for name, node in properties_of(stream).items() if word_of(node) != "string"}
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    return [
-        {k: None if v in nulls or (v == "" and k in others) else v for k, v in row.items() if k is not None} for row in rows
-    ], None
+    names = [name for name in rows.fieldnames or () if name]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise DefinitionError(
+            f"a CSV has the column {twice[0]} twice", place=place, remedy="call its columns by different names there"
+        )
+    found = []
+    for row in rows:
+        if any(row.pop(None, None) or ()):
+            raise DefinitionError("a line of a CSV has more values than its header", place=place, remedy="name all columns there")
+        found.append({k: None if v in nulls or (v == "" and k in others) else v for k, v in row.items()})
+    return found, None
 
 
 def _how(decoder: Node) -> tuple[Mapping[str, Node], bool]:

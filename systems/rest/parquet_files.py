@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from shared_metadata.contract.collect import ExtractRequest
+from shared_metadata.contract.own_columns import unlike
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.contract.parquet.typed_files import TypedFiles, longest, paths
 from systems.rest.window import Cut
@@ -31,7 +32,7 @@ class ParquetFiles(TypedFiles):
         if not self._filter:
             return ""
         values, names = ", ".join(map(read, self._types)), ", ".join(map(identifier, self._types))
-        return f"(SELECT ({self._filter}\n) FROM (VALUES ({values})) AS atoll_row({names}))"
+        return f"(SELECT ({self._filter}\n) FROM (VALUES ({values})) AS {unlike(self._types, 'atoll_row')}({names}))"
 
     def from_pages(self, pages: Sequence[Path], number: int) -> dict[str, Any]:
         """Writes a Parquet file as `write`."""

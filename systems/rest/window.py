@@ -19,6 +19,7 @@ from systems.rest.manifest import RETENTION, Node
 from systems.rest.portions import Span
 
 BEYOND = timedelta(days=1)
+FAR = timedelta(days=8)  # longer than any batch; the warehouse goes by the same length
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Cut:
     """The half-open range of a cursor: `lower` None for no lower end.  field: at the source; '' for all rows.
 
     kind: one of columns.CURSOR_TYPES.  units: of an epoch, in a second.
+    far: from which moment on a value may stand for `never`: each batch takes its row, for none would come to it; '' for none.
     """
 
     field: str = ""
@@ -33,6 +35,7 @@ class Cut:
     units: int = 1
     lower: str | None = None
     upper: str = ""
+    far: str = ""
 
     def condition(self, read: Callable[[str], str]) -> str:
         """SQL of the rows that the batch takes; one without a cursor is always taken, since no other batch would."""
@@ -49,7 +52,8 @@ class Cut:
         if lower and self.kind == DAY:  # a day goes on after the moment at which a batch has read it
             lower = f"date_trunc('day', {lower})"
         from_lower = f"{value} >= {lower} AND " if lower else ""
-        return f"({from_lower}{value} < TIMESTAMPTZ {literal(self.upper)}) IS NOT FALSE"
+        far = f" OR {value} >= TIMESTAMPTZ {literal(self.far)}" if self.far else ""
+        return f"({from_lower}{value} < TIMESTAMPTZ {literal(self.upper)}{far}) IS NOT FALSE"
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,8 @@ def taken(mode: Mode, window: Window, stream: Mapping[str, Node], cursor: Schema
     if mode == Mode.REPLACE or cursor is None:
         return Taken(Span(None, beyond, beyond), Cut(), False)
     lower = _lower(window, lag)
-    cut = Cut(cursor.source, cursor.source_type, units_in_second(of_changes(stream)), to_text(lower) if lower else None, to_text(end))
+    units, far = units_in_second(of_changes(stream)), to_text(max(now, end) + FAR)
+    cut = Cut(cursor.source, cursor.source_type, units, to_text(lower) if lower else None, to_text(end), far)
     asked = cursor_field(stream) == cursor.source
     span = Span(lower, end, beyond) if asked else Span(None, beyond, beyond)
     return Taken(span, cut, lower is not None)

@@ -48,9 +48,9 @@ def rows_of_chunk(part: Part, first: int, end: int, dialect: Dialect) -> str:
     if part.end_page:
         beyond = part.last and end >= part.end_page * LINES
         bound = None if beyond else end
-        where += key_bounds(part, first, bound) if part.keys else dialect.within(first, bound)
-    columns = [f"{column} AS c{number}" for number, column in enumerate(part.columns)]  # not every database names them after AS q
-    return f"(\n{rows_sql(part.reads, columns, where)}\n) AS q"
+        where += key_bounds(part, first, bound) if part.keys else dialect.within(first, bound, part.edges)
+    columns = [f"{column} AS c{number}" for number, column in enumerate(part.columns)]  # not every database names them after q
+    return f"(\n{rows_sql(part.reads, columns, where)}\n) q"
 
 
 def copy_sql(

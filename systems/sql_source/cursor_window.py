@@ -18,6 +18,7 @@ from systems.sql_source.horizon import FIRST_WRITE, Point, Seen, settled
 from systems.sql_source.members import Members
 
 FAR = timedelta(days=8)  # longer than any batch; the warehouse goes by the same length
+NONE = "1 = 0"  # of no row
 
 
 class CursorColumn(Protocol):
@@ -162,7 +163,7 @@ def _merged(
 ) -> Bounds:
     since_then = [written_since(past.ended)] if written_since and past.ended is not None else []
     lower = _back(column, past.upto, lag)
-    windows = [_all(beyond(column, lower), _below(column, upper) if upper is not None else "false")]
+    windows = [_all(beyond(column, lower), _below(column, upper) if upper is not None else NONE)]
     if past.upto is not None and (since_then or past.since != past.upto):
         reach = None if remade else _back(column, past.since, FIRST_WRITE) if since_then else past.since
         # Other rows may have the value at which a settled one was read: of those only what was written since comes again.
@@ -193,7 +194,7 @@ def unmet_before(column: CursorColumn, past: Past) -> str:
 
 
 def _appended(column: CursorColumn, after: str | None, upto: str | None) -> str:
-    return _all(_above(column, after), _below(column, upto) if upto is not None else "false", column.highest)
+    return _all(_above(column, after), _below(column, upto) if upto is not None else NONE, column.highest)
 
 
 def _stored(column: CursorColumn, past: Past, upto: str | None, seen: Seen, points: tuple[Point, ...], tip: str = "") -> str:

@@ -43,6 +43,7 @@ class TableSize:
     """pages: by ranges of which the table can be read, 0 where it cannot.  bytes: with what is stored out of line.
 
     told: each row tells which transaction wrote it.  keys: what pages are, where they are ranges of a key.
+    edges: where the second page begins, the third …, where the table itself has to be asked for that.
     """
 
     pages: int = 0
@@ -50,14 +51,17 @@ class TableSize:
     rows: int = 0
     told: bool = False
     keys: KeyRange | None = None
+    edges: tuple[str, ...] = ()
 
 
 class Dialect(Protocol):
     """The SQL of one kind of database; its expressions name columns of the rows that are read, c0, c1 … in their order."""
 
     as_text_remedy: str  # how a program reads a value as text that its type cannot hold
+    of_nothing: str  # what follows a SELECT that reads no table
+    first_row: str  # what follows a query of whose rows the first is wanted
 
-    def within(self, first: int, end: int | None) -> Sequence[str]:
+    def within(self, first: int, end: int | None, edges: Sequence[str]) -> Sequence[str]:
         """The conditions of rows at the positions [first, end), None for all that follow, of a table that has no KeyRange."""
         ...
 
@@ -116,8 +120,11 @@ class Scan(Protocol):
         """Makes the source known to DuckDB. Raises Atoll's errors."""
         ...
 
-    def settle(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        """Lets the transaction that has begun see the state, by the settings of every session. May raise duckdb.Error."""
+    def settle(self, cursor: duckdb.DuckDBPyConnection, asked: str) -> None:
+        """Lets the transaction that has begun see the state, by the settings of every session. May raise duckdb.Error.
+
+        asked: the SQL that it will ask the source.
+        """
         ...
 
     def cause(self, error: duckdb.Error, asked: str) -> AtollError:

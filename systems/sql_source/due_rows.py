@@ -156,9 +156,7 @@ class DueRows:
                 place=str(flow.position),
                 remedy="use MERGE ON (…), or a connection without lag",
             )
-        met = " OR ".join(f"EXISTS (SELECT 1 {rows}\n)" for rows in relation.due(column.unmet, tell_left=False))
-        found = self._session.first(f"SELECT {met}")
-        if found and found[0]:
+        if self._there(relation.due(column.unmet, tell_left=False)):
             raise DefinitionError(
                 f"the cursor {column.name} is null, NaN or infinite in some rows: no batch would ever take them",
                 place=str(flow.position),
@@ -168,9 +166,14 @@ class DueRows:
     def _any(self, due: Sequence[str]) -> bool:
         """Whether a row is due; where finding out takes long, it is taken for granted."""
         try:
-            found = self._session.first("SELECT " + " OR ".join(f"EXISTS (SELECT 1 {rows}\n)" for rows in due))
+            return self._there(due)
         except TookTooLong:
             return True
+
+    def _there(self, due: Sequence[str]) -> bool:
+        """Whether there is a row."""
+        met = " OR ".join(f"EXISTS (SELECT 1 {rows}\n)" for rows in due)
+        found = self._session.first(f"SELECT CASE WHEN {met} THEN 1 ELSE 0 END{self._dialect.of_nothing}")
         return bool(found and found[0])
 
     def _newest(self, relation: Relation, column: CursorColumn, last: str | None, *, tell_left: bool) -> str | None:
@@ -178,11 +181,12 @@ class DueRows:
         above = f"{column.expression} > {column.literal(last)}" if last is not None else f"{column.expression} IS NOT NULL"
         ordinary = " AND ".join(condition for condition in (above, column.lowest, column.highest) if condition)
         tops = [
-            f"(SELECT {column.expression} AS top {rows}\nORDER BY 1 DESC LIMIT 1)"
+            f"(SELECT {column.expression} AS top {rows}\nORDER BY 1 DESC {self._dialect.first_row})"
             for rows in relation.due(ordinary, tell_left=tell_left)
         ]
         # A name alone would be the column that is put out, the text, by which 9 is more than 10.
-        newest = f"SELECT {self._dialect.as_text('t.top')} FROM ({' UNION ALL '.join(tops)}) AS t ORDER BY t.top DESC LIMIT 1"
+        text, first_row = self._dialect.as_text("t.top"), self._dialect.first_row
+        newest = f"SELECT {text} FROM ({' UNION ALL '.join(tops)}) t ORDER BY t.top DESC {first_row}"
         found = self._session.first(newest)
         return str(found[0]) if found else None
 
@@ -194,7 +198,7 @@ class DueRows:
         rows = relation.due(f"{column.expression} = {column.literal(upper)}", tell_left=flow.reports_left)
         digests = [f"(SELECT {self._dialect.digest(keys)} {each}\n)" for each in rows]
         try:
-            answer = self._session.first(f"SELECT {self._dialect.joined(digests)}")
+            answer = self._session.first(f"SELECT {self._dialect.joined(digests)}{self._dialect.of_nothing}")
         except TookTooLong:
             return secrets.token_hex(4)
         return str(answer[0]) if answer else ""

@@ -26,7 +26,7 @@ class Part:
     """One extract's share: pages [first_page, end_page) of the table, all rows when end_page is 0; `last` has no upper bound.
 
     left_reads, left_where: the same of the rows that the flow's WHERE does not take, where those are to be told; else ''.
-    pages, keys: of the whole table.
+    pages, keys, edges: of the whole table.
     """
 
     reads: str
@@ -43,6 +43,7 @@ class Part:
     left_where: tuple[str, ...] = ()
     pages: int = 0
     keys: KeyRange | None = None
+    edges: tuple[str, ...] = ()
 
     @property
     def left(self) -> Part | None:
@@ -80,6 +81,7 @@ def parts(relation: Relation, where: str, max_parts: int, part_mb: int, *, tell_
             left_where=(*left_where, where) if left_reads and where else left_where,
             pages=relation.size.pages,
             keys=relation.size.keys,
+            edges=relation.size.edges,
         )
         for number in range(wanted)
     )

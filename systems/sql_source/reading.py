@@ -164,7 +164,7 @@ class Reading:
 
         try:
             cursor.execute("BEGIN")
-            self._scan.settle(cursor)
+            self._scan.settle(cursor, asked)
             found = cursor.execute(sql).fetchall()
             cursor.execute("COMMIT")
             return found

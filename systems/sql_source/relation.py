@@ -54,7 +54,7 @@ class Relation:
         """What stands in FROM and WHERE for the rows that the flow's WHERE does not take; ('', ()) where it has none."""
         if self.unfiltered:
             return self.unfiltered, ()
-        return (self.reads, (f"({self.filter}\n) IS NOT TRUE",)) if self.filter else ("", ())
+        return (self.reads, (untrue(self.filter),)) if self.filter else ("", ())
 
     def due(self, where: str, *, tell_left: bool) -> list[str]:
         """The FROM and WHERE of all rows that a window takes; tell_left: also of those that the flow's WHERE does not take."""
@@ -117,6 +117,11 @@ def own_columns(flow: Flow) -> tuple[SchemaColumn, ...]:
     """Those that Atoll adds to every row of the flow."""
     batch = SchemaColumn(BATCH, "timestamptz", False)
     return (batch, SchemaColumn(DELETED, "boolean")) if flow.reports_left else (batch,)
+
+
+def untrue(condition: str) -> str:
+    """The condition of rows that do not fulfil another one, or of which that is not known."""
+    return f"CASE WHEN {condition}\nTHEN 0 ELSE 1 END = 1"  # which every database takes
 
 
 def rows_sql(reads: str, columns: Sequence[str], where: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from shared_metadata.program.schema import Schema, SchemaColumn
 from systems.sql_source.chunks import chunk_sql, left_sql, rows_of_chunk
 from systems.sql_source.dialect import Dialect
 from systems.sql_source.parts import Part
-from systems.sql_source.relation import OWN
+from systems.sql_source.relation import OWN, untrue
 
 
 def which_sql(part: Part, first: int, end: int, dialect: Dialect) -> str:
@@ -26,7 +26,7 @@ def checked(part: Part, schema: Schema) -> list[str]:
 
 def readable_sql(part: Part, first: int, end: int, schema: Schema, dialect: Dialect) -> str:
     """The other rows, as `chunk_sql` gives them."""
-    return f"{chunk_sql(part, first, end, schema, dialect)} WHERE ({_any(part)}) IS NOT TRUE"
+    return f"{chunk_sql(part, first, end, schema, dialect)} WHERE {untrue(_any(part))}"
 
 
 def rejected_sql(

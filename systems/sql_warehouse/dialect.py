@@ -102,8 +102,11 @@ class WarehouseSql(Protocol):
         """Makes a schema where it is not there."""
         ...
 
-    def widened(self, written: str, column: str, former: str, type_name: str) -> list[list[str]]:
-        """Transactions that give a column a wider type.  written, column: as they are written.  former: its type so far."""
+    def widened(self, written: str, column: str, former: str, type_name: str, other: str) -> list[list[str]]:
+        """Transactions that give a column a wider type.  written, column: as they are written.  former: its type so far.
+
+        other: a name that no column has.
+        """
         ...
 
     def becomes(self, value: str, former: str, wanted: str) -> str:

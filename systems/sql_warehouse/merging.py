@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from shared_metadata.contract.own_columns import BATCH, DELETED
+from shared_metadata.contract.own_columns import BATCH, DELETED, unlike
 from shared_metadata.program.schema import SchemaColumn
 from systems.sql_warehouse.dialect import WarehouseSql, key_parts, names
 
@@ -34,8 +34,9 @@ def delete_batch(sql: WarehouseSql, target: str, column: str, start: str, end: s
 def latest(sql: WarehouseSql, rows: str, columns: Sequence[SchemaColumn], key: Sequence[str], cursor: str) -> str:
     """One row for each key, that of the highest cursor; of several that are equal, any."""
     named, order = names(sql, columns), f"{sql.identifier(cursor)} DESC NULLS LAST" if cursor else sql.identifier(key[0])
-    number = f"row_number() OVER (PARTITION BY {key_of(sql, columns, key)} ORDER BY {order}) AS atoll_number"
-    return f"SELECT {named} FROM (SELECT {named}, {number} FROM {rows}) AS r WHERE atoll_number = 1"
+    number = unlike((column.name for column in columns), "atoll_number")
+    numbered = f"{named}, row_number() OVER (PARTITION BY {key_of(sql, columns, key)} ORDER BY {order}) AS {number}"
+    return f"SELECT {named} FROM (SELECT {numbered} FROM {rows}) AS r WHERE {number} = 1"
 
 
 def key_of(sql: WarehouseSql, columns: Sequence[SchemaColumn], key: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shared_metadata.contract.own_columns import VIEW_BATCH
+from shared_metadata.contract.own_columns import VIEW_BATCH, unlike
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program.schema import Schema, SchemaColumn
 from systems.sql_warehouse.dialect import WarehouseSql
@@ -54,19 +54,19 @@ def refuse_another_s(sql: WarehouseSql, schema: str, name: str, place: str) -> D
 def evolved(sql: WarehouseSql, written: str, known: Sequence[SchemaColumn], changes: Mapping[str, str]) -> list[list[str]]:
     """Transactions that give a table columns, or wider ones.  changes: column ▸ type, as `evolution` says."""
     former = {column.name: column.type for column in known}
-    steps = list[list[str]]()
+    steps, other = list[list[str]](), unlike({*former, *changes}, WIDER)
     for name, kind in changes.items():
         column = sql.identifier(name)
         if name not in former:
             steps.append([f"ALTER TABLE {written} ADD COLUMN {column} {sql.declared(kind)}"])
         else:
-            steps += sql.widened(written, column, former[name], kind)
+            steps += sql.widened(written, column, former[name], kind, other)
     return steps
 
 
-def widened_by_copying(sql: WarehouseSql, written: str, column: str, type_name: str) -> list[list[str]]:
+def widened_by_copying(sql: WarehouseSql, written: str, column: str, type_name: str, other: str) -> list[list[str]]:
     """Makes the column anew: for a warehouse that changes no column's type, and has all of this in one transaction."""
-    wider = sql.identifier(WIDER)
+    wider = sql.identifier(other)
     return [
         [
             f"ALTER TABLE {written} ADD COLUMN {wider} {sql.type(type_name)}",

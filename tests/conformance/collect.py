@@ -9,7 +9,7 @@ import contextlib
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Protocol
 
 import pyarrow.parquet as pq
@@ -58,6 +58,7 @@ class SourceUnderTest(Protocol):
     secret_values: what must never be shown.
     unreadable_day: what a day that no warehouse can hold begins with (`put_unreadable`).
     moments: one of the first and one of the last that a column of moments can hold.
+    days_are_moments: it may say so: a day is collected as the moment at which it begins.
     """
 
     @property
@@ -192,6 +193,10 @@ class Collecting:
         state, now = self.cloud.reader.states_of({FLOW: [self.dataset]}).get(FLOW), self.cloud.clock.now
         start = state.tables[self.dataset].watermark if state else floor(now, HOUR) - timedelta(seconds=HOUR)
         return start + timedelta(minutes=20)
+
+    def day(self, day: date) -> date:
+        """As it is collected."""
+        return datetime.combine(day, time()) if getattr(self.source, "days_are_moments", False) else day
 
     def rows(self) -> list[dict[str, Any]]:
         """What the latest batch staged, under the neutral names where there is one, ordered by label."""
@@ -637,8 +642,9 @@ class CollectConformance(MaskConformance, DiscoveryConformance):
             {"label": "zero", "number": 0.0},
         ]
         self._round_trip(collecting, rows)
+        wanted = [{**row, **({"day": collecting.day(row["day"])} if "day" in row else {})} for row in rows]
         assert [{name: row[name] for name in COLUMNS} for row in collecting.rows()] == [
-            {**dict.fromkeys(COLUMNS), **row} for row in rows
+            {**dict.fromkeys(COLUMNS), **row} for row in wanted
         ]
 
     def test_moments_are_utc_wherever_the_process_runs(self, collecting: Collecting, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -647,7 +653,7 @@ class CollectConformance(MaskConformance, DiscoveryConformance):
         moment = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
         self._round_trip(collecting, [{"label": "a", "moment": moment, "day": date(2026, 3, 29)}])
         row = collecting.rows()[0]
-        assert (row["moment"], row["day"]) == (moment, date(2026, 3, 29))
+        assert (row["moment"], row["day"]) == (moment, collecting.day(date(2026, 3, 29)))
         assert row["moment"].utcoffset() == timedelta(0)
 
     def test_text_survives(self, collecting: Collecting) -> None:
@@ -668,6 +674,27 @@ class CollectConformance(MaskConformance, DiscoveryConformance):
         looking.discover(table)
         seen = looking.sources.table(NAME, table)
         assert seen and seen.schema and {column.name for column in seen.schema.columns} >= {collected(name) for name in names}
+
+    @pytest.mark.security
+    @pytest.mark.sampled(2)
+    @pytest.mark.parametrize("incremental", [True, False])
+    def test_columns_called_as_those_of_our_sql_keep_their_values(self, collecting: Collecting, incremental: bool) -> None:
+        """Beside a row that cannot be read too, whose reason tells of none of them."""
+        collected = collecting.source.collected_name
+        names = [name for name in hostile.ours() if collected(name) == name and name not in COLUMNS]
+        if not names:
+            pytest.skip("every column's name ends as none of ours does")
+        table = collecting.source.create_table({**COLUMNS, **dict.fromkeys(names, "string")})
+        rows = [{"label": label, **{name: f"{label} of {name}" for name in names}} for label in ("a", "b")]
+        collecting.source.put(table, rows, collecting.at)
+        tolerant: dict[str, Any] = {}
+        if collecting.source.declaration.capabilities.rejects_rows:
+            collecting.source.put_unreadable(table, "broken", collecting.at)
+            tolerant["bad_rows"] = BadRows(1)
+        collecting.collect(table, incremental=incremental, **tolerant)
+        collecting.run()
+        assert [{name: row[name] for name in ("label", *names)} for row in collecting.rows()] == rows
+        assert [collected("day") in row["reason"] for row in collecting.rejected()] == [True] * len(tolerant)
 
     @pytest.mark.security
     def test_hostile_values_are_values_and_nothing_else(self, collecting: Collecting) -> None:

@@ -6,6 +6,7 @@ user's are, run as the state machines run them, and read as another engine reads
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
@@ -29,8 +30,9 @@ from shared_metadata.program.source_schemas import ConnectionSchemas
 from slices.organize.iceberg.slice import SLICE as ICEBERG
 from slices.registry import installed
 from systems.iceberg import beside
+from tests.conformance import hostile
 from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, open_cloud, run_batch, shared_session
-from tests.conformance.organize import FLIGHTS, ID, VIEW, Lake, Row, Typed, flights
+from tests.conformance.organize import FLIGHTS, ID, VIEW, Lake, Row, Typed, flights, quoted
 
 SOURCE = {
     "int": "integer",
@@ -240,6 +242,19 @@ class EngineViewsConformance(ServedEngine):
         (told,) = lake.cloud.reader.statistics(VIEW)
         assert (lake.submitted() == before) is here and (told["engine"] == "DuckDB") is here
         assert told["why"].startswith("its inputs are 0.00") and lake.staging_tables() == []
+
+    def test_columns_called_as_those_of_our_sql_keep_their_values(self, lake: EngineViews) -> None:
+        """Of rows that are merged, and of those that a rule sets aside."""
+        names = hostile.ours()
+        listed = ", ".join(f"carrier || {hostile.literal(name)} AS {quoted(name)}" for name in names)
+        lake.program(f"""CREATE MATERIALIZED VIEW {VIEW} EVERY '1 hour' MERGE ON ({quoted(names[0])})
+            EXPECT known: (n <> 'XXn') OR QUARANTINE AS SELECT {listed} FROM {FLIGHTS};""")
+        lake.load(flights((1, "AA"), (2, "UA"), (3, "XX")))
+        lake.run(VIEW)
+        found = {row["n"]: {name: row[name] for name in names} for row in lake.rows(VIEW)}
+        assert found == {f"{carrier}n": {name: carrier + name for name in names} for carrier in ("AA", "UA")}
+        (row,) = lake.rows(f"{VIEW}__rejected")
+        assert (row["reason"], json.loads(row["data"])) == ("known", {name: f"XX{name}" for name in names})
 
     def test_an_empty_result_is_one(self, lake: EngineViews) -> None:
         some = "EXPECT some: (id > 0) OR FAIL"

@@ -435,7 +435,16 @@ class HarnessConformance(DiscoveryConformance):
         self, cloud: Cloud, target: TargetUnderTest, mode: Mode, unique: bool
     ) -> None:
         """As keys and as other columns, of a table that Atoll makes or finds; rows come, change and go."""
-        key, *others = names = [name for name in hostile.NAMES if name not in self.limits.names]
+        self._named(cloud, target, mode, unique, [name for name in hostile.NAMES if name not in self.limits.names])
+
+    @pytest.mark.security
+    @pytest.mark.sampled(3)
+    @pytest.mark.parametrize("mode", [Mode.MERGE, Mode.REPLACE, Mode.APPEND])
+    def test_columns_called_as_those_of_our_sql_keep_their_values(self, cloud: Cloud, target: TargetUnderTest, mode: Mode) -> None:
+        self._named(cloud, target, mode, True, [name for name in hostile.ours() if name not in self.limits.names])
+
+    def _named(self, cloud: Cloud, target: TargetUnderTest, mode: Mode, unique: bool, names: Sequence[str]) -> None:
+        key, *others = names
         shape = columns(**dict.fromkeys(names, "string"))
         if not unique:
             target.create(shape, [])

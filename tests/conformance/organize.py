@@ -788,7 +788,16 @@ class OrganizeConformance:
     @pytest.mark.parametrize("mode", [Mode.APPEND, Mode.REPLACE, Mode.MERGE])
     def test_hostile_names_and_values_are_names_and_values_and_nothing_else(self, lake: Lake, mode: Mode) -> None:
         """As key, cursor and partition of a collected table, and in the columns, the query and the rules of a view."""
-        key, cursor, part, *_ = names = hostile.NAMES
+        self._named(lake, mode, hostile.NAMES)
+
+    @pytest.mark.security
+    @pytest.mark.sampled(3)
+    @pytest.mark.parametrize("mode", [Mode.MERGE, Mode.REPLACE, Mode.APPEND])
+    def test_columns_called_as_those_of_our_sql_keep_their_values(self, lake: Lake, mode: Mode) -> None:
+        self._named(lake, mode, hostile.ours())
+
+    def _named(self, lake: Lake, mode: Mode, names: Sequence[str]) -> None:
+        key, cursor, part, *_ = names
         columns = [("id", "long", pa.int64()), *((name, "string", pa.string()) for name in names)]
         rows = [{"id": n, **dict.fromkeys(names, value), part: f"part {n % 2}"} for n, value in enumerate(hostile.VALUES)]
         clauses = {"key": (key,), "cursor": cursor} if mode == Mode.MERGE else {}

@@ -16,24 +16,31 @@ from shared_metadata.program.type_widening import PROMOTIONS
 from tests.drift.programs import Writing, schema
 
 PLANES = schema(
-    tailnum="string", maker="string", seats="int", weight="float", price="decimal(10,2)", seen="timestamptz", note="string"
-)
+    tailnum="string", maker="string", seats="int", weight="float", price="decimal(10,2)", seen="timestamptz", note="string",
+    cabin="struct<rows: int, crew: list<struct<role: string, since: date>>>", marks="map<string, int>",
+)  # fmt: skip
 
 
 def airline() -> tuple[Program, Lineage]:
-    """planes ▸ fleet (reads maker, filters by seats) ▸ report ▸ published; planes ▸ prices (reads price, weight)."""
+    """planes ▸ fleet (reads maker, filters by seats) ▸ report ▸ published; planes ▸ prices (reads price, weight).
+
+    planes ▸ insides (reads cabin, marks).
+    """
     writing = Writing()
     writing.collect("ops.planes", PLANES, key="tailnum", cursor="seen", mode=Mode.MERGE)
     writing.view("lake.a.fleet", ["lake.raw.planes.maker"], uses=[("lake.raw.planes.seats", Use.FILTER)])
     writing.view("lake.a.report", ["lake.a.fleet.maker"])
     writing.publish("ops.out.report", ["lake.a.report.maker"])
     writing.view("lake.a.prices", ["lake.raw.planes.price", "lake.raw.planes.weight"])
+    writing.view("lake.a.insides", ["lake.raw.planes.cabin", "lake.raw.planes.marks"])
     return writing.finish()
 
 
 FLEET = ("lake.a.fleet", "lake.a.report", "ops.out.report", "ops.out.report:result")
 PRICES = ("lake.a.prices",)
-ALL = ("lake.raw.planes", "lake.raw.planes:staged", *FLEET, *PRICES)
+INSIDES = ("lake.a.insides",)
+ALL = ("lake.raw.planes", "lake.raw.planes:staged", *FLEET, *PRICES, *INSIDES)
+CREW = "list<struct<role: string, since: date>>"
 
 
 def without(*names: str, then: Schema = PLANES) -> Schema:
@@ -79,6 +86,36 @@ def test_each_change_quiesces_exactly_who_uses_it_and_their_readers(
     assert (change.kind, change.column, change.table) == (kind, column, "ops.planes")
     assert change.quiesces == tuple(sorted(quiesces))
     assert change.nulls == tuple(ColumnRef("lake.raw.planes", name) for name in nulls)
+
+
+@pytest.mark.parametrize(
+    ("column", "now", "kind", "quiesces", "nulls"),
+    [
+        ("cabin", f"struct<rows: long, crew: {CREW}>", Change.TYPE_WIDENED, (), False),
+        ("cabin", f"struct<rows: int, crew: {CREW}, seats: int>", Change.TYPE_WIDENED, (), False),
+        ("cabin", "struct<rows: int, crew: list<struct<role: string, since: date, ends: date>>>", Change.TYPE_WIDENED, (), False),
+        ("cabin", f"struct<crew: {CREW}>", Change.TYPE_NARROWED, INSIDES, False),
+        ("cabin", "struct<rows: int, crew: list<struct<role: string>>>", Change.TYPE_NARROWED, INSIDES, False),
+        ("cabin", f"struct<rows: long, crew: {CREW.replace(', since: date', '')}>", Change.TYPE_NARROWED, INSIDES, False),
+        ("cabin", f"struct<rows: string, crew: {CREW}>", Change.TYPE_CHANGED, INSIDES, True),
+        ("cabin", f"struct<rows: int, crew: {CREW[5:-1]}>", Change.TYPE_CHANGED, INSIDES, True),
+        ("cabin", "string", Change.TYPE_CHANGED, INSIDES, True),
+        ("marks", "map<string, long>", Change.TYPE_WIDENED, (), False),
+        ("marks", "map<string, string>", Change.TYPE_CHANGED, INSIDES, True),
+        ("marks", "map<int, int>", Change.TYPE_CHANGED, INSIDES, True),
+    ],
+)
+def test_a_struct_s_fields_and_a_map_s_values_change_as_columns_do(
+    column: str, now: str, kind: Change, quiesces: tuple[str, ...], nulls: bool
+) -> None:
+    (change,) = drift(retyped(column, now))
+    assert (change.kind, change.column, change.after, change.quiesces) == (kind, column, now, quiesces)
+    assert change.nulls == ((ColumnRef("lake.raw.planes", column),) if nulls else ())
+
+
+def test_a_struct_s_fields_in_another_order_stop_nobody() -> None:
+    (change,) = drift(retyped("cabin", f"struct<crew: {CREW}, rows: int>"))
+    assert (change.kind, change.quiesces, change.nulls) == (Change.TYPE_WIDENED, (), ())
 
 
 def test_a_narrowed_column_whose_wider_form_is_known_goes_back_to_narrower() -> None:

@@ -45,7 +45,12 @@ def write_program(folder: Path, engine: str) -> None:
     (folder / "program.sql").write_text(text)
 
 
-@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in SAID])
+def _alone(name: str) -> list[pytest.MarkDecorator]:
+    """What Spark computes is tried at night, as it takes as long as all the others do."""
+    return [pytest.mark.xdist_group(name), *([pytest.mark.nightly] if name == "spark" else [])]
+
+
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=_alone(name)) for name in SAID])
 def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -168,9 +168,12 @@ def translated(text: str, beside: Beside, options: str, folder: Path) -> str:
     return found
 
 
-@pytest.fixture(
-    scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(f"warehouse {name}")) for name in WAREHOUSES]
-)
+def _alone(name: str) -> list[pytest.MarkDecorator]:
+    """One warehouse judges a change; the night tries them all."""
+    return [pytest.mark.xdist_group(f"warehouse {name}"), *([] if name == "redshift" else [pytest.mark.nightly])]
+
+
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=_alone(name)) for name in WAREHOUSES])
 def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     folder = tmp_path_factory.mktemp(request.param)
     shutil.copytree(PROGRAM.parent / FOLDER, folder / FOLDER)

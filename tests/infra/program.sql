@@ -13,6 +13,7 @@ CREATE CONNECTION crm  TO salesforce WITH (secret = 'crm', rotating_grant = TRUE
 CREATE CONNECTION ops  TO postgres   WITH (secret = 'ops');
 CREATE CONNECTION app  TO postgres   WITH (secret = 'app');
 CREATE CONNECTION shop TO mysql      WITH (secret = 'shop');
+CREATE CONNECTION hr   TO oracle     WITH (secret = 'hr');
 CREATE CONNECTION code TO github     WITH (secret = 'code', repositories = 'acme/shop');
 CREATE CONNECTION files TO s3        WITH (bucket = 'acme-drop', prefix = 'in/', format = 'csv');
 CREATE CONNECTION site TO kinesis WITH (
@@ -32,6 +33,8 @@ INSERT INTO lake.ops.flights EVERY '1 hour' MERGE ON (id) CURSOR updated_at
 AS SELECT id, carrier, updated_at FROM ops.public.flights;
 
 INSERT INTO lake.shop FROM shop TABLES (orders) EVERY '1 hour';
+
+INSERT INTO lake.hr FROM hr TABLES (employees) EVERY '1 hour';
 
 INSERT INTO lake.code FROM code TABLES (labels) EVERY '1 hour';
 

@@ -9,6 +9,7 @@ SELECT i, e FROM t, jsonb_array_elements_text(t.j) AS e;
 SELECT k.key, k.value FROM t CROSS JOIN LATERAL jsonb_each(t.j) AS k;
 SELECT * FROM jsonb_each_text('{}');
 SELECT e.* FROM t, json_to_recordset(t.o) AS e(x int, y text);
+SELECT t.i, e.x, e.y FROM t, jsonb_to_recordset(t.j) AS e(x int, y jsonb);
 SELECT e FROM t, json_to_recordset(t.o) AS e;
 SELECT x, y FROM json_to_record('{}') AS e(x int, y timestamptz);
 SELECT * FROM generate_series(1, 3) AS g;

@@ -91,6 +91,9 @@ ACCEPTED = {
     ],
     f"SELECT MAP {{'a': id}}['a'] AS x, map_keys(notes) AS k FROM {F}": ["long", "list<string>"],
     f"SELECT carrier.upper() AS c FROM {F}": ["string"],
+    f"SELECT histogram(carrier) AS h, mad(distance) AS m FROM {F}": ["map<string, decimal(20,0)>", "double"],
+    f"SELECT json_keys(to_json(place)) AS k, list_zip(tags, [id])[1][2] AS first FROM {F}": ["list<string>", "long"],
+    f"SELECT bit_count(bitstring_agg(distance, 1, 99)) AS n FROM {F}": ["long"],
     f"SELECT carrier, grouping(carrier) AS g, count(*) AS n FROM {F} GROUP BY ROLLUP (carrier)": ["string", "long", "long"],
     f"SELECT regexp_extract(carrier, '(\\w)(\\w)', ['a', 'b']) AS parts FROM {F}": ["struct<a: string, b: string>"],
 }

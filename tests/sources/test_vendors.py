@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from doubles.rest_api import hubspot, jira, notion, zendesk
+from doubles.rest_api import google_analytics, google_sheets, hubspot, jira, notion, zendesk
+from shared_metadata.program import Mode
 from systems.rest import client
 from systems.rest.reader import Reader
 from tests.conformance.collect import Collecting
@@ -112,3 +113,39 @@ def test_a_ticket_that_was_deleted_is_told_as_gone(opened: Open) -> None:
     row["status"] = "deleted"
     collecting.run()
     assert [(found["id"], found["_deleted"]) for found in staged(collecting)] == [(row["id"], True)]
+
+
+@pytest.mark.parametrize("said", ["samplingMetadatas", "dataLossFromOtherRow"])
+def test_a_report_that_is_not_exact_is_refused_unless_it_is_wanted(opened: Open, said: str) -> None:
+    collecting = opened("google_analytics", "channels")
+    api(collecting).rows["metadata"].append({said: [{"samplesReadCount": "10"}] if said[0] == "s" else True})
+    (failed,) = collecting.run(record_errors=True).planned["failed"]
+    assert failed["error"].startswith("DefinitionError") and "inexact = 'take'" in failed["error"]
+    collecting.cloud.clock.advance(minutes=20)
+    collecting.source.options["inexact"] = "take"  # type: ignore[attr-defined]
+    collecting.collect("channels", how={"mode": Mode.REPLACE})
+    collecting.run()
+    assert len(staged(collecting)) == RECORDS
+
+
+def test_days_of_a_report_are_read_again_for_as_long_as_they_change(opened: Open) -> None:
+    collecting = opened("google_analytics", "daily")
+    collecting.run()
+    rows = api(collecting).rows["daily"]
+    rows.append(google_analytics.record("daily", 30, collecting.at))  # long over
+    for row in rows:
+        google_analytics.changed(row, collecting.at)
+    collecting.run()
+    assert {row["revenue"] for row in staged(collecting)} == {13.5} and len(staged(collecting)) == RECORDS
+    asked = [one.body["dateRanges"][0] for one in api(collecting).asked if one.path.endswith(":runReport")]
+    first, last = collecting.at - timedelta(days=14, hours=1), asked[-1]
+    assert asked[0]["startDate"] == "2015-08-14" and last["endDate"] == "today"
+    assert last["startDate"] in {f"{first + timedelta(days=days):%Y-%m-%d}" for days in (-1, 0, 1)}
+
+
+def test_a_sheet_s_rows_are_its_cells_by_the_header(opened: Open) -> None:
+    collecting = opened("google_sheets", "rows")
+    collecting.run()
+    row = min(staged(collecting), key=lambda one: str(one["key"]))
+    assert row["file"] == google_sheets.FILE and row["key"] == "r0"
+    assert dict(row["cells"]) == {"key": "r0", "name": 'it\'s "new"; né,\nand more', "total": "1.50", "note": ""}

@@ -16,6 +16,8 @@ from doubles.rest_api import (
     Vendor,
     airtable,
     github,
+    google_analytics,
+    google_sheets,
     hubspot,
     intercom,
     jira,
@@ -27,6 +29,7 @@ from doubles.rest_api import (
     stripe,
     zendesk,
 )
+from doubles.rest_api.server import BASE
 from shared_metadata.contract.collect import OpenSource
 from shared_metadata.program import Mode
 from systems.rest.client import RestSource
@@ -111,6 +114,13 @@ def slack_reply(number: int, at: datetime) -> Record:
 SLACK_BEGAN = datetime(2026, 11, 22, 11, 20, tzinfo=UTC)
 THREAD = slack.message(999, SLACK_BEGAN)["ts"]
 SLACK_MERGE: Mapping[str, Any] = {"key": "ts", "merged": ("channel", "ts"), "cursor": "read_at", "again": True}
+
+GA_MERGE: Mapping[str, Any] = {"changed": google_analytics.changed, "cursor": "read_at", "again": True}
+
+
+def google_table(name: str, key: str) -> Table:
+    return Table(name, name, partial(google_analytics.record, name), key=key, merged=("property", "date", key), **GA_MERGE)
+
 
 SOURCES = (
     Source(
@@ -221,6 +231,34 @@ SOURCES = (
         lambda token: {"api_key": token},
     ),
     Source(
+        "google_analytics",
+        google_analytics.VENDOR,
+        (
+            Table(
+                "daily",
+                "daily",
+                partial(google_analytics.record, "daily"),
+                key="active_users",
+                merged=("property", "date"),
+                **GA_MERGE,
+            ),
+            *(google_table(name, key) for name, key in {"events": "event_name", "channels": "channel", "pages": "path"}.items()),
+        ),
+        lambda token: {"client_id": "me", "client_secret": "mine", "refresh_token": token},
+        {"properties": google_analytics.PROPERTY, "page_rows": 3, "token_url": f"{BASE}/token"},
+        later=True,
+        waits=False,
+    ),
+    Source(
+        "google_sheets",
+        google_sheets.VENDOR,
+        (Table("rows", "rows", google_sheets.record, google_sheets.changed, key="key"),),
+        lambda token: {"client_id": "me", "client_secret": "mine", "refresh_token": token},
+        {"files": google_sheets.FILE, "key_column": "key", "token_url": f"{BASE}/token"},
+        later=True,
+        waits=False,
+    ),
+    Source(
         "intercom",
         intercom.VENDOR,
         (
@@ -259,7 +297,9 @@ class Door:
         self.source, self.declaration = source, declared(source.system)
         self.api = Api(source.vendor, source.token, source.most)
         self.api.now = now
-        self.options = {**source.options, source.address: stack.enter_context(served(self.api))}
+        address = stack.enter_context(served(self.api))
+        given = {name: value.replace(BASE, address) if isinstance(value, str) else value for name, value in source.options.items()}
+        self.options = {**given, source.address: address}
         self.secret: Mapping[str, str] = source.secret(source.token)
         self.incremental: Mapping[str, Any] = {}
 

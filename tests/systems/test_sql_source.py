@@ -40,8 +40,9 @@ ROWS = 20_000
 
 class FileDialect:
     as_text_remedy = "read it as text"
+    of_nothing, first_row = "", "LIMIT 1"
 
-    def within(self, first: int, end: int | None) -> list[str]:
+    def within(self, first: int, end: int | None, edges: Sequence[str]) -> list[str]:
         return [f"rowid >= {first}", *([f"rowid < {end}"] if end is not None else [])]
 
     def any_of(self, condition: str) -> str:
@@ -84,7 +85,7 @@ class FileScan:
     def attach(self, connection: duckdb.DuckDBPyConnection, workers: int) -> None:
         connection.execute(f"ATTACH {literal(str(self._file))} AS source (READ_ONLY)")
 
-    def settle(self, cursor: duckdb.DuckDBPyConnection) -> None:
+    def settle(self, cursor: duckdb.DuckDBPyConnection, asked: str) -> None:
         """Nothing: a transaction of DuckDB's sees one state."""
 
     def cause(self, error: duckdb.Error, asked: str) -> AtollError:

@@ -155,6 +155,8 @@ def _columns(
     untyped = {(table, column.name) for table, each in tables.items() for column in each if not column.type}
     for number, (name, type_, kind, nameless) in enumerate(bound.columns):
         start, end = places[number] if places else (stars or [query.text.first_word()])[0]
+        if not places and type_ is None:
+            start, end = query.made(name.lower()) or (start, end)
         if judged and not PLAIN.fullmatch(name.lower()) and name.lower() not in query.said.words.union(_names_in(tables)):
             problems += _unnamed(query, name, (start, end))
         elif judged and type_ is None:

@@ -76,7 +76,6 @@ RULES = (
         r"(?:GROUP BY|ORDER) term out of range - should be between 1 and (\d+)",
         "there is no column of this number: the SELECT has {0}",
         "name the column",
-        "group",
     ),
     _rule(
         r"DECIMAL type width must be between 1 and (\d+)",

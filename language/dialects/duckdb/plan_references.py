@@ -97,9 +97,9 @@ class References:
 
 
 def _field_name(struct: Plan, name: Plan) -> str | None:
-    """The field's name as the struct has it: the query may write it in any case."""
+    """The field's name as the struct has it: the query may write it in any case, and a field without a name has a number."""
     kind, said = (struct.get("return_type") or {}).get("type_info") or {}, name.get("value", {}).get("value")
-    names = [child["first"] for child in kind.get("child_types", ())] if kind.get("type") == "STRUCT_TYPE_INFO" else []
+    names = [child.get("first", "") for child in kind.get("child_types", ())] if kind.get("type") == "STRUCT_TYPE_INFO" else []
     return next((each for each in names if isinstance(said, str) and each.lower() == said.lower()), None)
 
 

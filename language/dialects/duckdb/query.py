@@ -106,6 +106,23 @@ class DuckDBQuery:
                 return self.text.items(self.text.at(min(places)))
         return []
 
+    def made(self, name: str) -> Place | None:
+        """The only item of any SELECT that makes a column of this folded name, and is no mere column; None where there is none.
+
+        An item without a name stands for any name, where it is the only such.
+        """
+        named, nameless = list[Place](), list[Place]()
+        for node in nodes_in(self.tree):
+            items = node["select_list"] if node.get("type") == "SELECT_NODE" else []
+            at = min((place for item in items for place in places_in(item)), default=None)
+            places = self.text.items(self.text.at(at)) if at is not None else []
+            for item, place in zip(items, places, strict=False) if len(items) == len(places) else ():
+                if item["class"] not in ("COLUMN_REF", "STAR"):
+                    of = {"": nameless, name: named}.get(str(item["alias"]).lower(), [])
+                    of.append(place)
+        found = named or nameless
+        return found[0] if len(found) == 1 else None
+
     def span_of(self, place: Place) -> Span:
         return Span(self.span.source, self.span.start + place[0], self.span.start + max(place[1], place[0] + 1))
 

@@ -54,6 +54,8 @@ def syntax_problem(text: Text, refusal: NotRead) -> QueryProblem:
         return QueryProblem(before.start, word.end, f"`{before.text} {word.text}` is no PostgreSQL", remedy)
     after = text.words[here + 1].upper if here + 1 < len(text.words) else ""
     if before.text == "," and word.upper in _ENDS and (word.upper not in ("ORDER", "GROUP") or after == "BY"):
+        if quoted := next(_in_quotes(text, refusal, [here] if word.text not in ("", ")") else []), None):
+            return quoted
         return QueryProblem(before.start, before.end, "nothing follows this comma", "remove it, or write what it separates")
     if (word.text == "," and before.text in (",", "(")) or (word.text == "," and before.upper in _ENDS):
         return QueryProblem(

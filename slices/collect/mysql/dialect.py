@@ -19,8 +19,9 @@ class MysqlDialect:
     """The Dialect of systems/sql_source."""
 
     as_text_remedy = "collect a view that reads the column as text: CAST(column AS CHAR)"
+    of_nothing, first_row = "", "LIMIT 1"
 
-    def within(self, first: int, end: int | None) -> Sequence[str]:
+    def within(self, first: int, end: int | None, edges: Sequence[str]) -> Sequence[str]:
         raise NotImplementedError("tables are read by ranges of a key")
 
     def any_of(self, condition: str) -> str:

@@ -58,7 +58,7 @@ class MysqlScan:
         except duckdb.Error:
             raise ended(0, self._place) from None
 
-    def settle(self, cursor: duckdb.DuckDBPyConnection) -> None:
+    def settle(self, cursor: duckdb.DuckDBPyConnection, asked: str) -> None:
         """Does nothing: the sessions are settled, and in their transactions."""
 
     def check(self) -> None:

@@ -17,8 +17,9 @@ class PostgresDialect:
     """The Dialect of systems/sql_source."""
 
     as_text_remedy = "SELECT column::text, of an array to_json(column)::text"
+    of_nothing, first_row = "", "LIMIT 1"
 
-    def within(self, first: int, end: int | None) -> list[str]:
+    def within(self, first: int, end: int | None, edges: Sequence[str]) -> list[str]:
         return [f"ctid >= {_tid(first)}", *([f"ctid < {_tid(end)}"] if end is not None else [])]
 
     def any_of(self, condition: str) -> str:

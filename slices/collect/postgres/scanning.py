@@ -49,7 +49,7 @@ class PostgresScan:
         except duckdb.Error as error:
             raise self._source.connection_error(str(error)) from None
 
-    def settle(self, cursor: duckdb.DuckDBPyConnection) -> None:
+    def settle(self, cursor: duckdb.DuckDBPyConnection, asked: str) -> None:
         settled = f"SET TRANSACTION SNAPSHOT {literal(self._snapshot)}; {self._source.settling(self._limits, local=True)}"
         cursor.execute(f"CALL postgres_execute({literal(SOURCE)}, {literal(settled)})")
 

@@ -67,7 +67,7 @@ class Rows:
         clear = [column for column in self._columns if column.name not in masked and column.source.lower() in found]
         data = {column.name: found[column.source.lower()] for column in clear}
         data[OBJECT.name] = (literal(self.found.key), "VARCHAR")
-        why = f"{key} || 'row ' || atoll_row || ': ' || {self._reason}"
+        why = f"{key} || 'row ' || {self.shape.row} || ': ' || {self._reason}"
         rows = rejected_rows.select(self.batch, "collect", why, rejected_rows.as_json(data))
         parts = [f"({rows} FROM {self._passing} WHERE {self._bad})"] if self._bad else []
         if self.shape.skipped:

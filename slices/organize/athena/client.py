@@ -8,7 +8,7 @@ from typing import Any
 
 from shared_metadata import naming
 from shared_metadata.contract.organize import CheckResult
-from shared_metadata.contract.own_columns import VIEW_BATCH
+from shared_metadata.contract.own_columns import VIEW_BATCH, unlike
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.contract.waiting.statements import Statements
@@ -19,7 +19,6 @@ from shared_metadata.program.schema import SchemaColumn
 from slices.organize.athena import logic
 from slices.organize.athena.service import Athena
 from slices.organize.athena.workgroup import workgroup
-from systems.iceberg import relations
 from systems.iceberg.elsewhere import ElsewhereDriver
 from systems.iceberg.staging_table import SCHEMA, StagingTable
 
@@ -63,7 +62,7 @@ class AthenaDriver(ElsewhereDriver):
             return results, self._with_statements(prepared, statements, [])
         columns = tuple(from_plain(SchemaColumn, column) for column in prepared["columns"])
         own = tuple(c for c in columns if c.name != VIEW_BATCH)
-        with_reasons = (*own, SchemaColumn(relations.unlike((c.name for c in own), logic.REASONS), "string"))
+        with_reasons = (*own, SchemaColumn(unlike((c.name for c in own), logic.REASONS), "string"))
         good = self._staging_table(work, "kept", columns, staging)
         bad = self._staging_table(work, "aside", with_reasons, staging)
         statements.run("kept", logic.insert(good, columns, logic.kept(written, columns, [*failing.values()])))

@@ -167,7 +167,7 @@ class DatabricksSql:
     def schema(self, name: str) -> str:
         return f"CREATE SCHEMA IF NOT EXISTS {self.identifier(name)}"
 
-    def widened(self, written: str, column: str, former: str, type_name: str) -> list[list[str]]:
+    def widened(self, written: str, column: str, former: str, type_name: str, other: str) -> list[list[str]]:
         """https://docs.databricks.com/aws/en/delta/type-widening; the comment last, for what stops is done again."""
         comment = f"ALTER COLUMN {column} COMMENT {self.literal(MARK + type_name)}"
         changes = nested.changes(column, parsed(former), parsed(type_name), field)

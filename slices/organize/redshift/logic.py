@@ -133,8 +133,8 @@ class RedshiftSql:
     def schema(self, name: str) -> str:
         return f"CREATE SCHEMA IF NOT EXISTS {self.identifier(name)}"
 
-    def widened(self, written: str, column: str, former: str, type_name: str) -> list[list[str]]:
-        return widened_by_copying(self, written, column, type_name)
+    def widened(self, written: str, column: str, former: str, type_name: str, other: str) -> list[list[str]]:
+        return widened_by_copying(self, written, column, type_name, other)
 
     def columns_of(self, tables: Sequence[tuple[str, str]]) -> str:
         """https://docs.aws.amazon.com/redshift/latest/dg/r_SVV_COLUMNS.html"""

@@ -170,7 +170,7 @@ class SnowflakeSql:
             return f"CREATE TRANSIENT SCHEMA IF NOT EXISTS {self.identifier(name)} DATA_RETENTION_TIME_IN_DAYS = 0"
         return f"CREATE SCHEMA IF NOT EXISTS {self.identifier(name)}"
 
-    def widened(self, written: str, column: str, former: str, type_name: str) -> list[list[str]]:
+    def widened(self, written: str, column: str, former: str, type_name: str, other: str) -> list[list[str]]:
         """Changes it in its place; the comment last, for what stops is done again.
 
         https://docs.snowflake.com/en/sql-reference/sql/alter-table-column

@@ -8,7 +8,7 @@ from typing import Any
 
 from shared_metadata import naming
 from shared_metadata.contract.organize import CheckResult
-from shared_metadata.contract.own_columns import VIEW_BATCH
+from shared_metadata.contract.own_columns import VIEW_BATCH, unlike
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.contract.waiting.statements import Statements
@@ -20,7 +20,6 @@ from slices.organize.spark import logic
 from slices.organize.spark.application import application_of
 from slices.organize.spark.service import EmrServerless
 from slices.organize.spark.slice import SLICE
-from systems.iceberg import relations
 from systems.iceberg.elsewhere import ElsewhereDriver
 from systems.iceberg.staging_table import StagingTable
 
@@ -73,7 +72,7 @@ class SparkDriver(ElsewhereDriver):
         failing = {name: one for name, one in self._failing(work).items() if actions[name] == "QUARANTINE"}
         columns = tuple(from_plain(SchemaColumn, column) for column in prepared["columns"])
         own = tuple(c for c in columns if c.name != VIEW_BATCH)
-        with_reasons = (*own, SchemaColumn(relations.unlike((c.name for c in own), logic.REASONS), "string"))
+        with_reasons = (*own, SchemaColumn(unlike((c.name for c in own), logic.REASONS), "string"))
         good = self._staging_table(work, "kept", columns, staging)
         bad = self._staging_table(work, "aside", with_reasons, staging)
         kept = logic.insert(good, columns, logic.kept(written, columns, [*failing.values()]))

@@ -9,14 +9,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shared_metadata.contract.own_columns import DELETED, VIEW_BATCH
+from shared_metadata.contract.own_columns import DELETED, VIEW_BATCH, unlike
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.program import Expectation, Flow
 from shared_metadata.program.places import BATCH_END, BATCH_START, filled
 from shared_metadata.program.schema import SchemaColumn
 from slices.organize.spark.spelling import as_spark
 from slices.organize.spark.sql_types import spark_type
-from systems.iceberg import relations
 from systems.iceberg.staging_table import StagingTable
 
 CATALOG = "atoll"  # what a job calls the lake's catalog
@@ -29,7 +28,7 @@ KEPT = ("_file", "_pos", "_deleted", "_spec_id", "_partition", "_row_id", "_last
 def other_names(columns: Sequence[SchemaColumn]) -> dict[str, str]:
     """What a table's columns have to be called for Spark whose names it keeps for itself."""
     taken = [column.name for column in columns]
-    return {name: relations.unlike(taken, f"atoll{name}") for name in taken if name in KEPT}
+    return {name: unlike(taken, f"atoll{name}") for name in taken if name in KEPT}
 
 
 def reading(table: str, snapshot_id: int, columns: Sequence[SchemaColumn], *, sees_deleted: bool) -> str:

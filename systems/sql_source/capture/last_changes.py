@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import duckdb
 
 # Of `k`, a list of texts and nulls, and `salt`: as `digest` has it.
-DIGEST = "md5(salt || list_aggregate(list_transform(k, lambda x: coalesce(strlen(x)::VARCHAR || ':' || x, '-')), 'string_agg', ','))"
+DIGEST = "md5(salt || array_to_string(list_transform(k, lambda x: coalesce(CAST(strlen(x) AS VARCHAR) || ':' || x, '-')), ','))"
 NUMBERS_AT_ONCE = 2048
 
 

@@ -62,7 +62,7 @@ class Spool:
             yield from rows
 
     def seen(self, url: str, salt: str) -> bool:
-        """Writes for another call which entry of each key was the last, with the key's digest, which is nobody's value; whether there
+        """Writes the number of each key's last entry, for another call, with the key's digest, which tells no value; whether there
         was any."""
         self._pack()
         if self._files:

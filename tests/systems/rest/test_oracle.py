@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[3]
 PARTS, ORACLE = ROOT / ".atoll" / "parts", ROOT / "tests" / "systems" / "rest" / "oracle"
 UV = str(Path(sys.executable).with_name("uv"))
 # Its own environment: what it pins is not what Atoll locks.
-ORIGINAL = ("airbyte-cdk==7.39.1", "freezegun==1.5.5")
+ORIGINAL = ("airbyte-cdk==7.39.1", "freezegun==1.5.5", "msgspec==0.23.0")  # the last for systems/rest
 MANIFESTS = (
     *("amplitude==0.6.19", "chargebee==0.8.0", "clockify==0.3.13", "coda==1.2.13", "confluence==0.2.16", "freshdesk==3.1.3"),
     *("greenhouse==0.6.1", "jira==4.0.0", "klaviyo==2.13.1", "mailchimp==2.0.37", "pipedrive==2.3.7", "quickbooks==4.0.4"),
@@ -33,12 +33,12 @@ def fetched() -> tuple[Path, Path]:
     with (PARTS / "airbyte.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         python, done = environment / "bin" / "python", manifests / "done"
-        if not done.is_file():
+        if not done.is_file() or done.read_text() != " ".join(ORIGINAL):
             _run(UV, "venv", "--quiet", "--clear", "--python", sys.executable, str(environment))
             _run(UV, "pip", "install", "--quiet", "--python", str(python), *ORIGINAL)
             named = [f"airbyte-source-{name}" for name in MANIFESTS]
             _run(UV, "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--target", str(manifests), *named)
-            done.touch()
+            done.write_text(" ".join(ORIGINAL))
     return python, manifests
 
 

@@ -293,6 +293,7 @@ PACKED = {"type": "CompositeRawDecoder", "parser": {"type": "GzipParser", "inner
     [
         (CSV, b'id,name\r\n1,"a, ""b""\nc"\r\n,\r\n', [{"id": "1", "name": 'a, "b"\nc'}, {"id": None, "name": ""}]),
         (CSV, b"", []),
+        (CSV, b"id,name,\n1,a,x,\n", [{"id": "1", "name": "a", "": "x"}]),
         ({**CSV, "set_values_to_none": ["-"]}, b"id,name\n1,-\n", [{"id": "1", "name": None}]),
         (TABS, "id\tname\n1\té\n".encode("latin-1"), [{"id": "1", "name": "é"}]),
         (LINES, b'{"id": 1}\n\n{"id": 2}\r\n', [{"id": 1}, {"id": 2}]),
@@ -310,6 +311,15 @@ def test_a_body_is_read_as_its_decoder_says(how: dict[str, Any], body: bytes, re
     (portion,) = reading.reader.portions.of(reading.stream, None)
     page = reading.reader.page(reading.stream, portion, None)
     assert page.text is None or json.loads(page.text) == records
+
+
+@pytest.mark.parametrize(
+    ("body", "said"), [(b"id,name,name\n1,a,b\n", "name twice"), (b"id,name\n1,a,,b\n", "more values than its header")]
+)
+def test_a_csv_of_which_values_would_be_lost_is_refused(body: bytes, said: str) -> None:
+    with pytest.raises(DefinitionError, match=said) as refused:
+        Reading(decoder(CSV), lambda _: Answer(200, {}, body)).records()
+    assert refused.value.place and refused.value.remedy
 
 
 def test_records_within_a_line_are_each_line_s() -> None:

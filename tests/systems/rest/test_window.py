@@ -69,6 +69,25 @@ def test_a_row_without_a_cursor_is_taken_and_one_that_is_still_to_come_is_not(ki
         assert connection.execute(f"SELECT c FROM rows WHERE {wanted.cut.condition(identifier)}").fetchall() == [(None,)]
 
 
+@pytest.mark.parametrize("kind", [MOMENT, DAY, EPOCH])
+def test_a_row_whose_cursor_is_further_ahead_than_any_batch_is_taken_by_each_batch_that_is_told_of_it(kind: str) -> None:
+    """For such a moment may stand for `never`, and no batch would come to it."""
+    sync = {"type": "DatetimeBasedCursor", "cursor_field": "c", "datetime_format": FORMS[kind], "start_datetime": "2020-01-01"}
+    declared = streams_of({"streams": [stream(incremental_sync=sync)]})["things"]
+    never, cursor = datetime(2999, 1, 1, tzinfo=UTC), ""
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(f"CREATE TABLE rows (name TEXT, c {TYPES[kind]})")
+        for name, moment in (("never", never), ("tomorrow", START + 24 * HOUR), ("next week", START + 7 * 24 * HOUR)):
+            connection.execute("INSERT INTO rows VALUES (?, ?)", [name, value(kind, moment)])
+        for number in range(2):
+            window = Window(Interval(START + number * HOUR, START + (number + 1) * HOUR), cursor, False)
+            wanted = taken(Mode.MERGE, window, declared, SchemaColumn("c", "x", True, "c", kind), 60, window.interval.end)
+            found = connection.execute(f"SELECT name FROM rows WHERE {wanted.cut.condition(identifier)}").fetchall()
+            assert found == [("never",)]
+            cursor = cursor_text(window)
+
+
 def test_a_replace_and_another_cursor_than_the_apis_ask_for_what_is_still_to_come() -> None:
     declared = streams_of({"streams": [stream()]})["things"]
     window = Window(Interval(START, START + HOUR), '{"until": "2026-11-24T22:00:00Z"}', False)

@@ -54,7 +54,7 @@ class MysqlUnderTest:
         self._made += 1
         name = f"Thing {self._made}"
         listed = ", ".join(f"{identifier(n)} {LABEL if n == 'label' else TYPES[kind]}" for n, kind in columns.items())
-        key = "`place` bigint INVISIBLE AUTO_INCREMENT PRIMARY KEY"
+        key = "`in order` bigint INVISIBLE AUTO_INCREMENT PRIMARY KEY"
         self._run(f"CREATE TABLE {identifier(name)} ({listed}, updated_at timestamp(6) NULL, KEY (updated_at), {key})")
         return f"{self._database.name}.{name}"
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from shared_metadata.contract.own_columns import unlike
 from shared_metadata.contract.parquet.duckdb_session import literal
-from slices.collect.s3.formats.shape import Shape
+from slices.collect.s3.formats.shape import ROW, Shape
 from slices.collect.s3.types import iceberg_type
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ class Avro:
         relation = f"read_avro({literal(url)})"
         found = connection.sql(f"SELECT * FROM {relation}")
         columns = dict(zip(found.columns, found.types, strict=True))
-        return Shape(relation, columns, f"(SELECT *, row_number() OVER () AS atoll_row FROM {relation})")
+        row = unlike(columns, ROW)
+        return Shape(relation, columns, f"(SELECT *, row_number() OVER () AS {row} FROM {relation})", row=row)
 
     def typed(self, connection: duckdb.DuckDBPyConnection, shape: Shape) -> dict[str, str]:
         return {name: iceberg_type(kind) for name, kind in shape.columns.items()}

@@ -8,10 +8,11 @@ import zlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from shared_metadata.contract.own_columns import unlike
 from shared_metadata.contract.parquet.duckdb_session import literal
 from shared_metadata.contract.parquet.guessed_types import guessed
 from slices.collect.s3.config import Config
-from slices.collect.s3.formats.shape import LINES, Shape, compression, lines_of, no_rows, texts
+from slices.collect.s3.formats.shape import LINES, ROW, Shape, compression, lines_of, no_rows, texts
 
 if TYPE_CHECKING:
     import duckdb
@@ -36,7 +37,7 @@ class Csv:
         names = self._names(connection, url, packed)
         if not names:
             return no_rows()
-        config, mark = self._config, secrets.token_hex(4)
+        config, mark, row = self._config, secrets.token_hex(4), unlike(names, ROW)
         options = {
             "auto_detect": "false", "header": str(config.header).lower(), "delim": literal(config.delimiter),
             "quote": literal(config.quote), "escape": literal(config.escape or config.quote), "nullstr": literal(config.null_text),
@@ -48,16 +49,15 @@ class Csv:
         form = ", ".join(f"{name}={value}" for name, value in options.items()) + f", {LINES}"
         relation = f"read_csv({literal(url)}, {form})"
         aside = f"store_rejects=true, rejects_table='rejects_{mark}', rejects_scan='scans_{mark}', rejects_limit=0"
-        skipping = f"(SELECT *, row_number() OVER () AS atoll_row FROM read_csv({literal(url)}, {form}, {aside}, parallel=false))"
+        skipping = f"(SELECT *, row_number() OVER () AS {row} FROM read_csv({literal(url)}, {form}, {aside}, parallel=false))"
         table = f"rejects_{mark}"
         skipped = (
             f"(SELECT 'line ' || line AS place, lower(any_value(error_type::VARCHAR)) AS why, any_value(csv_line) AS raw "
             f"FROM {table} GROUP BY line)"
         )
-        numbered = f"(SELECT *, row_number() OVER () AS atoll_row FROM {relation})"
-        return Shape(
-            relation, dict.fromkeys(names, duckdb.sqltype("VARCHAR")), numbered, skipping, skipped, table, self._ends(url, packed)
-        )
+        numbered = f"(SELECT *, row_number() OVER () AS {row} FROM {relation})"
+        columns, ends = dict.fromkeys(names, duckdb.sqltype("VARCHAR")), self._ends(url, packed)
+        return Shape(relation, columns, numbered, skipping, skipped, table, ends, row=row)
 
     def typed(self, connection: duckdb.DuckDBPyConnection, shape: Shape) -> dict[str, str]:
         return guessed(connection, shape.skipping, list(shape.columns)) if shape.columns else {}

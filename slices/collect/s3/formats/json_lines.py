@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from shared_metadata.contract.own_columns import unlike
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.contract.parquet.guessed_types import SAMPLE_ROWS, guessed
 from shared_metadata.contract.parquet.json_keys import Keys, first_keys, is_object, keys_of, value_of
 from shared_metadata.program.type_names import TypeName, list_of, struct_of
 from slices.collect.s3.config import Config
-from slices.collect.s3.formats.shape import LONGEST_LINE_BYTES, Shape, Unreadable, compression, lines_of, no_rows, texts
+from slices.collect.s3.formats.shape import LONGEST_LINE_BYTES, ROW, Shape, Unreadable, compression, lines_of, no_rows, texts
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,7 +34,7 @@ class JsonLines:
 
     def shape(self, connection: duckdb.DuckDBPyConnection, url: str, head: bytes, wanted: Sequence[str] = ()) -> Shape:
         packed = compression(head)
-        lines = f"(SELECT line, row_number() OVER () AS atoll_row FROM {lines_of(url, packed, 'utf-8')})"
+        lines = f"(SELECT line, row_number() OVER () AS {ROW} FROM {lines_of(url, packed, 'utf-8')})"
         names = list(wanted) or self._names(connection, lines)
         if not names:
             if connection.execute(f"SELECT 1 FROM {lines} WHERE ({IS_OBJECT}) IS NOT TRUE AND {IS_FILLED} LIMIT 1").fetchone():
@@ -61,7 +62,7 @@ class JsonLines:
     def _names(self, connection: duckdb.DuckDBPyConnection, lines: str) -> list[str]:
         """The keys of the first objects, in the order in which they come; of those that differ in case the first."""
         some = f"(SELECT * FROM (SELECT * FROM {lines} LIMIT {SAMPLE_ROWS}) WHERE {IS_OBJECT})"
-        return first_keys(connection, some, "line", "atoll_row")
+        return first_keys(connection, some, "line", ROW)
 
 
 def spelled(connection: duckdb.DuckDBPyConnection, shape: Shape) -> Shape:
@@ -79,11 +80,12 @@ def _by_lines(lines: str, names: Sequence[str], keys: Keys) -> Shape:
     twice = keys.is_twice("line", names)
     is_row = f"CASE WHEN {IS_OBJECT} THEN {f'NOT ({twice})' if twice else 'true'} ELSE false END"
     why = f"CASE WHEN {IS_OBJECT} THEN 'has a key twice' WHEN json_valid(line) THEN 'is no JSON object' ELSE 'is no JSON' END"
-    skipping = f"(SELECT {values}, atoll_row FROM (SELECT * FROM {lines} WHERE {is_row}))"
-    skipped = f"(SELECT 'line ' || atoll_row AS place, {why} AS why, line AS raw FROM {lines} WHERE NOT {is_row} AND {IS_FILLED})"
+    row = unlike(names, ROW)
+    skipping = f"(SELECT {values}, {ROW} AS {row} FROM (SELECT * FROM {lines} WHERE {is_row}))"
+    skipped = f"(SELECT 'line ' || {ROW} AS place, {why} AS why, line AS raw FROM {lines} WHERE NOT {is_row} AND {IS_FILLED})"
     each = f"CASE WHEN {is_row} THEN true WHEN {IS_FILLED} THEN error('a line is no row') ELSE false END"
     relation = f"(SELECT {values} FROM (SELECT * FROM {lines} WHERE {each}))"
-    return Shape(relation, dict.fromkeys(names, duckdb.sqltype("VARCHAR")), skipping, skipping, skipped, lines=lines)
+    return Shape(relation, dict.fromkeys(names, duckdb.sqltype("VARCHAR")), skipping, skipping, skipped, lines=lines, row=row)
 
 
 def structured(found: object) -> str:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from shared_metadata.contract.own_columns import unlike
 from shared_metadata.contract.parquet.duckdb_session import literal
-from slices.collect.s3.formats.shape import Shape, Unreadable
+from slices.collect.s3.formats.shape import ROW, Shape, Unreadable
 from slices.collect.s3.types import iceberg_type
 
 if TYPE_CHECKING:
     import duckdb
     from duckdb.sqltypes import DuckDBPyType
 
-ROW = "file_row_number"
 MOST_DIGITS = 38
 
 
@@ -30,8 +30,8 @@ class Parquet:
         for name, why in self._changed(connection, url, columns).items():
             if name.lower() in read:
                 raise Unreadable(f"its column {name} {why}; name the others in a query, or write it otherwise")
-        rows = f"read_parquet({literal(url)}, file_row_number=true, hive_partitioning=false)"
-        return Shape(relation, columns, f"(SELECT *, {ROW} + 1 AS atoll_row FROM {rows})")
+        row = unlike(columns, ROW)  # DuckDB's own file_row_number is none of a file that has such a column
+        return Shape(relation, columns, f"(SELECT *, row_number() OVER () AS {row} FROM {relation})", row=row)
 
     def _changed(self, connection: duckdb.DuckDBPyConnection, url: str, columns: Mapping[str, DuckDBPyType]) -> dict[str, str]:
         """Columns of which DuckDB makes other values without a word: https://github.com/duckdb/duckdb/pull/25058, and nanoseconds."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 LONGEST_LINE_BYTES = 8 << 20
 LINES = f"max_line_size={LONGEST_LINE_BYTES}, buffer_size={LONGEST_LINE_BYTES}"  # by itself DuckDB takes 16 lines' memory
+ROW = "atoll_row"  # of a line, or of a row whose columns have other names
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
@@ -26,12 +27,13 @@ class Shape:
     """How a file is read.
 
     relation: what stands in FROM; it fails at the first row that is none.  columns: name ▸ its type there.
-    numbered: the same with the column `atoll_row`, from 1 on.
+    row: the column of `numbered` and `skipping` with a row's number, which no column of the file is called by.
+    numbered: the same, numbered from 1 on.
     skipping: what passes rows over that are none, numbered too; '' where there can be none.
     skipped: these, as (place, why, raw), where `skipping` was read to its end on the same connection before.
     table: of which `skipped` is made, and which is not there where nothing was skipped; '' where it is made of none.
     ends: whether the file's last row ends, a query of one boolean; '' where that is told among what was skipped.
-    lines: the relation of a file of JSON, `line` and `atoll_row`, whose objects may spell keys otherwise; '' for any other.
+    lines: the relation of a file of JSON, `line` and `ROW`, whose objects may spell keys otherwise; '' for any other.
     """
 
     relation: str
@@ -42,6 +44,7 @@ class Shape:
     table: str = ""
     ends: str = ""
     lines: str = ""
+    row: str = ROW
 
 
 class Format(Protocol):
@@ -76,7 +79,7 @@ def texts(names: Sequence[str]) -> str:
 def no_rows() -> Shape:
     """The shape of a file that holds nothing at all."""
     nothing = "(SELECT NULL WHERE false)"
-    return Shape(nothing, {}, f"(SELECT *, 0 AS atoll_row FROM {nothing})")
+    return Shape(nothing, {}, f"(SELECT *, 0 AS {ROW} FROM {nothing})")
 
 
 def lines_of(url: str, packed: str, encoding: str) -> str:

@@ -35,6 +35,8 @@ TYPES = {
     "timestamptz": pa.timestamp("us", tz="UTC"),
     "int": pa.int32(),
     "long": pa.int64(),
+    "place": pa.struct([("city", pa.string()), ("zip", pa.int32())]),
+    "place without its zip": pa.struct([("city", pa.string())]),
 }
 BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
 ROWS_OF_A_FILE = 200

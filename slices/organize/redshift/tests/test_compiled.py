@@ -11,6 +11,7 @@ import pytest
 
 from language import ProgramErrors, compile_with_positions
 from shared_metadata.errors import DefinitionError
+from shared_metadata.program import Mode
 from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.program.source_schemas import ConnectionSchemas
 from slices.organize.redshift.config import Config
@@ -93,6 +94,16 @@ def test_a_column_becomes_what_the_slice_declares_and_keeps_its_values(dwh: Comp
     dwh.options = {"managed": True}
     found, staged = promoted(dwh, dwh.rows, narrow, wide)
     assert found == staged
+
+
+def test_a_column_becomes_wider_beside_one_that_is_called_as_what_it_is_copied_to(dwh: Compiled) -> None:
+    dwh.options = {"managed": True}
+    dwh.collected(Mode.APPEND)
+    for kind, arrow, value in (("int", pa.int32(), 1), ("long", pa.int64(), 2**40)):
+        columns = [ID[0], ("x", kind, arrow), ("atoll_wider", "string", pa.string())]
+        dwh.load([{"id": value, "x": value, "atoll_wider": "mine"}], columns)
+    found = sorted((row["x"], row["atoll_wider"]) for row in dwh.rows(FLIGHTS))
+    assert found == [(1, "mine"), (2**40, "mine")]
 
 
 def test_drift_takes_no_other_types_for_wider(dwh: Compiled) -> None:

@@ -1,0 +1,1 @@
+"""Collects tables of an Oracle database as Parquet."""

@@ -1,0 +1,31 @@
+"""The slice's Lambda functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from shared_metadata.contract.collect import CollectSteps, Source
+from shared_metadata.contract.discovery import DiscoverStep
+from shared_metadata.contract.runtime.lambda_handler import LambdaHandler, services
+from shared_metadata.program import Connection
+from slices.collect.oracle.slice import SLICE
+
+
+def _open(connection: Connection, secret: Mapping[str, Any]) -> Source:
+    from slices.collect.oracle.client import open_source  # commit opens no source and does without its libraries
+
+    part_mb = services().environment.atoll_part_mb or SLICE.capabilities.part_mb
+    return open_source(connection, secret, aws=services().session, until=lambda: services().deadline_monotonic, part_mb=part_mb)
+
+
+@cache
+def _steps() -> CollectSteps:
+    return CollectSteps(SLICE, services(), _open)
+
+
+plan = LambdaHandler("plan", lambda: _steps().plan)
+extract = LambdaHandler("extract", lambda: _steps().extract)
+commit = LambdaHandler("commit", lambda: _steps().commit)
+discover = LambdaHandler("discover", lambda: DiscoverStep(SLICE, services(), _open))
