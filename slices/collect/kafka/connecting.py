@@ -82,19 +82,20 @@ class Told:
         self._errors.append(error)
 
     def check(self) -> None:
-        """Raises SecretError where it is not let in, DefinitionError where TLS fails, RetryLater once brokers are down for long."""
+        """Raises SecretError where it is not let in; in the end DefinitionError where TLS fails, RetryLater where none answers."""
         from confluent_kafka import KafkaError
 
         codes = {error.code() for error in self._errors}
         cluster = self._cluster
         if KafkaError._AUTHENTICATION in codes or KafkaError.SASL_AUTHENTICATION_FAILED in codes:
             raise self._refused()
+        if time.monotonic() < self._begun + DOWN_SECONDS:  # a broker that is begun anew ends handshakes, too
+            return
         if KafkaError._SSL in codes:
             remedy = "put the certificate by which they are trusted into the secret as `ca`, or correct their names and ports"
-            raise DefinitionError(
-                f"the brokers {cluster.brokers} are not trusted, or speak no TLS", place=cluster.place, remedy=remedy
-            )
-        if KafkaError._ALL_BROKERS_DOWN in codes and time.monotonic() > self._begun + DOWN_SECONDS:
+            cause = f"the brokers {cluster.brokers} are not trusted, or speak no TLS"
+            raise DefinitionError(cause, place=cluster.place, remedy=remedy)
+        if KafkaError._ALL_BROKERS_DOWN in codes:
             raise self.down()
 
     def down(self) -> RetryLater:

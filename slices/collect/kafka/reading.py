@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PAGE_EVENTS = 5_000
 _LOOK_SECONDS = 0.2
+_NO_PARTITION = -1  # of what is told of a topic, or of the cluster
 PLANNED_AGAIN = "nothing: the batch is planned again, and says whether anything is lost"
 
 
@@ -55,8 +56,9 @@ class Reader:
         try:
             while position < one.ends:
                 found = self._next()
+                before = position
                 messages, position = self._taken(found, one, position)
-                if found:
+                if position > before:
                     heard = time.monotonic()
                 else:
                     self._told.check()
@@ -79,7 +81,8 @@ class Reader:
         for message in found:
             error, offset = message.error(), message.offset()
             if error is not None:
-                position = max(position, self._heard(error, offset, one))
+                here = message.partition() in (one.partition, _NO_PARTITION, None)  # and not of a range before
+                position = max(position, self._heard(error, offset, one) if here else 0)
             elif message.partition() == one.partition and offset is not None and offset >= position:
                 if offset >= one.ends:
                     return messages, one.ends

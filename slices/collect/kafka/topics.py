@@ -33,8 +33,13 @@ class Topics:
 
     def names(self) -> list[str]:
         """Those that the user may see."""
-        self._signed_in()
-        listed = self._client.list_topics(timeout=connecting.ANSWER_SECONDS).topics
+        from confluent_kafka import KafkaException
+
+        self._answer(self._client.describe_cluster())  # which tells, as the next call does not, why there is none
+        try:
+            listed = self._client.list_topics(timeout=connecting.ANSWER_SECONDS).topics
+        except KafkaException:
+            raise self._told.down() from None
         return sorted(name for name, one in listed.items() if not name.startswith(_OWN) and one.error is None)
 
     def id(self, name: str) -> str | None:
@@ -107,9 +112,8 @@ class Topics:
         answers = self._client.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED)
         found = {one.partition: self._answer(future) for one, future in answers.items()}
         least = 0 if moment in (OLDEST, END) else NONE_AS_YOUNG
-        if any(
-            one.offset < least for one in found.values()
-        ):  # what the library gives for a partition whose answer was lost, without an error
+        # where an answer is lost the library gives -1001, and no error
+        if any(one.offset < least for one in found.values()):
             raise RetryLater(f"the offsets of {name} were not told", place=self._place, remedy="nothing, the batch is tried again")
         return found
 
@@ -133,9 +137,6 @@ class Topics:
             raise
         self._told.answered()
         return found
-
-    def _signed_in(self) -> None:
-        self._answer(self._client.describe_cluster())
 
 
 def _millis(moment: datetime) -> int:

@@ -124,7 +124,7 @@ def test_whatever_breaks_the_rows_are_those_of_a_run_in_which_nothing_did(cloud:
         assert lived(Cloud(), breaking) == wanted, (kind, at)
         rows, faults = rows + EVENTS + 1, faults + breaking.broke
     print(f"{kind}: {faults} faults at {len(met)} of {chances} chances, {rows} rows compared")
-    assert faults > len(met) * 3 // 4  # how often is asked is up to the library
+    assert faults > len(met) // 2  # how often is asked, and whether of a topic, is up to the library
 
 
 @pytest.mark.sampled(3)
