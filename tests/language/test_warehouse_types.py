@@ -205,3 +205,11 @@ def test_what_a_warehouse_declares_of_itself_stands_in_the_plan(system: str) -> 
 def test_the_lake_has_places_without_a_bound() -> None:
     lake = compiled("iceberg", "int").warehouses["dwh"]
     assert lake.at_once == 0 and lake.widens == PROMOTIONS
+
+
+@pytest.mark.parametrize("system", WAREHOUSES)
+def test_a_column_called_as_one_that_every_table_of_the_warehouse_has_is_refused_at_its_name(system: str) -> None:
+    for name in declaration(system).capabilities.own_columns:
+        with pytest.raises(ProgramErrors, match=rf"`{name}` is a column of organize\.{system}'s own") as refused:
+            compiled(system, "string", f'SELECT id, odd AS "{name}" FROM ops.public.things')
+        assert "rename it by AS" in str(refused.value)

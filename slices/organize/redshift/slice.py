@@ -13,7 +13,8 @@ SLICE = Slice(
         dialect="redshift",
         maintains=True,
         modes=(Mode.REPLACE, Mode.APPEND, Mode.MERGE),
-        own_columns=("_view_batch",),
+        # The latter every table has, as in PostgreSQL: https://www.postgresql.org/docs/8.1/ddl-system-columns.html
+        own_columns=("_view_batch", "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"),
         # https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_EXTERNAL_TABLE.html, …/r_SUPER_type.html, …/limitations-super.html
         never_written=("time", "uuid", "list", "map", "struct"),
         never_because=(
