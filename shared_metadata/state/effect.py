@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -195,9 +195,12 @@ def begins_later(
     return sorted(found)
 
 
-def begins_again(programs: Programs, flow: str, dataset: str, state: TableState, start: datetime) -> bool:
-    """Whether a dataset that the last program lacks begins at `start`: it is over, or once came back and was to begin later."""
-    later = dataset not in programs.last.producers() and state.begins is not None and state.begins > start
+def begins_again(programs: Programs, flow: str, dataset: str, state: TableState, start: Callable[[], datetime]) -> bool:
+    """Whether a dataset that the last program lacks begins at `start`: it is over, or once came back and was to begin later.
+
+    start: what it takes reads to tell, and is asked for such a dataset only.
+    """
+    later = dataset not in programs.last.producers() and state.begins is not None and state.begins > start()
     return later or programs.is_over(flow, dataset, state)
 
 

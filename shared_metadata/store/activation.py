@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata.aws.at_once import beside_one_another
@@ -138,7 +139,7 @@ class Activation:
                 if state is None:
                     fresh = TableState(starts.of(flow), begins=starts.of(flow))
                     opened.append(self._actions.put(items.new_state(flow.id, dataset, fresh), "attribute_not_exists(pk)"))
-                elif programs.entries and begins_again(programs, flow.id, dataset, state, starts.of(flow)):
+                elif programs.entries and begins_again(programs, flow.id, dataset, state, partial(starts.of, flow)):
                     start = starts.of(flow)
                     again_until = state.watermark if state.watermark > start else None  # a restatement: it was made before
                     fresh = TableState(start, state.cursor, again_until=again_until)

@@ -157,7 +157,9 @@ class World:
             tables = dict(self.states[flow.id].tables) if flow.id in self.states else {}
             for table in flow.tables:
                 state = tables.get(table.dataset)
-                if state is None or (self.timeline.entries and begins_again(former, flow.id, table.dataset, state, start)):
+                if state is None or (
+                    self.timeline.entries and begins_again(former, flow.id, table.dataset, state, lambda at=start: at)
+                ):
                     before = state.watermark if state and state.watermark > start else None
                     skipped = state.skipped if state else ()
                     tables[table.dataset] = TableState(start, begins=start, again_until=before, skipped=skipped)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks import commands
 from benchmarks.projects.stored import edited, stored
 from console.dataset_status import dataset_statuses
 from console.restatement import effective_moment
@@ -123,6 +124,12 @@ def test_the_first_apply_opens_states_together(compiled: tuple[Program, Lineage]
     switch_to(writer, program, moment)
     assert set(writer.reader.states_of(program.datasets())) == set(program.flows)
     assert requests(counting) <= VIEWS / 25 + 3 * VIEWS / 100 + 6
+
+
+def test_an_apply_of_a_changed_view_asks_by_the_hundred() -> None:
+    """With the pages that DynamoDB has."""
+    found = commands.measure(VIEWS, latency_seconds=0)["apply"]
+    assert found.writes > VIEWS and sum(found.calls.values()) <= VIEWS / 25 + 6 * VIEWS / 100 + 30
 
 
 def test_states_that_somebody_opens_meanwhile_stay_as_they_are(compiled: tuple[Program, Lineage]) -> None:
