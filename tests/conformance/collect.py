@@ -194,7 +194,7 @@ class Collecting:
         start = state.tables[self.dataset].watermark if state else floor(now, HOUR) - timedelta(seconds=HOUR)
         return start + timedelta(minutes=20)
 
-    def day(self, day: date) -> date:
+    def day(self, day: Any) -> date:
         """As it is collected."""
         return datetime.combine(day, time()) if getattr(self.source, "days_are_moments", False) else day
 
