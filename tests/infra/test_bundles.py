@@ -15,7 +15,8 @@ import botocore
 import pytest
 
 from infra import bill_of_materials
-from infra.bundling import LAMBDA, NEEDS_OWN_BOTOCORE, PROJECT, RUNTIME_PACKAGES, Bundle, BundleError, Platform, compiler
+from infra.apart import BundleError
+from infra.bundling import LAMBDA, NEEDS_OWN_BOTOCORE, PROJECT, RUNTIME_PACKAGES, Bundle, Platform, compiler
 from infra.pruning import prune
 from infra.settings import Settings
 from infra.slice_bundle import slice_bundle
