@@ -79,7 +79,7 @@ def _compared(events: int, runs: int) -> dict[str, Any]:
     gb_seconds = of["atoll"]["cpu_seconds"] / events * 1e6 * MEMORY_GB
     return {
         "events": events,
-        "bytes_an_event": len(_event(events // 2)),
+        "bytes_an_event": len(event(events // 2)),
         "runs": runs,
         "load": round(os.getloadavg()[0], 1),
         **{f"{name}_seconds": round(values["seconds"], 2) for name, values in of.items()},
@@ -125,7 +125,7 @@ def _kinesis(events: int) -> Iterator[str]:
         server.wait()
 
 
-def _event(number: int) -> bytes:
+def event(number: int) -> bytes:
     event = {
         "id": number,
         "user_id": f"user-{number * 7919 % 50_000}",
@@ -146,7 +146,7 @@ def _serve(events: int) -> None:
     def record(number: int) -> str:
         data = kept.get(number % 100_000)
         if data is None:
-            data = kept[number % 100_000] = base64.b64encode(_event(number)).decode()
+            data = kept[number % 100_000] = base64.b64encode(event(number)).decode()
         told = f'"SequenceNumber":"{FIRST_SEQUENCE + number}","ApproximateArrivalTimestamp":{BEGIN + number * 3600 / events:.3f}'
         return f'{{{told},"PartitionKey":"user-{number % 977}","Data":"{data}"}}'
 

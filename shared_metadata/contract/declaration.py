@@ -47,7 +47,7 @@ class Capabilities:
         `at_once` says no other number; 0 for any.
     own_columns: ORGANIZE: names of columns that it keeps for itself, so that no dataset may have one.
     never_written: ORGANIZE: types, in a column or within it, that its engine cannot write into a table.
-    never_because: ORGANIZE: why, of some of these types: each with a sentence that begins with the engine's own word for what lacks.
+    never_because: ORGANIZE: why, of these types: each with words that follow "which the engine writes into no table: ".
     plain_keys: ORGANIZE: rows are merged by columns that have one value, and by no list, map or struct.
     plain_names: ORGANIZE: its engine writes columns and fields only whose names are a letter or _, and then letters, digits and _.
     longest_name: ORGANIZE, HARNESS: bytes that the name of a database, schema, table or column may have there; 0 for any.

@@ -63,7 +63,8 @@ def _rows(sql: WarehouseSql, session: Session, work: Work, prepared: Document, w
         for step, texts in enumerate(together(evolved(sql, target, known, changes), MOST_STATEMENTS) if known else []):
             session.run(f"evolve {number} {step}", texts)
         made = [sql.schema(schema), create(sql, target, wanted)] if not known else []
-        after = tuple(SchemaColumn(name, kind) for name, kind in ({c.name: c.type for c in known} | changes).items())
+        types = {column.name: column.type for column in (*wanted, *known)} | changes
+        after = tuple(SchemaColumn(column.name, types[column.name]) for column in wanted)
         changed = (
             [] if stands.newer and work.flow.mode == Mode.REPLACE else _changed(sql, work, prepared, target, columns, after, stands)
         )
@@ -110,7 +111,7 @@ def _changed(
     stored_columns: tuple[SchemaColumn, ...],
     stands: Standing,
 ) -> list[str]:
-    """What the flow's mode makes of the staged rows."""
+    """What the flow's mode makes of the staged rows.  stored_columns: those of the batch, of the types that the table has then."""
     flow, claim, rows = work.flow, work.claim, prepared["table"]
     start, batch = to_text(claim.interval.start), batch_column(flow)
     if flow.mode == Mode.REPLACE:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from shared_metadata.program import BadRows, Mask
 from systems.sql_source import parts
 from systems.sql_source.capture import extraction
+from systems.sql_source.capture.changes import TooLong
 from systems.sql_source.capture.copying import Copying
 from systems.sql_source.parts import LINES
 from tests.conformance.capture_faults import places, struck
@@ -199,12 +200,12 @@ class CaptureConformance:
 
         def changes(log: Any, *given: Any) -> Iterator[Any]:
             some = []
-            with contextlib.suppress(extraction.TooLong):
+            with contextlib.suppress(TooLong):
                 some += whole(log, *given)
             first = next(calls) == 0
             yield from some if first else some[::-1]
             if first:
-                raise extraction.TooLong
+                raise TooLong
 
         return changes
 
@@ -212,7 +213,8 @@ class CaptureConformance:
         self, capturing: CapturingSource, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """It goes before the call that reads its place, and comes again when that is over."""
-        self._of_many_places(capturing, monkeypatch)
+        capturing.make("id int PRIMARY KEY, name text")
+        self._in_small_calls(monkeypatch)
         begun(capturing, ", ".join(f"({number}, REPEAT('x', 3000))" for number in range(40)))
         capturing.all("DELETE FROM thing WHERE id = 3")
         capturing.forget()
@@ -229,15 +231,15 @@ class CaptureConformance:
 
         with monkeypatch.context() as patched:
             patched.setattr(Copying, "_there", comes_again)
-            capturing.run(context=context)
-        assert capturing.was_whole()
+            run = capturing.run(context=context)
+        assert capturing.was_whole() and run.calls["extract"] > 3
         assert [row["id"] for row in capturing.rows()] == [number for number in range(40) if number != 3]
         capturing.run()
         assert (capturing.rows(), capturing.was_whole()) == (capturing.source(), False)
 
-    def _of_many_places(self, capturing: CapturingSource, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A table of which a call reads a small part."""
-        capturing.make("id int PRIMARY KEY, name text")
+    def _in_small_calls(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A chunk is a small part of a table, however small that is, and is read by one worker."""
+        monkeypatch.setattr(parts, "SMALL_CHUNK_BYTES", 0)
         monkeypatch.setattr(parts, "chunk_positions", lambda remaining, *_: min(remaining, LINES // 4))
         monkeypatch.setattr("systems.sql_source.extraction.MOST_WORKERS", 1)
 
@@ -349,22 +351,22 @@ class CaptureConformance:
     @pytest.mark.sampled(4)
     @pytest.mark.parametrize("share", range(8))
     def test_no_step_is_one_at_which_a_batch_may_not_end(self, capturing: CapturingSource, share: int) -> None:
-        """Whatever its function dies at, before it or after, the next attempt loses and doubles nothing."""
+        """Whatever its function dies at or loses, before it was done or after, the next attempt loses and doubles nothing."""
         capturing.make()
         begun(capturing, "(1, 'one', REPEAT('x', 9000)), (2, 'two', NULL)")
         self._change(capturing, 0)
-        most = struck(capturing, capturing.striking, None, after=False)
+        most = struck(capturing, None)
         assert most > 10
         assert capturing.rows() == capturing.source()
-        for number, (at, after) in enumerate(places(most), 1):
+        for number, (at, after, lost) in enumerate(places(most), 1):
             if number % 8 != share:
                 continue
             self._change(capturing, number)
-            struck(capturing, capturing.striking, at, after=after)
+            struck(capturing, at, after=after, lost=lost)
             capturing.later()
             self._change(capturing, number + 500)
             capturing.run()
-            assert capturing.rows() == capturing.source(), (at, after)
+            assert capturing.rows() == capturing.source(), (at, after, lost)
 
     @pytest.mark.deep
     @pytest.mark.budget(600)
@@ -373,40 +375,40 @@ class CaptureConformance:
         begun(capturing, "(1, 'one', REPEAT('x', 9000)), (2, 'two', NULL)")
         self._change(capturing, 0)
         with capturing.in_pieces(2):
-            most = struck(capturing, capturing.striking, None, after=False)
+            most = struck(capturing, None)
             assert capturing.rows() == capturing.source()
-            for number, (at, after) in enumerate(places(most), 1):
+            for number, (at, after, lost) in enumerate(places(most), 1):
                 if number % 5:
                     continue
                 self._change(capturing, number)
-                struck(capturing, capturing.striking, at, after=after)
+                struck(capturing, at, after=after, lost=lost)
                 capturing.later()
                 self._change(capturing, number + 500)
                 capturing.run()
-                assert capturing.rows() == capturing.source(), (at, after)
+                assert capturing.rows() == capturing.source(), (at, after, lost)
 
     @pytest.mark.deep
     @pytest.mark.budget(600)
-    @pytest.mark.parametrize("calls", [1, 9])
-    def test_a_new_copy_may_end_at_any_step(self, capturing: CapturingSource, calls: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        if calls > 1:
-            self._of_many_places(capturing, monkeypatch)
-            capturing.all("DROP TABLE thing")
+    @pytest.mark.parametrize("seconds", [900, 5])
+    def test_a_new_copy_may_end_at_any_step(self, capturing: CapturingSource, seconds: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """seconds: of a call, of which the fewer are for one chunk."""
+        if seconds < 900:
+            self._in_small_calls(monkeypatch)
         capturing.make()
-        begun(capturing, "(1, 'one', NULL)")
+        begun(capturing, "(1, 'one', NULL), (2, 'two', NULL), (3, 'three', NULL), (4, 'four', NULL)")
         capturing.forget()
-        most = struck(capturing, capturing.striking, None, after=False)
+        most = struck(capturing, None, seconds=seconds)
         assert capturing.was_whole()
-        for number, (at, after) in enumerate(places(most), 1):
+        for number, (at, after, lost) in enumerate(places(most), 1):
             if number % 3:
                 continue
             self._change(capturing, number)
             capturing.forget()
-            struck(capturing, capturing.striking, at, after=after)
+            struck(capturing, at, after=after, lost=lost, seconds=seconds)
             capturing.later()
             self._change(capturing, number + 500)
             capturing.run()
-            assert capturing.rows() == capturing.source(), (at, after)
+            assert capturing.rows() == capturing.source(), (at, after, lost)
 
     def _change(self, capturing: CapturingSource, number: int) -> None:
         """Something of each kind."""

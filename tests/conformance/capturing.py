@@ -44,7 +44,7 @@ class CapturingSource(ABC):
 
     declaration: ClassVar[Slice]
     table: ClassVar[str] = "thing"
-    log: ClassVar[type]
+    log: ClassVar[Any]
     values: ClassVar[Mapping[str, Sequence[str]]]
     in_part: ClassVar[Sequence[str]] = ()
     lenient: ClassVar[Sequence[str]] = ()
@@ -71,6 +71,10 @@ class CapturingSource(ABC):
     @abstractmethod
     def striking(self, striking: Any) -> AbstractContextManager[None]:
         """Has what the slice's sessions do be done by `striking.does`."""
+
+    @abstractmethod
+    def lost(self) -> Exception:
+        """What the driver says of a connection that has broken."""
 
     @abstractmethod
     def opened(self) -> OpenSource:

@@ -60,19 +60,44 @@ class SourceUnderTest(Protocol):
     moments: one of the first and one of the last that a column of moments can hold.
     """
 
-    declaration: Slice
-    options: Mapping[str, Any]
-    incremental: Mapping[str, Any]
-    appending: Mapping[str, Any]
-    large_rows: int
-    most_columns: int
-    hostile_names: Sequence[str]
-    secret: Mapping[str, Any]
-    refused_secret: Mapping[str, Any]
-    unreachable_secret: Mapping[str, Any]
-    secret_values: Sequence[str]
-    unreadable_day: str
-    moments: tuple[datetime, datetime]
+    @property
+    def declaration(self) -> Slice: ...
+
+    @property
+    def options(self) -> Mapping[str, Any]: ...
+
+    @property
+    def incremental(self) -> Mapping[str, Any]: ...
+
+    @property
+    def appending(self) -> Mapping[str, Any]: ...
+
+    @property
+    def large_rows(self) -> int: ...
+
+    @property
+    def most_columns(self) -> int: ...
+
+    @property
+    def hostile_names(self) -> Sequence[str]: ...
+
+    @property
+    def secret(self) -> Mapping[str, Any]: ...
+
+    @property
+    def refused_secret(self) -> Mapping[str, Any]: ...
+
+    @property
+    def unreachable_secret(self) -> Mapping[str, Any]: ...
+
+    @property
+    def secret_values(self) -> Sequence[str]: ...
+
+    @property
+    def unreadable_day(self) -> str: ...
+
+    @property
+    def moments(self) -> tuple[datetime, datetime]: ...
 
     def open_source(self, aws: Any) -> OpenSource:
         """As the slice's handlers open it; `aws` is the boto3 session."""

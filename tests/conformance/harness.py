@@ -44,15 +44,32 @@ class TargetUnderTest(Protocol):
     down: a secret that names a place where nothing listens.
     """
 
-    slice_id: str
-    open_target: OpenTarget
-    open_catalog: OpenCatalog
-    connection: str
-    table: str
-    secret: Mapping[str, Any]
-    refused: Mapping[str, Any]
-    down: Mapping[str, Any]
-    options: Mapping[str, Any]
+    @property
+    def slice_id(self) -> str: ...
+
+    @property
+    def open_target(self) -> OpenTarget: ...
+
+    @property
+    def open_catalog(self) -> OpenCatalog: ...
+
+    @property
+    def connection(self) -> str: ...
+
+    @property
+    def table(self) -> str: ...
+
+    @property
+    def secret(self) -> Mapping[str, Any]: ...
+
+    @property
+    def refused(self) -> Mapping[str, Any]: ...
+
+    @property
+    def down(self) -> Mapping[str, Any]: ...
+
+    @property
+    def options(self) -> Mapping[str, Any]: ...
 
     def create(self, columns: Sequence[SchemaColumn], key: Sequence[str]) -> None: ...
 

@@ -17,7 +17,7 @@ from tests.faults.cover import Cover
 from tests.faults.faults import Fault, Kind
 
 SHRINK_SECONDS = 900
-COVERED = Path(__file__).resolve().parents[2] / ".atoll" / "faults" / "covered.json"
+COVERED = Path(__file__).resolve().parents[2] / ".atoll" / "faults"
 
 
 def main() -> None:
@@ -31,13 +31,16 @@ def main() -> None:
     parser.add_argument("--cover", action="store_true", help="every kind at every operation of every step, until all were tried")
     parser.add_argument("--fresh", action="store_true", help="with --cover: do not go on where the last call ended")
     parser.add_argument("--deployed", action="store_true", help="in stacks that are deployed for it, while their clock runs")
+    parser.add_argument("--capture", action="store_true", help="flights come by CAPTURE, with rows that go")
     options = parser.parse_args()
+    if options.capture and not options.kind:  # what changes while a log is read is in this batch or the next, and both are right
+        options.kind = [kind for kind in Kind if kind != Kind.CHANGED]
     seed = random.randrange(1_000_000) if options.seed is None else options.seed
     if options.deployed:
         from tests.faults import rounds
 
         sys.exit(not rounds.run(seed, time.monotonic() + options.seconds))
-    with stage() as made:
+    with stage(captured=options.capture) as made:
         campaign = Campaign(made, options.batches)
         campaign.learn()
         print(f"without faults: {len(campaign.sites)} calls to the outside, {campaign.expected.rows:,} rows", flush=True)
@@ -65,13 +68,14 @@ def _run(campaign: Campaign, seed: int, until: float, kinds: list[Kind]) -> bool
 def _cover(campaign: Campaign, until: float, kinds: list[Kind], fresh: bool) -> bool:
     """Run after run until all was tried; what was covered is kept, so that the next call goes on from there."""
     cover = Cover.of(campaign.sites, campaign.batches, kinds)
+    kept = COVERED / ("captured.json" if campaign.stage.captured else "covered.json")
     if not fresh:
-        cover.resume(COVERED)
+        cover.resume(kept)
     while (faults := cover.next()) and time.monotonic() < until:
         result = campaign.run(faults)
         cover.ran(result.fired, chosen=len(faults), rows=result.rows, differ=not result.same, redriven=result.redriven)
         same = _told(f"{len(cover.covered)} of {len(cover.possible)} covered", result)
-        cover.save(COVERED)
+        cover.save(kept)
         if not same:
             return _made_small(campaign)
     totals = ", ".join(f"{count:,} {name}" for name, count in cover.totals.items())
@@ -83,8 +87,8 @@ def _made_small(campaign: Campaign) -> bool:
     print("Looking for the fewest faults that do it …", flush=True)
     until = time.monotonic() + SHRINK_SECONDS
     fewest = campaign.shrunk(campaign.results[-1].fired, lambda text: print(text, flush=True), until)
-    repeat = " ".join(f"'{fault}'" for fault in fewest)
-    print(f"repeat it: .venv/bin/python -m tests.faults --batches {campaign.batches} --repeat {repeat}", flush=True)
+    repeat, capture = " ".join(f"'{fault}'" for fault in fewest), " --capture" * campaign.stage.captured
+    print(f"repeat it: .venv/bin/python -m tests.faults{capture} --batches {campaign.batches} --repeat {repeat}", flush=True)
     return False
 
 
@@ -100,10 +104,10 @@ def _told(name: str, result: Result) -> bool:
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
+def stage(*, captured: bool = False) -> Iterator[Stage]:
     """An embedded AWS of its own."""
     with fresh_aws() as stack:
-        made = Stage(stack)
+        made = Stage(stack, captured=captured)
         try:
             yield made
         finally:

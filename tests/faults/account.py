@@ -41,23 +41,28 @@ def begin(today: datetime) -> datetime:
 
 BEGIN = begin(datetime.now(UTC))
 TEMPLATE = "faults_seed"
+# A database that has replication slots is not dropped.
+_ENDED = """SELECT pg_terminate_backend(active_pid, 5000), pg_drop_replication_slot(slot_name) FROM pg_replication_slots
+WHERE database = %s"""
 QUEUE = "atoll-executions"
 _numbers = itertools.count(1)
 
 
-def compiled() -> Compilation:
-    """The airline's program, with a day in the place of a minute."""
+def compiled(*, captured: bool = False) -> Compilation:
+    """The airline's program, with a day in the place of a minute. captured: flights come by their log."""
     text = PROGRAM.read_text().replace("EVERY '1 minute'", "EVERY '1 day'").replace("'5 minutes'", "'2 days'")
+    text = text.replace(" CURSOR updated_at", " CAPTURE") if captured else text
     files = sorted((PROGRAM.parent / FOLDER).glob("*.json"))
     schemas: SourceSchemas = {found.connection: found for found in map(ConnectionSchemas.from_json, (f.read_text() for f in files))}
     return compile_sources({"program.sql": text}, installed(), schemas)
 
 
 class Stage:
-    """What all runs share: the embedded AWS, the doors before it, a database to copy, the compiled program."""
+    """What all runs share: the embedded AWS, the doors before it, a database to copy, the program. captured: as `compiled`."""
 
-    def __init__(self, stack: EmbeddedAws) -> None:
-        self.stack, self.compilation, self.credentials = stack, compiled(), make_credentials()
+    def __init__(self, stack: EmbeddedAws, *, captured: bool = False) -> None:
+        self.stack, self.captured, self.credentials = stack, captured, make_credentials()
+        self.compilation = compiled(captured=captured)
         self.doors = Doors(stack.endpoint, stack.ca_bundle, stack.postgres_port)
         self.dsn = stack.database(TEMPLATE)
         sources.seed(self.dsn)
@@ -152,6 +157,7 @@ class Account:
     def close(self) -> None:
         self.sales.close()
         with self.stage.admin() as connection:
+            connection.execute(_ENDED, (self.name,))
             connection.execute(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")  # type: ignore[arg-type]
 
 

@@ -53,6 +53,11 @@ INSERT INTO flights (carrier, flight, tailnum, origin, dest, dep_delay, distance
 DELETE FROM planes WHERE tailnum = 'N' || {k};
 UPDATE weather SET wind_gust = wind_gust + {k} WHERE origin = 'JFK' AND extract(hour FROM time_hour) = {k} % 24;
 """
+# What no cursor sees: rows that go, and a change without a moment.
+UNSEEN = """
+DELETE FROM flights WHERE id % 37 = {k} % 37;
+UPDATE flights SET arr_delay = 1000 + {k} WHERE id % 13 = {k} % 13;
+"""
 
 
 def seed(dsn: str) -> None:
@@ -60,11 +65,14 @@ def seed(dsn: str) -> None:
     with psycopg.connect(dsn) as connection:
         connection.execute(SCHEMA)  # type: ignore[arg-type]
         connection.execute(ROWS)
+        connection.execute("CREATE PUBLICATION atoll FOR TABLE flights")
 
 
-def change_database(dsn: str, number: int, at: datetime) -> None:
-    """The changes of one batch, of the moment `at`."""
+def change_database(dsn: str, number: int, at: datetime, *, captured: bool = False) -> None:
+    """The changes of one batch, of the moment `at`. captured: also such as only a log tells."""
     with psycopg.connect(dsn) as connection:
+        if captured:
+            connection.execute(UNSEEN.format(k=number))  # type: ignore[arg-type]
         connection.execute(CHANGE.format(k=number, at=f"TIMESTAMPTZ '{at.isoformat()}'"))  # type: ignore[arg-type]
         if number % 3 == 2:
             connection.execute("DELETE FROM airports WHERE faa = 'LGA'")

@@ -99,7 +99,7 @@ class World(Account):
         """
         self.batch, first = number, self._last_day(number - 1) + DAY
         if number:
-            sources.change_database(self.dsn, number, first - DAY / 2)
+            sources.change_database(self.dsn, number, first - DAY / 2, captured=self.stage.captured)
             self.sales.change(number, first - DAY / 2)
         if number == REFUSED_BATCH:
             sources.refuse(self.dsn, REFUSED)

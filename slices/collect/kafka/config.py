@@ -53,7 +53,7 @@ class Config(BaseModel):
 
     @property
     def signs_in(self) -> bool:
-        """With a user name and a password."""
+        """Whether it does with a user name and a password."""
         return self.auth not in ("iam", "none")
 
 
@@ -69,7 +69,7 @@ class Address(SecretFields):
 
 
 class Trust(SecretFields):
-    """What a secret may hold where nobody signs in with it."""
+    """What a secret may hold that is not signed in with."""
 
     remedy = "the secret is a JSON object with brokers and, if need be, ca"
 

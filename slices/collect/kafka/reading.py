@@ -45,7 +45,7 @@ class Reader:
         self._consumer.close()
 
     def pages(self, one: Range) -> Iterator[Page]:
-        """Of an empty range none. Raises Trimmed, RetryLater where brokers are down, DefinitionError for what is denied or gone."""
+        """Reads on to its end. Raises Trimmed, RetryLater where brokers are down, DefinitionError for what is denied or gone."""
         from confluent_kafka import TopicPartition
 
         position, heard = one.begins, time.monotonic()

@@ -20,7 +20,7 @@ NO_KEY = "has a key that is no text in UTF-8, for which the connection's `key` i
 
 
 class Gathering:
-    """Of one partition.  newest_ms: the latest time of those events of the batch that came before."""
+    """The events of one partition.  newest_ms: the latest time of those events of the batch that came before."""
 
     def __init__(self, lines: Lines, config: Config, newest_ms: int = 0) -> None:
         self._lines, self._config, self.newest_ms = lines, config, newest_ms

@@ -15,7 +15,7 @@ SAMPLE_EVENTS, PARTITIONS = 1000, 8
 
 
 class Sampling(sampled.Sampling):
-    """Of the last offsets of a few partitions; where compaction has left little there, that little."""
+    """Events of the last offsets of a few partitions; where compaction has left little there, that little."""
 
     def __init__(self, cluster: Cluster, topic: Topic, config: Config) -> None:
         super().__init__(told(config.key))

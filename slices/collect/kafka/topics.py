@@ -8,7 +8,7 @@ from concurrent.futures import wait
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from shared_metadata.errors import DefinitionError
+from shared_metadata.errors import DefinitionError, RetryLater
 from slices.collect.kafka import connecting
 from slices.collect.kafka.connecting import Cluster, Told, is_gone, meant
 from slices.collect.kafka.positions import Kept, Range, Topic
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS = 0.05
 OLDEST, END = -2, -1  # in the place of a moment
+NONE_AS_YOUNG = -1  # the offset that is told for a moment
 _OWN = "__"  # what topics of Kafka itself begin with
 
 
@@ -63,7 +64,7 @@ class Topics:
         return Topic(name, str(described.topic_id or ""), kept)
 
     def between(self, topic: Topic, start: datetime, end: datetime) -> list[Range]:
-        """In each partition what lies between the first event that is as young as `start`, and that which is as young as `end`.
+        """Tells of each partition what lies between the first event that is as young as `start`, and that which is as young as `end`.
 
         Raises DefinitionError where some of it may have been deleted.
         """
@@ -94,14 +95,23 @@ class Topics:
         return self._answer(self._client.describe_topics(TopicCollection([name]))[name])
 
     def _offsets(self, name: str, partitions: Iterable[int], moment: int) -> dict[int, Any]:
-        """What is told of each partition. moment: OLDEST, END, or milliseconds since 1970. Raises KafkaException."""
+        """What is told of each partition. moment: OLDEST, END, or milliseconds since 1970.
+
+        Raises KafkaException; RetryLater where one is not told.
+        """
         from confluent_kafka import IsolationLevel, TopicPartition, admin
 
         specs: Any = admin.OffsetSpec  # type: ignore[attr-defined]
         spec = specs.earliest() if moment == OLDEST else specs.latest() if moment == END else specs.for_timestamp(moment)
         asked = {TopicPartition(name, number): spec for number in partitions}
         answers = self._client.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED)
-        return {one.partition: self._answer(future) for one, future in answers.items()}
+        found = {one.partition: self._answer(future) for one, future in answers.items()}
+        least = 0 if moment in (OLDEST, END) else NONE_AS_YOUNG
+        if any(
+            one.offset < least for one in found.values()
+        ):  # what the library gives for a partition whose answer was lost, without an error
+            raise RetryLater(f"the offsets of {name} were not told", place=self._place, remedy="nothing, the batch is tried again")
+        return found
 
     def _answer(self, future: Any) -> Any:
         """Raises KafkaException of the topic; what the client has been told while it waited."""

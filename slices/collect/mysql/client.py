@@ -61,16 +61,17 @@ class MysqlSource(SqlSource):
             return super().plan(flow, table, schema, window)
         from slices.collect.mysql.capture.planning import CapturePlan
 
-        relation, name = self._relation(flow, table), self._found(table, str(flow.position))
+        relation = self._relation(flow, table)
         with self.translated(str(flow.position)):
+            name = self._found(table, str(flow.position))
             return CapturePlan(self, self._max_parts, self._part_mb).of(flow, table, relation, name, window)
 
     def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
         if "log" not in request.part:
             return self.read_table(request, resume, deadline)
-        from slices.collect.mysql.capture.extraction import Captured
+        from slices.collect.mysql.capture.extraction import CaptureExtraction
 
-        return Captured(self, request, deadline, self._aws).run(resume, copy=request.part["copy"])
+        return CaptureExtraction(self, request, deadline, self._aws).run(resume, copy=request.part["copy"])
 
     # -- what discover and drift ask
 

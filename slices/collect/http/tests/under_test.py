@@ -9,9 +9,8 @@ import hmac
 import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from shared_metadata import naming
@@ -21,9 +20,8 @@ from slices.collect.http.client import HttpSource
 from slices.collect.http.inbox import Inbox
 from slices.collect.http.receiving import Answer, Receiver, receiver
 from slices.collect.http.slice import SLICE
-from tests.conformance import hostile
-from tests.conformance.collect import Row
 from tests.conformance.fixtures import NOW, REGION, shared_session
+from tests.conformance.sent_events import Event, EventsUnderTest
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 KEYS: Mapping[str, Any] = {"shop": f"whsec_{KEY}"}
@@ -74,27 +72,17 @@ class Endpoint:
         return self.receiver().receive(request(f"/{self.connection}/{table}", body, headers))
 
 
-class HttpUnderTest:
+class HttpUnderTest(EventsUnderTest):
     """Tables of JSON objects, sent as arrays."""
 
     declaration = SLICE
     incremental: Mapping[str, Any] = {"mode": Mode.MERGE, "key": ("label",), "cursor": "_sequence"}
-    appending: Mapping[str, Any] = {"mode": Mode.APPEND}
-    large_rows, most_columns = 1_500, 500
-    hostile_names = hostile.NAMES
-    secret: Mapping[str, Any] = {}
-    refused_secret: Mapping[str, Any] = {}
-    unreachable_secret: Mapping[str, Any] = {}
     secret_values: Sequence[str] = (KEY,)
-    unreadable_day = "2026-02-31"
-    moments = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
-    packed = False
 
     def __init__(self) -> None:
-        self.made = uuid.uuid4().hex[:8]
+        super().__init__()
         self.options: dict[str, Any] = {"tables": "none", "secret": "senders"}
         self.endpoint = Endpoint(self.options)
-        self._columns: dict[str, dict[str, str]] = {}
 
     def open_source(self, aws: Any) -> OpenSource:
         """With the tables that the connection names now, which a test changes without a program."""
@@ -105,59 +93,26 @@ class HttpUnderTest:
 
         return opened
 
-    def create_table(self, columns: Mapping[str, str]) -> str:
-        table = f"thing-{self.made}-{len(self._columns) + 12}"
-        self._columns[table] = dict(columns)
-        self.options["tables"] = ", ".join(self._columns)
-        return table
-
-    def put(self, table: str, rows: Sequence[Row], at: datetime) -> None:
-        events = [{name: _plain(row.get(name)) for name in self._columns[table]} for row in rows]
-        for some in [events] if len(events) < ONE_BY_ONE else [[one] for one in events]:
-            self.send(table, some, at)
-
-    def put_slowly(self, table: str, label: str, at: datetime) -> AbstractContextManager[None]:
-        return nullcontext()
-
-    def put_unreadable(self, table: str, label: str, at: datetime) -> None:
-        self.send(table, [{"label": label, "day": self.unreadable_day}], at)
-
-    def delete(self, table: str, labels: Sequence[str], at: datetime) -> None:
-        """There is no such thing."""
-
-    def drop_column(self, table: str, column: str) -> None:
-        """Events have none from now on."""
-        del self._columns[table][column]
-
-    def add_column(self, table: str, column: str, kind: str) -> None:
-        self._columns[table][column] = kind
-
-    def retype_column(self, table: str, column: str, kind: str) -> None:
-        self._columns[table][column] = kind
-
-    def rename_column(self, table: str, column: str, name: str) -> None:
-        self._columns[table] = {name if one == column else one: kind for one, kind in self._columns[table].items()}
-
     def drop_table(self, table: str) -> None:
         """The connection names it no more."""
         del self._columns[table]
         self.options["tables"] = ", ".join(self._columns) or "none"
 
-    def collected_name(self, column: str) -> str:
-        return column
-
-    def send(self, table: str, events: Sequence[Mapping[str, Any]], at: datetime) -> None:
+    def send(self, table: str, events: Sequence[Event], at: datetime) -> None:
         body = json.dumps(events, ensure_ascii=False).encode()
         more = {"content-encoding": "gzip"} if self.packed else {}
         answer = self.endpoint.send(table, gzip.compress(body) if self.packed else body, at, **more)
         assert (answer.status, answer.count) == (202, len(events)), answer
+
+    def _made(self, table: str) -> None:
+        self.options["tables"] = ", ".join(self._columns)
+
+    def _sent(self, table: str, events: Sequence[Event], at: datetime) -> None:
+        for some in [events] if len(events) < ONE_BY_ONE else [[one] for one in events]:
+            self.send(table, some, at)
 
 
 class PackedUnderTest(HttpUnderTest):
     """The same with gzip."""
 
     packed = True
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, date) else value

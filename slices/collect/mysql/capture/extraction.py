@@ -12,6 +12,7 @@ from shared_metadata.errors import RetryLater
 from shared_metadata.program import from_plain
 from slices.collect.mysql.capture.log import Untold
 from slices.collect.mysql.capture.places import here, transactions_between
+from slices.collect.mysql.capture.requirements import RETENTION
 from slices.collect.mysql.capture.table_log import LogPart, MysqlLog
 from systems.sql_source.capture.changes import TableLog
 from systems.sql_source.capture.copying import Copying
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from slices.collect.mysql.client import MysqlSource
 
 
-class Captured:
+class CaptureExtraction:
     """Extracts a captured table's part. What the table is now holds all that the share did to it: so it may stand for the log."""
 
     def __init__(self, source: MysqlSource, request: ExtractRequest, deadline: Deadline, aws: Any) -> None:
@@ -41,7 +42,7 @@ class Captured:
             found = LogExtraction(self._source, self._request, self._deadline, self._aws, log).run(before)
         except Untold as error:
             if before and before["second"]:  # whose rows are staged in part
-                remedy = "nothing, the next attempt copies the table"
+                remedy = f"nothing, the next attempt copies the table; keep the log for longer (on RDS and Aurora {RETENTION})"
                 raise RetryLater(f"while it was read a second time, {error}", place=self._place, remedy=remedy) from None
             return self._copied(None)
         return replace(found, resume={"log": found.resume}) if found.resume else found

@@ -29,6 +29,7 @@ READER = 0
 RIGHTS = {True: "REPLICATION SLAVE, BINLOG MONITOR", False: "REPLICATION SLAVE, REPLICATION CLIENT"}  # by whether it is MariaDB
 DENIED = frozenset({1045, 1227})
 GONE = frozenset({1236, 1373})  # the log does not begin there any more, or it is another server's
+_DUMP = 18  # COM_BINLOG_DUMP
 _PREPARED = 0x40  # a flag of MariaDB's transactions
 # Events that no row is in: of a statement's own circumstances, of other servers, and such as may be passed over.
 _HARMLESS = frozenset({3, 5, 13, 14, 27, 28, 29, 34, 35, 36, 37, 41, 160, 161, 163, 164})
@@ -208,4 +209,20 @@ class _Once:
         session = self._connect()
         if beside:
             session.cursorclass = beside
+        else:
+            _tell_lengths(session)
         return session
+
+
+def _tell_lengths(session: Any) -> None:
+    """Corrects the length of the request for a log of MariaDB's, which the library says too small.
+
+    The server leaves the rest of it unread, and a connection that is closed like that is reset: what was on its way is lost.
+    """
+    write = session._write_bytes
+
+    def written(data: bytes) -> None:
+        dumps = data[4:5] == bytes([_DUMP])
+        write((len(data) - 4).to_bytes(3, "little") + data[3:] if dumps else data)
+
+    session._write_bytes = written

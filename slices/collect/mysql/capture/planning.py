@@ -21,9 +21,10 @@ from slices.collect.mysql.capture.requirements import Captured
 from slices.collect.mysql.capture.table_log import LogPart
 from slices.collect.mysql.planning import first
 from systems.mysql.catalog import TableName
+from systems.sql_source import parts
 from systems.sql_source.capture.changes import TooLong
 from systems.sql_source.cursor_window import Bounds
-from systems.sql_source.parts import SMALL_CHUNK_BYTES, table_plan
+from systems.sql_source.parts import table_plan
 from systems.sql_source.relation import Relation
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 LOOKED_THROUGH_BYTES = 2**24  # of log, within which a batch without changes is found out by looking and recorded by plan alone
 LOOK_SECONDS = 5.0
-SMALL_BYTES = SMALL_CHUNK_BYTES  # of a table that one worker reads in one call
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class CapturePlan:
 
     def _whole(self, flow: Flow, relation: Relation, window: Window, log: LogPart, cursor: str, *, copy: bool) -> TablePlan:
         """One part: of the log, and of the table. A small one is read by one statement, in one state, and needs no log behind it."""
-        relation = _in_one(relation) if relation.size.bytes < SMALL_BYTES else relation
+        relation = _in_one(relation) if relation.size.bytes < parts.SMALL_CHUNK_BYTES else relation
         plain = replace(table_plan(flow, relation, window, Bounds("", cursor, copy), 1, self._part_mb), cursor=cursor)
         (table,) = plain.parts
         texts = {**table, "first_page": 0, "end_page": 0, "pages": 0, "keys": None}

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Lack = tuple[str, str]  # what is missing, and its remedy
 BY_CURSOR = "collect it by a CURSOR instead of CAPTURE"
+RETENTION = "CALL mysql.rds_set_configuration('binlog retention hours', 168)"
 _PARAMETERS = "on RDS and Aurora in the parameter group"
 _COLUMNS = """SELECT column_name, data_type, column_type, numeric_precision, numeric_scale, character_set_name, collation_name,
   character_octet_length, extra FROM information_schema.columns WHERE table_schema = %s AND table_name = %s"""
@@ -32,7 +33,12 @@ WHERE table_schema = %s AND table_name = %s AND index_name = 'PRIMARY' AND sub_p
 _CASCADES = re.compile(r"^\s*CONSTRAINT `(.*?)` FOREIGN KEY .* ON (?:DELETE|UPDATE) (?:CASCADE|SET NULL|SET DEFAULT)", re.MULTILINE)
 # Each setting, the values of which one is needed, why, and the statement that makes it so.
 _SETTINGS = (
-    ("log_bin", ("ON", "1"), "the server keeps no binary log", "start the server with log_bin; on RDS keep backups"),
+    (
+        "log_bin",
+        ("ON", "1"),
+        "the server keeps no binary log",
+        f"start the server with log_bin; on RDS keep backups, and {RETENTION}",
+    ),
     ("binlog_format", ("ROW",), "the binary log tells statements and not rows", "SET GLOBAL binlog_format = 'ROW'"),
     ("binlog_row_metadata", ("FULL",), "the binary log does not name columns", "SET GLOBAL binlog_row_metadata = 'FULL'"),
     ("gtid_mode", ("ON",), "the server numbers no transactions", "set gtid_mode and enforce_gtid_consistency to ON"),

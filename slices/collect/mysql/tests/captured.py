@@ -141,6 +141,9 @@ class Capturing(CapturingSource):
         self.all("FLUSH BINARY LOGS")
         self.purge()
 
+    def lost(self) -> Exception:
+        return pymysql.err.OperationalError(2013, "Lost connection to MySQL server during query")
+
     @contextmanager
     def striking(self, striking: Any) -> Iterator[None]:
         """The statements of the slice's sessions, and each event that it reads of the log."""

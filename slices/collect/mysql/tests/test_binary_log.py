@@ -185,3 +185,25 @@ def test_a_difference_of_a_document_is_passed_over() -> None:
 def test_a_type_that_is_not_known_is_not_guessed() -> None:
     with pytest.raises(Unreadable):
         [*RowReader([column(242)], {}).rows(b"\x00\x00\x00", b"\x01")]
+
+
+def test_a_share_that_was_read_in_part_tells_where_to_go_on() -> None:
+    share = MariadbShare("0-1-5,7-1-1", "0-1-8,3-2-2,7-1-1")
+    for transaction in ("0-1-6", "3-2-1", "0-1-7"):
+        assert share.has(transaction)
+        share.finished(transaction)
+    assert dict(each.split("-", 1) for each in share.place.split(",")) == {"0": "1-7", "7": "1-1", "3": "2-1"}
+    rest = MariadbShare(share.place, "0-1-8,3-2-2,7-1-1")
+    assert not rest.has("0-1-7") and rest.has("0-1-8") and not rest.done and rest.has("3-2-2") and rest.done
+
+
+def test_a_share_of_mysql_that_was_read_in_part_tells_where_to_go_on() -> None:
+    share = MysqlShare(f"{ONE}:1-10", f"{ONE}:11-20:25,{OTHER}:5")
+    for number in (11, 12, 14):
+        assert share.has(f"{ONE}:{number}")
+        share.finished(f"{ONE}:{number}")
+    assert (share.place, share.left) == (f"{ONE}:1-12:14-14", f"{ONE}:13-13:15-20:25-25,{OTHER}:5-5")
+    rest = MysqlShare(share.place, share.left)
+    assert not rest.has(f"{ONE}:12") and rest.has(f"{ONE}:13")
+    rest.finished(f"{ONE}:13")
+    assert rest.place == f"{ONE}:1-14"

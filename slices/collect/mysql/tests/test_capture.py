@@ -235,3 +235,14 @@ def test_a_day_that_becomes_none_is_not_told_as_the_day_before(capturing: Captur
     capturing.all("SET sql_mode = ''", "UPDATE thing SET day = '0000-00-00'")
     capturing.run()
     assert sum(file["rows"] for file in capturing.manifest()["rejected"]) == 1
+
+
+def test_a_large_share_comes_whole_without_encryption(capturing: Capturing) -> None:
+    """The library tells the server a wrong length of its request: the server closed the connection with what was on its way."""
+    capturing.make("id int PRIMARY KEY, name text")
+    capturing.apply()
+    capturing.cloud.put_secret("thing", {**capturing.database.secret, "sslmode": "disable", "sslrootcert": ""})
+    capturing.run()
+    capturing.all("INSERT INTO thing SELECT seq, REPEAT('x', 1000) FROM seq_1_to_5000")
+    capturing.run()
+    assert (staged(capturing), capturing.was_whole()) == ((5000, 0), False)

@@ -83,6 +83,9 @@ class Capturing(CapturingSource):
     def forget(self) -> None:
         forget_slots(self.database)
 
+    def lost(self) -> Exception:
+        return psycopg.OperationalError("server closed the connection unexpectedly")
+
     @contextlib.contextmanager
     def striking(self, striking: Any) -> Iterator[None]:
         """The statements of the slice's sessions."""

@@ -14,8 +14,9 @@ from shared_metadata.errors import RetryLater
 from slices.collect.postgres.capture import planning, slots
 from slices.collect.postgres.capture.log import Log
 from slices.collect.postgres.capture.pgoutput import lsn_of
-from slices.collect.postgres.tests.captured import STAGED, Capturing, begun, connected, ended, forget_slots, staged
+from slices.collect.postgres.tests.captured import Capturing, connected, ended, forget_slots
 from slices.collect.postgres.tests.database import Database
+from tests.conformance.capturing import STAGED, begun, staged
 from tests.conformance.fixtures import Cloud
 
 
