@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -157,9 +157,7 @@ class World:
             tables = dict(self.states[flow.id].tables) if flow.id in self.states else {}
             for table in flow.tables:
                 state = tables.get(table.dataset)
-                if state is None or (
-                    self.timeline.entries and begins_again(former, flow.id, table.dataset, state, lambda at=start: at)
-                ):
+                if state is None or (self.timeline.entries and begins_again(former, flow.id, table.dataset, state, _given(start))):
                     before = state.watermark if state and state.watermark > start else None
                     skipped = state.skipped if state else ()
                     tables[table.dataset] = TableState(start, begins=start, again_until=before, skipped=skipped)
@@ -383,3 +381,7 @@ class Author:
                 query = f"definition {self._written}"
                 minutes = flow.interval_seconds // 60
                 self.current[known] = view(flow.id, query, minutes, inputs, tolerates, covers=flow.covers)
+
+
+def _given(moment: datetime) -> Callable[[], datetime]:
+    return lambda: moment
