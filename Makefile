@@ -84,13 +84,13 @@ test: setup ## Run the quick suite: every kind of test; says at its end what it 
 	@ATOLL_SUITE=quick $(BIN)/pytest -n auto --dist loadgroup
 
 test-again: setup ## Repeat one by one what failed in the quick suite
-	@ATOLL_SUITE=quick $(BIN)/pytest -n 0 --last-failed --last-failed-no-failures none
+	@ATOLL_SUITE=quick ATOLL_AGAIN=1 $(BIN)/pytest -n 0 --last-failed --last-failed-no-failures none
 
 test-deep: setup ## Run the deep suite: what `make test` leaves out, or does with fewer examples
 	@ATOLL_SUITE=deep $(BIN)/pytest -n auto --dist loadgroup
 
 test-deep-again: setup ## Repeat one by one what failed in the deep suite
-	@ATOLL_SUITE=deep $(BIN)/pytest -n 0 --last-failed --last-failed-no-failures none
+	@ATOLL_SUITE=deep ATOLL_AGAIN=1 $(BIN)/pytest -n 0 --last-failed --last-failed-no-failures none
 
 test-slice: setup ## Run all tests of one slice: SLICE=collect/postgres
 	@ATOLL_SUITE=all $(BIN)/pytest -n auto --dist loadgroup slices/$(SLICE)

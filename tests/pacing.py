@@ -28,6 +28,8 @@ SHARES = {"quick": 0.1, "deep": 1.0, "all": 1.0}  # of the examples that a test'
 FEWEST = 4
 BUDGET_SECONDS = 10.0  # of a test that is marked with no other
 TOLD = 20
+AGAIN = "ATOLL_AGAIN"  # set where what failed is repeated
+WHOLE = "atoll/whole"  # in pytest's cache: whether the run before came to its end
 FAILED = "cache/lastfailed"  # pytest's own, for `--last-failed`
 GROUP = re.compile(r"@[^]@]*$")  # xdist adds a test's group to its name, under which `--last-failed` would find none, and run all
 
@@ -40,6 +42,7 @@ class Pacing:
         self._slow: list[Any] = []
         self._left_out: Counter[str] = Counter()
         self._by_folder: Counter[str] = Counter()
+        self._collected = True
 
     # -- what runs
 
@@ -99,6 +102,16 @@ class Pacing:
             session.config.workeroutput[CHOICE] = dict(self._left_out)
         elif (cache := getattr(session.config, "cache", None)) is not None:
             cache.set(FAILED, {GROUP.sub("", name): value for name, value in cache.get(FAILED, {}).items()})
+            cache.set(WHOLE, self._collected and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED))
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Refuses to repeat what failed of a run that did not come to its end: what it did not reach would count as passed."""
+        if os.environ.get(AGAIN) and not config.cache.get(WHOLE, False):  # type: ignore[union-attr]
+            raise pytest.UsageError("the suite did not run as a whole, so what failed of it is not known")
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """xdist reports so, too, that its workers have not collected the same."""
+        self._collected = self._collected and not report.failed
 
     def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
         if config.getoption("durations") is not None:

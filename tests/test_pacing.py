@@ -12,7 +12,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.pacing import CHOICE, EXAMPLES, FEWEST, SAME, SHARES, share, workers
+from tests.pacing import AGAIN, CHOICE, EXAMPLES, FEWEST, SAME, SHARES, share, workers
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = """
@@ -130,7 +130,7 @@ def test_the_two_suites_share_out_what_repeats_another_s(tmp_path: Path) -> None
     assert len(found[0]) == 2 and sorted(found[1]) == [*"012345"]
 
 
-def test_what_failed_in_a_group_is_repeated_alone(tmp_path: Path) -> None:
+def test_what_failed_in_a_group_is_repeated_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tests = """
         import pathlib, pytest
 
@@ -142,8 +142,26 @@ def test_what_failed_in_a_group_is_repeated_alone(tmp_path: Path) -> None:
             assert case == "c" or said.read_text().count("a@b") > 1
     """
     assert "1 failed" in run(tmp_path, "quick", "-n", "2", "--dist", "loadgroup", "-p", "cacheprovider", tests=tests, code=1)
+    monkeypatch.setenv(AGAIN, "1")
     assert "1 passed" in run(tmp_path, "quick", "-n", "0", "--last-failed", "-p", "cacheprovider", tests=tests)
     assert sorted((tmp_path / "said").read_text().split()) == ["a@b", "a@b", "c"]
+
+
+UNLIKE = """
+    import os, pytest
+
+    @pytest.mark.parametrize("case", [os.environ.get("PYTEST_XDIST_WORKER", "none")])
+    def test_table(case):
+        pass
+"""
+
+
+@pytest.mark.parametrize("tests", [UNLIKE, "1 / 0"])
+def test_what_did_not_run_as_a_whole_is_not_repeated_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tests: str) -> None:
+    run(tmp_path, "quick", "-n", "2", "--dist", "loadgroup", "-p", "cacheprovider", tests=tests, code=1)
+    monkeypatch.setenv(AGAIN, "1")
+    with pytest.raises(AssertionError, match="did not run as a whole"):
+        run(tmp_path, "quick", "-n", "0", "--last-failed", "-p", "cacheprovider", tests=tests)
 
 
 @pytest.mark.parametrize(("examples", "every", "cases"), [(SAME, "(5)", 2), (SAME, "", 0), ("", "(5)", 10), ("", "", 10)])

@@ -258,6 +258,7 @@ def test_gzip_is_unpacked_after_the_signature_is_verified(endpoint: Endpoint) ->
         (b"{}", "gzip", 400),
         (b"{}", "br", 415),
     ],
+    ids=["long", "long when it is unpacked", "cut off", "not packed", "packed otherwise"],  # what is packed holds the time
 )
 def test_a_body_that_is_too_large_or_packed_otherwise_is_refused(endpoint: Endpoint, body: bytes, encoding: str, status: int) -> None:
     answer = endpoint.send("orders", body, NOW, **({"content-encoding": encoding} if encoding else {}))
