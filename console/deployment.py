@@ -92,7 +92,7 @@ class Deployment:
             ) from None
 
     def with_reserve(self, tell: Callable[[str], None]) -> Deployment:
-        """With executions that are the conductor's alone, where the account has enough and the settings do not say otherwise."""
+        """Reserves executions for the conductor alone, where the account has enough and the settings do not say otherwise."""
         ceilings = self.context.settings.ceilings
         if self.local or ceilings.installation or CONDUCTOR in ceilings.slices:
             return self

@@ -1,4 +1,4 @@
-"""What `atoll deploy` reserves for the conductor, where the account has enough, so that nobody else keeps it from its clock.
+"""Executions that `atoll deploy` reserves for the conductor, where the account has enough, so that nothing keeps it from its clock.
 
 Lambda takes what is reserved from what everything else may use, of which it keeps a hundred executions: a new account, with 10 in
 all, has nothing to reserve.

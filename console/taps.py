@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from console.again import again
 from infra.apart import Apart, BundleError
 from infra.bundling import LAMBDA, PACKAGES
 from shared_metadata.errors import InputError
@@ -28,7 +29,7 @@ def tell(folder: Path, as_json: bool) -> None:
         click.echo(json.dumps({"folder": str(folder), **told, "licences": licences}))
         return
     if found.tables is None:
-        click.echo("its tables are told by `atoll discover`, which asks the tap")
+        click.echo(f"its tables are told by `{again('atoll discover')}`, which asks the tap")
     for table in found.tables or ():
         click.echo(f"{table.name}  key {', '.join(table.key) or '-'}  cursor {table.cursor or '-'}  {table.mode}")
     for name, why in found.left_out.items():

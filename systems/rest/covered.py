@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from systems.rest import decoding
-from systems.rest.manifest import components
+from systems.rest import decoding, moments
+from systems.rest.manifest import RETENTION, Node, components
 
 INTERPRETED = frozenset(
     {
@@ -55,3 +55,12 @@ def _unknown(stream: Mapping[str, Any]) -> Iterator[str]:
     for found in components(stream):
         if found["type"][:1].isupper() and found["type"] not in INTERPRETED:
             yield found["type"]
+
+
+def why_no_retention(stream: Mapping[str, Node]) -> str:
+    """Why it is not known for how long its API tells changes; '' where it is."""
+    told = stream.get(RETENTION) or ""
+    try:
+        return "" if not told or moments.duration(told) else "api_retention_period"
+    except ValueError:
+        return f"api_retention_period {told}"

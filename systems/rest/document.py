@@ -11,9 +11,8 @@ from typing import Any
 from shared_metadata.errors import DefinitionError
 from systems.rest import table_defaults
 from systems.rest.columns import why_no_columns
-from systems.rest.covered import not_interpreted
+from systems.rest.covered import not_interpreted, why_no_retention
 from systems.rest.manifest import Node, streams_of
-from systems.rest.window import why_no_retention
 
 MANIFEST, OVERLAY, DOCUMENT = "manifest.yaml", "overlay.yaml", "manifest.json"
 FOLDER = "slices/collect"

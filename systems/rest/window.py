@@ -90,15 +90,6 @@ def reads_changes(stream: Mapping[str, Node], window: Window, lag: int, now: dat
     return lower is not None and not (told and lower < now - moments.duration(told))
 
 
-def why_no_retention(stream: Mapping[str, Node]) -> str:
-    """Why it is not known for how long its API tells changes; '' where it is."""
-    told = stream.get(RETENTION) or ""
-    try:
-        return "" if not told or moments.duration(told) else "api_retention_period"
-    except ValueError:
-        return f"api_retention_period {told}"
-
-
 def cursor_text(window: Window) -> str:
     """What the next batch finds in its window."""
     return json.dumps({"until": to_text(window.interval.end)})
