@@ -368,6 +368,8 @@ class CaptureConformance:
             capturing.run()
             assert capturing.rows() == capturing.source(), (at, after, lost)
 
+    @pytest.mark.nightly
+    @pytest.mark.timeout(3600)
     @pytest.mark.deep
     @pytest.mark.budget(600)
     def test_a_share_of_several_calls_may_end_at_any_step(self, capturing: CapturingSource) -> None:
@@ -387,6 +389,8 @@ class CaptureConformance:
                 capturing.run()
                 assert capturing.rows() == capturing.source(), (at, after, lost)
 
+    @pytest.mark.nightly
+    @pytest.mark.timeout(3600)
     @pytest.mark.deep
     @pytest.mark.budget(600)
     @pytest.mark.parametrize("seconds", [900, 5])
@@ -396,6 +400,7 @@ class CaptureConformance:
             self._in_small_calls(monkeypatch)
         capturing.make()
         begun(capturing, "(1, 'one', NULL), (2, 'two', NULL), (3, 'three', NULL), (4, 'four', NULL)")
+        self._change(capturing, 0)
         capturing.forget()
         most = struck(capturing, None, seconds=seconds)
         assert capturing.was_whole()
