@@ -358,15 +358,7 @@ class CaptureConformance:
         most = struck(capturing, None)
         assert most > 10
         assert capturing.rows() == capturing.source()
-        for number, (at, after, lost) in enumerate(places(most), 1):
-            if number % 8 != share:
-                continue
-            self._change(capturing, number)
-            struck(capturing, at, after=after, lost=lost)
-            capturing.later()
-            self._change(capturing, number + 500)
-            capturing.run()
-            assert capturing.rows() == capturing.source(), (at, after, lost)
+        self._ends_there(capturing, [place for place in self._numbered(most) if place[0] % 8 == share])
 
     @pytest.mark.nightly
     @pytest.mark.timeout(3600)
@@ -379,15 +371,7 @@ class CaptureConformance:
         with capturing.in_pieces(2):
             most = struck(capturing, None)
             assert capturing.rows() == capturing.source()
-            for number, (at, after, lost) in enumerate(places(most), 1):
-                if number % 5:
-                    continue
-                self._change(capturing, number)
-                struck(capturing, at, after=after, lost=lost)
-                capturing.later()
-                self._change(capturing, number + 500)
-                capturing.run()
-                assert capturing.rows() == capturing.source(), (at, after, lost)
+            self._ends_there(capturing, self._numbered(most)[4::5])
 
     @pytest.mark.nightly
     @pytest.mark.timeout(3600)
@@ -404,11 +388,25 @@ class CaptureConformance:
         capturing.forget()
         most = struck(capturing, None, seconds=seconds)
         assert capturing.was_whole()
-        for number, (at, after, lost) in enumerate(places(most), 1):
-            if number % 3:
-                continue
+        self._ends_there(capturing, self._numbered(most)[2::3], forgets=True, seconds=seconds)
+
+    @staticmethod
+    def _numbered(most: int) -> list[tuple[int, tuple[int, bool, bool]]]:
+        return list(enumerate(places(most), 1))
+
+    def _ends_there(
+        self,
+        capturing: CapturingSource,
+        chosen: Sequence[tuple[int, tuple[int, bool, bool]]],
+        *,
+        forgets: bool = False,
+        seconds: int = 900,
+    ) -> None:
+        """A batch ends at each of these places, and the next one brings what it did not.  forgets: the log, before each."""
+        for number, (at, after, lost) in chosen:
             self._change(capturing, number)
-            capturing.forget()
+            if forgets:
+                capturing.forget()
             struck(capturing, at, after=after, lost=lost, seconds=seconds)
             capturing.later()
             self._change(capturing, number + 500)
