@@ -16,99 +16,21 @@ cluster costs, and a batch without any event, are not in it.
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import json
 import os
-import resource
-import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from benchmarks.collect_kinesis import CASTS, MEMORY_GB, event
-from shared_metadata.costs import cost_dollars
+from benchmarks.event_contenders import CASTS, Comparison, event, taken
 
 TOPIC, BATCH_EVENTS, FILE_EVENTS = "clicks", 500, 100_000
 BEGIN = datetime(2026, 11, 23, 11, tzinfo=UTC)
 ADDRESS = "KAFKA_OF_BENCHMARK"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=200_000)
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--memory", action="store_true")
-    parser.add_argument("--child", choices=CHILDREN)
-    parser.add_argument("--serve", action="store_true")
-    arguments = parser.parse_args()
-    if arguments.serve:
-        _serve(arguments.events)
-    elif arguments.child:
-        print(json.dumps(CHILDREN[arguments.child]()))
-    else:
-        found = _memory(arguments.events) if arguments.memory else _compared(arguments.events, arguments.runs)
-        print(json.dumps(found) if arguments.json else "\n".join(f"{name}: {value}" for name, value in found.items()))
-
-
-def _compared(events: int, runs: int) -> dict[str, Any]:
-    found: dict[str, list[dict[str, Any]]] = {"plain": [], "atoll": []}
-    with _kafka(events) as address:
-        for _ in range(runs):
-            for name, results in found.items():
-                results.append(_run(name, address))
-    assert {run["events"] for results in found.values() for run in results} == {events}
-    of = {name: {what: statistics.median(run[what] for run in results) for what in results[0]} for name, results in found.items()}
-    gb_seconds = of["atoll"]["cpu_seconds"] / events * 1e6 * MEMORY_GB
-    return {
-        "events": events,
-        "bytes_an_event": len(event(events // 2)),
-        "runs": runs,
-        "load": round(os.getloadavg()[0], 1),
-        **{f"{name}_seconds": round(values["seconds"], 2) for name, values in of.items()},
-        **{f"{name}_cpu_seconds": round(values["cpu_seconds"], 2) for name, values in of.items()},
-        **{f"{name}_events_a_cpu_second": round(events / values["cpu_seconds"]) for name, values in of.items()},
-        "ratio_cpu": round(of["plain"]["cpu_seconds"] / of["atoll"]["cpu_seconds"], 2),
-        **{f"{name}_peak_mb": max(run["peak_mb"] for run in results) for name, results in found.items()},
-        "dollars_a_million_events": round(cost_dollars({"lambda_arm64_gb_second": gb_seconds}), 6),
-    }
-
-
-def _memory(events: int) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for count in (events, events * 10):
-        with _kafka(count) as address:
-            found[f"atoll_peak_mb_at_{count}_events"] = _run("atoll", address)["peak_mb"]
-    return found
-
-
-def _run(child: str, address: str) -> dict[str, Any]:
-    """One contender in a fresh process."""
-    command = [sys.executable, "-m", "benchmarks.collect_kafka", "--child", child]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, ADDRESS: address})
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
 # -- the cluster
-
-
-@contextlib.contextmanager
-def _kafka(events: int) -> Iterator[str]:
-    """The address of a cluster with the topic."""
-    command = [sys.executable, "-m", "benchmarks.collect_kafka", "--serve", "--events", str(events)]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert server.stdout is not None
-        yield server.stdout.readline().strip()
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def _serve(events: int) -> None:
@@ -152,7 +74,7 @@ def _plain() -> dict[str, Any]:
                 pq.write_table(pa.Table.from_pylist(rows), f"{folder}/{files}.parquet")
                 events, rows, files = events + len(rows), [], files + 1
         consumer.close()
-        return {**_taken(started, cpu), "events": events}
+        return {**taken(started, cpu), "events": events}
 
 
 def _atoll() -> dict[str, Any]:
@@ -177,16 +99,13 @@ def _atoll() -> dict[str, Any]:
         steps = disk_steps(folder)(SLICE, cloud.services(SLICE.id), lambda one, secret: KafkaSource(one, secret, None))
         started, cpu = time.monotonic(), time.process_time()
         run = run_batch(steps, cloud.event(flow.id))
-        return {**_taken(started, cpu), "events": run.results["lake.bus.clicks:staged"]["rows"]}
+        return {**taken(started, cpu), "events": run.results["lake.bus.clicks:staged"]["rows"]}
 
 
-def _taken(started: float, cpu: float) -> dict[str, Any]:
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    return {"seconds": time.monotonic() - started, "cpu_seconds": time.process_time() - cpu, "peak_mb": peak_mb}
-
-
-CHILDREN: Mapping[str, Callable[[], dict[str, Any]]] = {"atoll": _atoll, "plain": _plain}
+COMPARISON = Comparison(
+    "benchmarks.collect_kafka", __doc__, "plain", {"atoll": _atoll, "plain": _plain}, _serve, lambda address: {ADDRESS: address}
+)
 
 
 if __name__ == "__main__":
-    main()
+    COMPARISON.main()

@@ -16,127 +16,23 @@ own price, and what a batch costs without any event, are not in it.
 
 from __future__ import annotations
 
-import argparse
 import base64
-import contextlib
 import http.server
 import json
-import os
-import resource
-import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from shared_metadata.costs import cost_dollars
+from benchmarks.event_contenders import CASTS, Comparison, event, taken
 
 ARN = "arn:aws:kinesis:eu-central-1:111122223333:stream/clicks"
 BEGIN = 1_795_431_600  # an hour before the moment at which the tests' clock stands
 FIRST_SEQUENCE = 49_590_000_000_000_000_000_000_000_000_000_000_000_000_000_000_000_000_000
 PAGE_EVENTS, PAGE_BYTES = 10_000, 10 << 20
-MEMORY_GB = 2
-CASTS = {
-    "id": "long",
-    "user_id": "string",
-    "kind": "string",
-    "amount": "decimal(12,2)",
-    "at": "timestamptz",
-    "paid": "boolean",
-    "url": "string",
-    "score": "double",
-}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=200_000)
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--memory", action="store_true")
-    parser.add_argument("--child", choices=CHILDREN)
-    parser.add_argument("--serve", action="store_true")
-    arguments = parser.parse_args()
-    if arguments.serve:
-        _serve(arguments.events)
-    elif arguments.child:
-        print(json.dumps(CHILDREN[arguments.child]()))
-    else:
-        found = _memory(arguments.events) if arguments.memory else _compared(arguments.events, arguments.runs)
-        print(json.dumps(found) if arguments.json else "\n".join(f"{name}: {value}" for name, value in found.items()))
-
-
-def _compared(events: int, runs: int) -> dict[str, Any]:
-    found: dict[str, list[dict[str, Any]]] = {"boto3": [], "atoll": []}
-    with _kinesis(events) as address:
-        for _ in range(runs):
-            for name, results in found.items():
-                results.append(_run(name, address))
-    assert {run["events"] for results in found.values() for run in results} == {events}
-    of = {name: {what: statistics.median(run[what] for run in results) for what in results[0]} for name, results in found.items()}
-    gb_seconds = of["atoll"]["cpu_seconds"] / events * 1e6 * MEMORY_GB
-    return {
-        "events": events,
-        "bytes_an_event": len(event(events // 2)),
-        "runs": runs,
-        "load": round(os.getloadavg()[0], 1),
-        **{f"{name}_seconds": round(values["seconds"], 2) for name, values in of.items()},
-        **{f"{name}_cpu_seconds": round(values["cpu_seconds"], 2) for name, values in of.items()},
-        **{f"{name}_events_a_cpu_second": round(events / values["cpu_seconds"]) for name, values in of.items()},
-        "ratio_cpu": round(of["boto3"]["cpu_seconds"] / of["atoll"]["cpu_seconds"], 2),
-        **{f"{name}_peak_mb": max(run["peak_mb"] for run in results) for name, results in found.items()},
-        "dollars_a_million_events": round(cost_dollars({"lambda_arm64_gb_second": gb_seconds}), 6),
-    }
-
-
-def _memory(events: int) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for count in (events, events * 10):
-        with _kinesis(count) as address:
-            found[f"atoll_peak_mb_at_{count}_events"] = _run("atoll", address)["peak_mb"]
-    return found
-
-
-def _run(child: str, address: str) -> dict[str, Any]:
-    """One contender in a fresh process."""
-    keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "eu-central-1"}
-    command = [sys.executable, "-m", "benchmarks.collect_kinesis", "--child", child]
-    environment = {**os.environ, **keys, "AWS_ENDPOINT_URL_KINESIS": address}
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
 
 
 # -- what answers as Kinesis does
-
-
-@contextlib.contextmanager
-def _kinesis(events: int) -> Iterator[str]:
-    """The address of a stream of one shard."""
-    command = [sys.executable, "-m", "benchmarks.collect_kinesis", "--serve", "--events", str(events)]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert server.stdout is not None
-        yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def event(number: int) -> bytes:
-    event = {
-        "id": number,
-        "user_id": f"user-{number * 7919 % 50_000}",
-        "kind": ("view", "click", "order")[number % 3],
-        "amount": f"{number % 100_000 / 100:.2f}",
-        "at": f"2026-11-23T11:{number // 60 % 60:02d}:{number % 60:02d}.{number % 1000:03d}Z",
-        "paid": number % 3 == 0,
-        "url": f"https://example.com/products/{number % 9973}?campaign=autumn&position={number % 40}",
-        "score": number * 0.37,
-    }
-    return json.dumps(event).encode()
 
 
 def _serve(events: int) -> None:
@@ -216,7 +112,7 @@ def _boto3() -> dict[str, Any]:
                 pq.write_table(pa.Table.from_pylist(rows), f"{folder}/{files}.parquet")
                 events, rows, files = events + len(rows), [], files + 1
             if ends:
-                return {**_taken(started, cpu), "events": events}
+                return {**taken(started, cpu), "events": events}
 
 
 def _atoll() -> dict[str, Any]:
@@ -243,16 +139,16 @@ def _atoll() -> dict[str, Any]:
         )
         started, cpu = time.monotonic(), time.process_time()
         run = run_batch(steps, cloud.event(flow.id))
-        return {**_taken(started, cpu), "events": run.results["lake.site.clicks:staged"]["rows"]}
+        return {**taken(started, cpu), "events": run.results["lake.site.clicks:staged"]["rows"]}
 
 
-def _taken(started: float, cpu: float) -> dict[str, Any]:
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    return {"seconds": time.monotonic() - started, "cpu_seconds": time.process_time() - cpu, "peak_mb": peak_mb}
+def _variables(port: str) -> Mapping[str, str]:
+    keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "eu-central-1"}
+    return {**keys, "AWS_ENDPOINT_URL_KINESIS": f"http://127.0.0.1:{port}"}
 
 
-CHILDREN: Mapping[str, Callable[[], dict[str, Any]]] = {"atoll": _atoll, "boto3": _boto3}
+COMPARISON = Comparison("benchmarks.collect_kinesis", __doc__, "boto3", {"atoll": _atoll, "boto3": _boto3}, _serve, _variables)
 
 
 if __name__ == "__main__":
-    main()
+    COMPARISON.main()
