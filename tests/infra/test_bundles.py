@@ -40,7 +40,7 @@ def bundles() -> Iterator[tuple[Bundle, str]]:
 def case(bundle: Bundle, handlers: str, *, deep: bool):
     marks = [
         pytest.mark.xdist_group(bundle.name),
-        *([pytest.mark.deep, pytest.mark.nightly(4), pytest.mark.budget(30)] if deep else []),
+        *([pytest.mark.deep, pytest.mark.nightly(8), pytest.mark.budget(30)] if deep else []),
     ]
     return pytest.param(bundle, handlers, id=bundle.name, marks=marks)
 
