@@ -20,7 +20,7 @@ SETTINGS = {
     "escape_string_warning": "off",
     "backslash_quote": "on",
     "timezone": "'Asia/Kolkata'",
-    "datestyle": "'SQL, DMY'",
+    "datestyle": "'ISO, DMY'",
     "default_transaction_isolation": "'repeatable read'",
 }
 Connect = Callable[[str], "psycopg.Connection[Any]"]  # a database's name ▸ a connection that commits by itself

@@ -70,7 +70,7 @@ class MemoryRedshift:
         connection = databases().open(name, database)
         try:
             with connection.cursor(row_factory=dict_row) as cursor:
-                cursor.execute("SET timezone = 'UTC'; SET datestyle = 'ISO'")
+                cursor.execute("SET timezone = 'UTC'")
                 return cursor.execute(query.encode()).fetchall()
         finally:
             databases().close(connection)

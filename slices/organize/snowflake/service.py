@@ -91,7 +91,7 @@ class SnowflakeService:
             said = str(told.get("message", ""))
             ended = Status.CANCELLED if code == CANCELLED else Status.FAILED
             return Look(ended, reason=reason(code, said), transient=code in TRANSIENT)
-        handles = told.get("statementHandles") or ()
+        handles: Sequence[str] = told.get("statementHandles") or ()
         one = self._api.ask("GET", f"/{handles[1]}")[1] if len(handles) == 2 else told  # of several none tells what they did together
         taken = max(time.time() - told.get("createdOn", 0) / 1000, 0.0) if told.get("createdOn") else 0.0
         return Look(Status.DONE, run_seconds=taken, rows=_count(one))
