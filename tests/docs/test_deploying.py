@@ -1,4 +1,4 @@
-"""docs/deploying.md says of a VPC what the slices declare, and what of their stacks stays outside of one."""
+"""docs/deploying.md says of a VPC what the slices declare, of Lake Formation whose roles it concerns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from shared_metadata.contract.declaration import Slice
 from slices.registry import installed
 
 ROOT = Path(__file__).parents[2]
-PRIVATE = (ROOT / "docs" / "deploying.md").read_text().partition("\n## A private database\n")[2].partition("\n## ")[0]
+PAGE = (ROOT / "docs" / "deploying.md").read_text()
+PRIVATE = PAGE.partition("\n## A private database\n")[2].partition("\n## ")[0]
+LAKE_FORMATION = PAGE.partition("\n## Lake Formation\n")[2].partition("\n## ")[0]
+GRANTS = (ROOT / "tests" / "infra" / "grants.txt").read_text()
 ROWS = [(names, why) for why, names in re.findall(r"^\| (.*) \| ((?:`[a-z.-]+`(?:, )?)+) \|$", PRIVATE, re.MULTILINE)]
 SLICES = {one.id: one for one in installed().values()}
 
@@ -39,3 +42,13 @@ def test_what_stays_outside_of_a_vpc_is_named(id: str) -> None:
 def _outside(declaration: Slice) -> bool:
     stack = ROOT / declaration.package.replace(".", "/") / "stack.py"
     return bool(re.search(r"reaches_internet\"?(=|: )True", stack.read_text()))
+
+
+def test_each_stack_whose_roles_use_the_catalog_is_named_for_lake_formation() -> None:
+    using = set(re.findall(r"^(\w+) [^|]*\|[^|]*\|.* glue:\w+", GRANTS, re.MULTILINE))
+    assert using == set(re.findall(r"`Atoll-(\w+)`", LAKE_FORMATION)) and len(using) > 1
+
+
+def test_each_kind_of_grant_that_lake_formation_checks_is_given() -> None:
+    given = set(re.findall(r"--resource '{\"(\w+)\"", LAKE_FORMATION))
+    assert given == {"Database", "Table", "DataLocation"} and "CREATE_DATABASE" not in LAKE_FORMATION, "they are made beforehand"
