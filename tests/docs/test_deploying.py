@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from conductor.environment import MAX_RUNNING
 from console.cdk_app import ENDPOINTS, IMAGES, _endpoint_names
+from infra.settings import DEFAULT_CIDR, LOG_DAYS, Settings
+from infra.sizes import MEMORY_MB, TMP_MB
 from shared_metadata.contract.declaration import Slice
 from slices.registry import installed
 
@@ -17,6 +20,7 @@ PRIVATE = PAGE.partition("\n## A private database\n")[2].partition("\n## ")[0]
 LAKE_FORMATION = PAGE.partition("\n## Lake Formation\n")[2].partition("\n## ")[0]
 GRANTS = (ROOT / "tests" / "infra" / "grants.txt").read_text()
 ROWS = [(names, why) for why, names in re.findall(r"^\| (.*) \| ((?:`[a-z.-]+`(?:, )?)+) \|$", PRIVATE, re.MULTILINE)]
+COSTS = PAGE.partition("\n## What it costs\n")[2].partition("\n## ")[0]
 SLICES = {one.id: one for one in installed().values()}
 
 
@@ -52,3 +56,24 @@ def test_each_stack_whose_roles_use_the_catalog_is_named_for_lake_formation() ->
 def test_each_kind_of_grant_that_lake_formation_checks_is_given() -> None:
     given = set(re.findall(r"--resource '{\"(\w+)\"", LAKE_FORMATION))
     assert given == {"Database", "Table", "DataLocation"} and "CREATE_DATABASE" not in LAKE_FORMATION, "they are made beforehand"
+
+
+def _option(name: str) -> tuple[str, str]:
+    """An option's default, and what it does, as the page has them."""
+    (found,) = re.findall(rf"^\| `{name}` \| (.*?) ?\| (.*) \|$", PAGE, re.MULTILINE)
+    return found
+
+
+def test_the_options_have_the_defaults_that_the_page_tells() -> None:
+    parts = ", ".join(f"{id}={one.capabilities.part_mb}" for id, one in sorted(SLICES.items()) if one.capabilities.part_mb)
+    defaults = {"prefix": Settings.prefix, "vpcCidr": DEFAULT_CIDR, "logDays": Settings.log_days, "running": MAX_RUNNING}
+    for name, value in {**defaults, "partOf": parts}.items():
+        assert _option(name)[0] == f"`{value}`"
+    assert re.findall(r"\d+", _option("logDays")[1]) == [str(days) for days in LOG_DAYS]
+    for name, sizes in {"memoryOf": MEMORY_MB, "tmpOf": TMP_MB}.items():
+        assert f"{sizes[0]} to {sizes[-1]:,}" in _option(name)[1]
+
+
+def test_what_it_costs_stands_in_the_benchmarks() -> None:
+    figures, benchmarks = re.findall(r"\b\d\.\d\d\b", COSTS), (ROOT / "docs" / "benchmarks.md").read_text()
+    assert len(figures) >= 4 and [figure for figure in figures if f"{figure} $" not in benchmarks] == []
