@@ -3,8 +3,8 @@
 `make test` runs the quick suite: no test that is marked `deep`, every n-th case of a table that is marked `sampled(n)`, and a share
 of the examples of those that make them by chance. `make test-deep` runs what that leaves out: the deep tests, the other cases, and
 those with all their examples.
-ATOLL_SUITE is quick, deep or all. ATOLL_EXAMPLES is same where a change is judged: the deep suite makes the same examples each time
-and tries every n-th case of a table that is marked `nightly(n)`, and nothing that is marked `nightly`.
+ATOLL_SUITE is quick, deep or all. ATOLL_EXAMPLES is same where a change is judged, by both suites within 40 minutes: of the deep one
+only what is marked `deep` runs then, of a table that is marked `nightly(n)` every n-th case, and nothing that is marked `nightly`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ class Pacing:
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         deep = {item for item in items if item.get_closest_marker("deep")}
         unsampled = _unsampled([item for item in items if item not in deep], "sampled")
-        at_night = _unsampled(items, "nightly") if self._suite == "deep" and os.environ.get(EXAMPLES) == SAME else set[pytest.Item]()
+        judged = self._suite == "deep" and os.environ.get(EXAMPLES) == SAME
+        at_night = _unsampled(items, "nightly") | {*items} - deep if judged else set[pytest.Item]()
         left = [item for item in items if item in at_night or not self._belongs(item, item in deep or item in unsampled)]
         if left:
             config.hook.pytest_deselected(items=left)

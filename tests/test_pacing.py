@@ -176,6 +176,14 @@ def test_of_what_is_costly_a_part_is_tried_where_a_change_is_judged(
     assert (tmp_path / "said").read_text() == "x" * cases
 
 
+def test_where_a_change_is_judged_the_deep_suite_runs_only_what_the_quick_one_does_not_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(EXAMPLES, SAME)
+    run(tmp_path, "deep")
+    assert noted(tmp_path) == {"deep": 1}
+
+
 @pytest.mark.deep
 def test_what_is_over_its_budget_is_told_and_fails_nothing(tmp_path: Path) -> None:
     for options in ((), ("-n", "1")):

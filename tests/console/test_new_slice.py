@@ -60,6 +60,7 @@ def test_a_warehouse_s_client_has_all_that_the_contract_of_a_driver_asks_for() -
 
 
 @pytest.mark.deep
+@pytest.mark.nightly
 @pytest.mark.budget(300)
 @pytest.mark.timeout(1200)
 def test_it_passes_the_types_and_the_style_of_atoll_s_own_and_is_synthesized(folder: Path) -> None:

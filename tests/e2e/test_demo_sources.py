@@ -7,7 +7,13 @@ import pytest
 from examples.sources.demo import FiveSources
 from tests.background import fresh_aws
 
-pytestmark = [pytest.mark.xdist_group("alone"), pytest.mark.timeout(1500), pytest.mark.budget(400), pytest.mark.deep]
+pytestmark = [
+    pytest.mark.xdist_group("alone"),
+    pytest.mark.timeout(1500),
+    pytest.mark.budget(400),
+    pytest.mark.deep,
+    pytest.mark.nightly,
+]
 
 
 def test_what_is_published_is_what_five_kinds_of_source_say_before_and_after_they_change() -> None:

@@ -13,7 +13,13 @@ from examples.verify_aws import database
 from infra.embedded import EmbeddedAws
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = [pytest.mark.xdist_group("verify"), pytest.mark.deep, pytest.mark.timeout(900), pytest.mark.budget(240)]
+pytestmark = [
+    pytest.mark.xdist_group("verify"),
+    pytest.mark.deep,
+    pytest.mark.nightly,
+    pytest.mark.timeout(900),
+    pytest.mark.budget(240),
+]
 
 
 def verify(stack: EmbeddedAws, *options: str) -> subprocess.CompletedProcess[str]:

@@ -33,7 +33,7 @@ from tests.e2e.one_program import store_secret
 from tests.e2e.same_rows import as_json, databricks_rows, lake_rows, redshift_rows, snowflake_rows, unlike
 from tests.e2e.test_airline import MINUTE, Deployed
 
-pytestmark = [pytest.mark.timeout(3000), pytest.mark.budget(600), pytest.mark.deep]
+pytestmark = [pytest.mark.timeout(3000), pytest.mark.budget(600), pytest.mark.deep, pytest.mark.nightly]
 EVERY = timedelta(minutes=3)  # two warehouses have twice the batches of one
 # A view that keeps what has gone from its input, and sets rows aside.
 FLEET = """
@@ -168,12 +168,9 @@ def translated(text: str, beside: Beside, options: str, folder: Path) -> str:
     return found
 
 
-def _alone(name: str) -> list[pytest.MarkDecorator]:
-    """One warehouse judges a change; the night tries them all."""
-    return [pytest.mark.xdist_group(f"warehouse {name}"), *([] if name == "redshift" else [pytest.mark.nightly])]
-
-
-@pytest.fixture(scope="module", params=[pytest.param(name, marks=_alone(name)) for name in WAREHOUSES])
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(f"warehouse {name}")) for name in WAREHOUSES]
+)
 def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     folder = tmp_path_factory.mktemp(request.param)
     shutil.copytree(PROGRAM.parent / FOLDER, folder / FOLDER)

@@ -38,7 +38,10 @@ def bundles() -> Iterator[tuple[Bundle, str]]:
 
 
 def case(bundle: Bundle, handlers: str, *, deep: bool):
-    marks = [pytest.mark.xdist_group(bundle.name), *([pytest.mark.deep, pytest.mark.budget(30)] if deep else [])]
+    marks = [
+        pytest.mark.xdist_group(bundle.name),
+        *([pytest.mark.deep, pytest.mark.nightly(8), pytest.mark.budget(30)] if deep else []),
+    ]
     return pytest.param(bundle, handlers, id=bundle.name, marks=marks)
 
 

@@ -14,6 +14,7 @@ from tests.metadata.drift_behaviour import DriftBehaviour
 
 
 @pytest.mark.deep
+@pytest.mark.nightly
 class TestOverMoto(MetadataBehaviour, CoveringBehaviour, DriftBehaviour):
     @pytest.fixture
     def dynamodb(self) -> Iterator[Any]:

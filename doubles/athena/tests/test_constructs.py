@@ -160,6 +160,7 @@ def test_what_passes_the_dialect_is_known_has_its_types_and_runs(shared: Any, te
 
 
 @pytest.mark.deep
+@pytest.mark.nightly
 @pytest.mark.budget(120)
 @settings(max_examples=1500, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(queries())

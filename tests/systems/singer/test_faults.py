@@ -96,6 +96,7 @@ def test_a_fault_in_the_middle_changes_nothing(cloud: Cloud, source: TapUnderTes
 
 
 @pytest.mark.deep
+@pytest.mark.nightly(8)
 @pytest.mark.timeout(1800)
 @pytest.mark.budget(900)
 @pytest.mark.parametrize("kind", KINDS)

@@ -65,6 +65,7 @@ def breaking(monkeypatch: pytest.MonkeyPatch) -> Breaking:
 
 
 @pytest.mark.deep
+@pytest.mark.nightly(8)
 @pytest.mark.timeout(900)
 @pytest.mark.budget(300)
 @pytest.mark.parametrize("kind", KINDS)

@@ -112,6 +112,7 @@ def whole(breaking: Breaking, kind: str) -> tuple[list[list[int]], int]:
 
 
 @pytest.mark.deep
+@pytest.mark.nightly(8)
 @pytest.mark.timeout(900)
 @pytest.mark.budget(600)
 @pytest.mark.parametrize("kind", KINDS)

@@ -108,7 +108,7 @@ def test_edges_rise_and_a_table_without_statistics_has_none(database: Database) 
     under_test = OracleUnderTest(database)
     table = under_test.create_table(COLUMNS)
     with source_of(database) as source:
-        name = source._found(table, "here")
+        name = source.found(table, "here")
         assert planning.table_size(source.session, name, in_ranges=True).pages == 1
         under_test.put(table, label_rows([f"row {number:05d}" for number in range(5000)]), datetime(2026, 1, 1))
         size = planning.table_size(source.session, name, in_ranges=True)
@@ -190,7 +190,7 @@ def test_a_wrong_service_and_a_table_that_may_not_be_read_are_told_by_what_helps
     ):
         source.tables()
     with source_of(database) as source, pytest.raises(DefinitionError, match=r"the table ATOLL\.GONE is not there"):
-        source._found("GONE", "here")
+        source.found("GONE", "here")
 
 
 def test_a_moment_between_two_seconds_bounds_a_date_by_the_later_one() -> None:

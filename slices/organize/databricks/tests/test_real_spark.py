@@ -13,7 +13,7 @@ from tests.conformance.warehouse_types import NESTED
 from tests.language.spark_oracle import asked
 from tests.spark_lake import real_spark
 
-pytestmark = [pytest.mark.deep, pytest.mark.budget(200), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.deep, pytest.mark.nightly, pytest.mark.budget(200), pytest.mark.timeout(600)]
 KINDS = [
     *(kind for _, kind, *_ in NESTED),
     "list<map<int, struct<Deep: list<binary>, z: list<timestamptz>>>>",
