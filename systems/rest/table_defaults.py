@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.program import Mode
 from shared_metadata.program.json_types import CURSOR_TYPES
-from shared_metadata.program.source_schemas import TableDefaults
+from shared_metadata.program.source_schemas import TableDefaults, names_a_change
 from systems.rest.columns import columns_of, cursor_field, filters, key_fields, of_changes, properties_of
 from systems.rest.manifest import Node
 
 WORDS = frozenset({"key", "cursor", "mode", "deleted"})  # of a table in an overlay
 MODES = {mode.value.lower(): mode for mode in (Mode.REPLACE, Mode.MERGE)}
-# A field that is not called so may be set once, when a record is made: a MERGE by it would miss what changes later.
-_OF_CHANGES = re.compile(r"updat|modif|chang|edit", re.IGNORECASE)
 
 
 def defaults_of(stream: Mapping[str, Node], said: Mapping[str, Any]) -> TableDefaults:
@@ -29,7 +26,7 @@ def defaults_of(stream: Mapping[str, Node], said: Mapping[str, Any]) -> TableDef
     stream = of_changes(stream)
     key = _fields(said["key"]) if said.get("key") else key_fields(stream)
     filtered, only = cursor_field(stream), said.get("only") == Mode.MERGE
-    cursor = columns.get(said.get("cursor") or (filtered if only or _OF_CHANGES.search(filtered) else ""))
+    cursor = columns.get(said.get("cursor") or (filtered if only or names_a_change(filtered) else ""))
     if cursor is not None and cursor.source_type not in CURSOR_TYPES:
         cursor = None
     asked = cursor is not None and cursor.source == filtered and filters(stream)

@@ -84,12 +84,16 @@ def test_the_overlay_keeps_an_object_as_text() -> None:
 
 CHANGED = {**windows(), "cursor_field": "updated_at"}
 MADE = {**windows(), "cursor_field": "created_at"}
-FIELDS = schema(id=WHOLE, updated_at=MOMENT, created_at=MOMENT, gone={"type": "boolean"}, State=TEXT)
+FIELDS = schema(id=WHOLE, updated_at=MOMENT, created_at=MOMENT, credited_at=MOMENT, gone={"type": "boolean"}, State=TEXT)
+
+
+CREDITED = {**windows(), "cursor_field": "credited_at"}
 
 
 @pytest.mark.parametrize(
     ("more", "said", "expected"),
     [
+        ({"primary_key": "id", "incremental_sync": CREDITED}, {}, TableDefaults(("id",))),
         ({"primary_key": "id", "incremental_sync": CHANGED}, {}, TableDefaults(("id",), "updated_at", Mode.MERGE)),
         ({"primary_key": ["id", "State"], "incremental_sync": MADE}, {}, TableDefaults(("id", "state"))),
         ({"primary_key": "id", "incremental_sync": MADE}, {"cursor": "created_at"}, TableDefaults(("id",), "created_at", Mode.MERGE)),
