@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from shared_metadata.program import Mode
-from systems.rest.columns import columns_of, cursor_field, filters, of_changes
+from systems.rest.columns import columns_of, cursor_field, of_changes
 from systems.rest.document import MANIFEST, read, said_of
 from systems.rest.manifest import Node
 from systems.rest.table_defaults import defaults_of
@@ -69,15 +69,11 @@ def coverage(folder: Path) -> Coverage:
 def _table(name: str, stream: Mapping[str, Node], said: Mapping[str, Any]) -> TableRead:
     columns, stream = columns_of(stream, said.get("types") or {}), of_changes(stream)
     names = {column.source: column.name for column in columns}
-    router = stream["retriever"].get("partition_router") or []
-    parents = any(one.get("parent_stream_configs") for one in (router if isinstance(router, list) else [router]))
-    reads = "what its cursor says is new" if filters(stream) else "all"
-    reads = said.get("reads") or (f"{reads}, by each parent" if parents else reads)
     defaults, misses, only = defaults_of(stream, said), str(said.get("misses") or ""), said.get("only") or ""
     mode = defaults.mode or Mode.REPLACE
     deletes = defaults.deletes or ("by comparison" if mode == Mode.REPLACE else "")
     cursor = defaults.cursor or names.get(cursor_field(stream), "")
-    return TableRead(name, len(columns), defaults.key, cursor, reads, mode, deletes, misses, only)
+    return TableRead(name, len(columns), defaults.key, cursor, defaults.reads, mode, deletes, misses, only)
 
 
 def _licence(folder: Path) -> str:

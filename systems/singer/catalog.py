@@ -106,7 +106,9 @@ class Stream:
         mode = Mode.MERGE if key and cursor is not None and self.forced != FULL else None
         mode = {"merge": Mode.MERGE, "replace": Mode.REPLACE}.get(str(self.said.get("mode")), mode)
         deletes = f"by {DELETED}" if self.reports_deletes else ""
-        return TableDefaults(key, cursor.name if cursor else "", mode, deletes)
+        bookmark = "what its bookmark says is new" if self.replication_key and self.forced != FULL else "all"
+        reads = "what its tap's log tells" if self.forced == LOG_BASED else bookmark
+        return TableDefaults(key, cursor.name if cursor else "", mode, deletes, reads)
 
     def _inclusion(self, name: str) -> str:
         of = next((one.get("metadata") or {} for one in self.entry.get("metadata") or () if _of(one) == name), {})
