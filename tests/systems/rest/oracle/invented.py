@@ -120,7 +120,9 @@ def _of_schema(schema: Any, depth: int) -> dict[str, Any]:
         if not isinstance(node, dict):
             continue
         kind = _kind(node)
-        if kind == "object":
+        if "const" in node:
+            found[name] = node["const"]
+        elif kind == "object":
             found[name] = _of_schema(node, depth + 1) if depth < DEEPEST else {}
         elif kind == "array":
             found[name] = []
