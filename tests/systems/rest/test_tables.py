@@ -84,12 +84,16 @@ def test_the_overlay_keeps_an_object_as_text() -> None:
 
 CHANGED = {**windows(), "cursor_field": "updated_at"}
 MADE = {**windows(), "cursor_field": "created_at"}
-FIELDS = schema(id=WHOLE, updated_at=MOMENT, created_at=MOMENT, gone={"type": "boolean"}, State=TEXT)
+FIELDS = schema(id=WHOLE, updated_at=MOMENT, created_at=MOMENT, credited_at=MOMENT, gone={"type": "boolean"}, State=TEXT)
+
+
+CREDITED = {**windows(), "cursor_field": "credited_at"}
 
 
 @pytest.mark.parametrize(
     ("more", "said", "expected"),
     [
+        ({"primary_key": "id", "incremental_sync": CREDITED}, {}, TableDefaults(("id",))),
         ({"primary_key": "id", "incremental_sync": CHANGED}, {}, TableDefaults(("id",), "updated_at", Mode.MERGE)),
         ({"primary_key": ["id", "State"], "incremental_sync": MADE}, {}, TableDefaults(("id", "state"))),
         ({"primary_key": "id", "incremental_sync": MADE}, {"cursor": "created_at"}, TableDefaults(("id",), "created_at", Mode.MERGE)),
@@ -107,12 +111,30 @@ FIELDS = schema(id=WHOLE, updated_at=MOMENT, created_at=MOMENT, gone={"type": "b
 def test_a_table_is_merged_by_what_moves_when_it_changes_and_never_by_when_it_was_made(
     more: dict[str, Any], said: dict[str, Any], expected: TableDefaults
 ) -> None:
-    assert defaults_of(stream(**FIELDS, **more), said) == expected
+    assert dataclasses.replace(defaults_of(stream(**FIELDS, **more), said), reads="") == expected
 
 
 def test_a_cursor_that_the_api_does_not_filter_by_makes_no_merge() -> None:
     sync = {name: value for name, value in CHANGED.items() if name not in ("start_time_option", "end_time_option")}
-    assert defaults_of(stream(**FIELDS, primary_key="id", incremental_sync=sync), {}) == TableDefaults(("id",), "updated_at")
+    found = defaults_of(stream(**FIELDS, primary_key="id", incremental_sync=sync), {})
+    assert found == TableDefaults(("id",), "updated_at", reads="all")
+
+
+@pytest.mark.parametrize(
+    ("sync", "routed", "said", "reads"),
+    [
+        (CHANGED, False, {}, "what its cursor says is new"),
+        (CHANGED, True, {}, "what its cursor says is new, by each parent"),
+        (None, False, {}, "all"),
+        (None, True, {}, "all, by each parent"),
+        (CHANGED, True, {"reads": "the last week, again"}, "the last week, again"),
+    ],
+)
+def test_what_a_batch_reads_is_told(sync: Any, routed: bool, said: dict[str, Any], reads: str) -> None:
+    parent = {"type": "ParentStreamConfig", "stream": stream(**FIELDS), "parent_key": "id", "partition_field": "parent"}
+    router = {"partition_router": {"type": "SubstreamPartitionRouter", "parent_stream_configs": [parent]}} if routed else {}
+    declared = stream(**FIELDS, retriever=router, **({"incremental_sync": sync} if sync else {}))
+    assert defaults_of(declared, said).reads == reads
 
 
 @pytest.mark.parametrize(
