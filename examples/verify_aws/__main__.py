@@ -29,6 +29,7 @@ from console.change import activate
 from console.discover import discover
 from console.project import compile_project
 from console.target import Target
+from examples.verify_aws import oracle
 from examples.verify_aws.database import AuroraDatabase, Database, GivenDatabase, Shop
 from examples.verify_aws.traces import buckets, is_there, stacks, traces
 from shared_metadata import naming
@@ -171,11 +172,16 @@ def engine_of(slice_id: str) -> str:
     """The engine with which the program uses a slice: 'organize/athena' or 'organize.athena'. Raises InputError where none does."""
     known = {name: found.engine for name, found in registry.installed().items() if found.warehouse == "iceberg"}
     own = dict.fromkeys(("collect.postgres", "organize.iceberg", "harness.postgres"), "")
-    wanted = slice_id.strip("/").removeprefix("slices/").replace("/", ".")
+    wanted = slice_named(slice_id)
     if wanted not in {**known, **own}:
-        remedy = f"SLICE is one of {', '.join(sorted({**known, **own}))}"
+        remedy = f"SLICE is one of {', '.join(sorted({**known, **own, oracle.SLICE: ''}))}"
         raise InputError(f"the program of this verification does not use {wanted}", remedy=remedy)
     return {**known, **own}[wanted]
+
+
+def slice_named(text: str) -> str:
+    """'organize/athena', 'slices/organize/athena/' ▸ 'organize.athena'."""
+    return text.strip("/").removeprefix("slices/").replace("/", ".")
 
 
 def until(holds: Callable[[], bool], waits_for: Callable[[], str]) -> None:
@@ -205,6 +211,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--keep", action="store_true", help="leave everything as it is at the end")
     given = parser.parse_args(arguments)
+    if slice_named(given.slice or "") == oracle.SLICE:
+        return oracle.main()
     try:
         engine = engine_of(given.slice) if given.slice else ""
     except InputError as error:
