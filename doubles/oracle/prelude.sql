@@ -51,6 +51,8 @@ CREATE FUNCTION to_blob(bytea) RETURNS bytea IMMUTABLE LANGUAGE sql AS $$ SELECT
 CREATE FUNCTION dbms_lob_substr(bytea, integer, integer) RETURNS bytea IMMUTABLE LANGUAGE sql AS $$ SELECT substr($1, $3, $2) $$;
 CREATE FUNCTION standard_hash(text, text) RETURNS bytea IMMUTABLE LANGUAGE sql AS $$ SELECT decode(md5($1), 'hex') $$;
 CREATE FUNCTION xml_text(text) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT $1 $$;
+CREATE FUNCTION json_joined(VARIADIC json[]) RETURNS text IMMUTABLE LANGUAGE sql AS
+  $$ SELECT '{' || string_agg(substr(o::text, 2, length(o::text) - 2), ', ') || '}' FROM unnest($1) AS o $$;
 CREATE FUNCTION json_text(text) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT $1 $$;
 CREATE FUNCTION rowidtochar(varchar) RETURNS varchar IMMUTABLE LANGUAGE sql AS $$ SELECT $1 $$;
 CREATE FUNCTION chartorowid(text) RETURNS varchar IMMUTABLE LANGUAGE sql AS $$ SELECT $1::varchar $$;
