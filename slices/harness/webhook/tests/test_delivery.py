@@ -240,3 +240,23 @@ def test_many_refused_rows_of_one_group_are_found_over_several_calls(story: Any)
     run = told.way.run(interval, context=lambda _: FakeContext(remaining_seconds=20))
     assert run.calls["publish"] > 20 and len(told.way.rejected(interval)) == 26
     assert told.held() == told.sent() == Counter({(f"C{n:02}", n): 1 for n in range(0, 40, 3)})
+
+
+def test_a_pause_that_the_application_asks_for_is_waited_for_within_the_call_where_it_is_short(
+    story: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept = list[float]()
+    monkeypatch.setattr("systems.application_target.sending.time.sleep", slept.append)
+    told = story(Mode.APPEND)
+    told.application.answers.extend([(429, {"retry-after": "7"})] * 5)
+    run = told.way.run(told.way.put_result(rows_of({"A": 1})))
+    assert slept == [7.0] * 5 and run.calls["publish"] == 1
+    for answers in ([(429, {"retry-after": "7"})] * 6, [(429, {"retry-after": "61"})]):
+        told.application.answers.extend(answers)
+        interval = told.way.put_result(rows_of({"B": 1}))
+        with pytest.raises(RetryLater) as caught:
+            told.way.run(interval)
+        assert caught.value.after_seconds == float(answers[0][1]["retry-after"]) and not told.application.answers
+        told.cloud.clock.advance(hours=1)
+        told.way.run(interval)
+    assert slept == [7.0] * 10 and told.held() == Counter([("A", 1), ("B", 1), ("B", 1)])
