@@ -108,7 +108,7 @@ def story(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         yield told
 
 
-def examples(count: int) -> Any:
+def examples(count: int) -> settings:
     return settings(max_examples=count, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
