@@ -1,6 +1,6 @@
 """Verifies the records, one group of flows at a time; a difference is checked twice, because a write in progress is gone by then.
 
-In memory is one group at a time; events, which are kept by day and not by flow, and the verified groups are noted on disk, so that a
+In memory is one group at a time; events, which are kept by day and not by flow, are noted part by part, and so are verified groups: a
 verification that was interrupted goes on where it stopped.
 """
 
@@ -22,6 +22,7 @@ from shared_metadata.store.table_actions import EVENT_DAYS
 from shared_metadata.store.table_reader import utc_now
 from shared_metadata.verification.difference import Difference
 from shared_metadata.verification.differences import recorded_otherwise, unseen_cursors
+from shared_metadata.verification.event_notes import parts
 from shared_metadata.verification.facts import Facts, completed
 from shared_metadata.verification.groups import datasets_of, groups
 from shared_metadata.verification.notes import FIRST, SECOND, Flows, Looked, Notes
@@ -95,9 +96,9 @@ class _Verification:
 
     def run(self) -> Verified:
         programs = self._reader.programs()
-        began = self._notes.begin(self._clock(), self._reader.timeline().revision)
-        self._read_events(began - timedelta(days=EVENT_DAYS), unless_known=True)
         wanted = groups(programs)
+        began = self._notes.begin(self._clock(), self._reader.timeline().revision, parts(programs, wanted))
+        self._read_events(began - timedelta(days=EVENT_DAYS), unless_known=True)
         looked = self._look_at(programs, wanted, FIRST)
         found = [*_differing(looked), *self._other_sides(programs, looked)]
         if found:
@@ -159,8 +160,8 @@ class _Verification:
 
     def _read_day(self, day: datetime) -> None:
         names, values = {"#kind": "kind"}, {":kind": EventKind.BATCH_COMPLETED.value}
-        for page in self._pages(keys.event(day, "")["pk"], values, FilterExpression="#kind = :kind", ExpressionAttributeNames=names):
-            self._notes.keep_events((item["sk"]["S"], completed(item)) for item in page)
+        pages = self._pages(keys.event(day, "")["pk"], values, FilterExpression="#kind = :kind", ExpressionAttributeNames=names)
+        self._notes.keep_events(f"{day:%Y-%m-%d}", ((item["sk"]["S"], completed(item)) for page in pages for item in page))
         if day.date() < self._clock().date() - timedelta(days=1):
             self._notes.keep_day(f"{day:%Y-%m-%d}")
             self._go_on()

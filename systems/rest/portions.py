@@ -12,7 +12,7 @@ from typing import Any
 from systems.rest import moments
 from systems.rest.expressions import Expressions
 from systems.rest.manifest import PARAMETERS, Node
-from systems.rest.records import below
+from systems.rest.transformations import below
 
 LEAST = timedelta(microseconds=1)
 

@@ -13,12 +13,14 @@ from datetime import time as time_of_day
 from decimal import Decimal
 from typing import Any, Protocol
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from shared_metadata.contract.discovery import OpenCatalog
 from shared_metadata.contract.harness import HarnessSteps, OpenTarget
+from shared_metadata.contract.parquet.duckdb_types import duckdb_type
 from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.errors import DefinitionError, RetryLater, RowError, SecretError, StaleToken
 from shared_metadata.program import BadRows, Connection, Flow, Kind, Mode, Position, Program, Table, Warehouse
@@ -175,8 +177,10 @@ def _arrow(name: str) -> pa.DataType:
     if name.startswith("decimal("):
         precision, scale = name[len("decimal(") : -1].split(",")
         return pa.decimal128(int(precision), int(scale))
-    if name.startswith("list<"):
-        return pa.list_(_arrow(name[len("list<") : -1]))
+    if "<" in name:
+        with duckdb.connect() as connection:
+            (nested,) = connection.sql(f"SELECT CAST(NULL AS {duckdb_type(name)})").to_arrow_table().schema.types
+            return nested
     plain = {
         "boolean": pa.bool_(),
         "int": pa.int32(),

@@ -97,6 +97,9 @@ class Context:
         return 300_000
 
 
+SEEN = {"public.told": ("by gone", "what is new")}
+
+
 class Catalog:
     def __init__(self, tables: Mapping[str, Schema]) -> None:
         self._tables = tables
@@ -115,7 +118,7 @@ class Catalog:
         return {name: [note] for name in tables if name.endswith("local")}
 
     def defaults(self, tables: Sequence[str]) -> dict[str, TableDefaults]:
-        return {name: TableDefaults(("id",), "at", Mode.MERGE, "by gone") for name in tables if name.endswith("told")}
+        return {name: TableDefaults(("id",), "at", Mode.MERGE, *SEEN.get(name, ())) for name in tables if name.endswith("told")}
 
     def close(self) -> None: ...
 
@@ -309,14 +312,15 @@ def test_how_a_table_is_collected_by_itself_is_told_and_kept(atoll: Atoll, sourc
     moment = SchemaColumn("at", "timestamptz", True, "at", "timestamp with time zone")
     sources.tables["ops"]["public.told"] = Schema((SchemaColumn("id", "int", False, "id", "integer"), moment))
     shown = atoll("discover", "ops", "--tables", "public.told").stdout
-    assert (
-        "  = public.told: MERGE, unless a statement says otherwise; MERGE is ON (id); CURSOR is at; deletes are told by gone" in shown
-    )
+    merged = "MERGE, unless a statement says otherwise; MERGE is ON (id); CURSOR is at"
+    assert f"  = public.told: {merged}; a batch reads what is new; deletes are told by gone" in shown
+    sources.tables["ops"]["public.untold"] = sources.tables["ops"]["public.told"]
+    assert f"  = public.untold: {merged}; deletes are not seen" in atoll("discover", "ops", "--tables", "public.untold").stdout
     atoll("discover", "ops", "--tables", "public.flights")
     kept = ConnectionSchemas.from_json((folder / "schemas" / "ops.json").read_text())
-    assert kept.defaults == {"public.told": TableDefaults(("id",), "at", Mode.MERGE, "by gone")}
+    assert kept.defaults["public.told"] == TableDefaults(("id",), "at", Mode.MERGE, *SEEN["public.told"])
     answer = json.loads(atoll("discover", "ops", "--tables", "public.told", "--json").stdout)
-    expected = {"key": ["id"], "cursor": "at", "mode": "MERGE", "deletes": "by gone"}
+    expected = {"key": ["id"], "cursor": "at", "mode": "MERGE", "deletes": "by gone", "reads": "what is new"}
     assert answer["connections"][0]["defaults"] == {"public.told": expected}
     head = "CREATE WAREHOUSE lake USING iceberg;\nCREATE CONNECTION ops TO postgres WITH (secret = 'ops');\n"
     (folder / "program.sql").write_text(f"{head}INSERT INTO lake.ops FROM ops.public TABLES (told) EVERY '1 hour';")

@@ -1,6 +1,8 @@
 -- Uses every slice (of those that are a manifest one: looked_at.py), two warehouses' schemas, the connections' secrets, one with a grant that rotates, and a mask key.
 CREATE WAREHOUSE  lake USING iceberg WITH (mask_key = 'mask', scan_limit_gb = 100, spark_vcpus = 128);
 CREATE WAREHOUSE  dwh  USING redshift WITH (managed = TRUE);
+CREATE WAREHOUSE  desk USING redshift WITH (workgroup = 'reports', workgroup_id = '01234567-89ab-cdef-0123-456789abcdef', secret = 'redshift');
+CREATE WAREHOUSE  past USING redshift WITH (cluster_identifier = 'analytics', database = 'reports', db_user = 'atoll');
 CREATE WAREHOUSE  snow USING snowflake WITH (
   account = 'myorg-myaccount', database = 'analytics', role = 'atoll', warehouse = 'atoll_wh', stage = 'analytics.public.atoll', secret = 'snowflake',
   storage_user_arn = 'arn:aws:iam::123456789012:user/abc1-b-self1234', storage_external_id = 'MYACCOUNT_SFCRole=2_a123456'

@@ -144,6 +144,17 @@ def test_a_statement_of_redshift_s_is_asked_for_by_whoever_submitted_it_alone(te
         assert resource == "* if redshift-data:statement-owner-iam-userid = ${aws:userid}", who
 
 
+def test_a_cluster_s_credentials_are_had_by_the_functions_that_ask_it_and_of_one_user_and_database(templates):
+    where = "arn:aws:redshift:eu-central-1:111122223333:"
+    got, asked = set(), set()
+    for who, action, resource in pairs(templates):
+        if action == "redshift:GetClusterCredentials":
+            got.add((who, resource))
+        elif action == "redshift-data:BatchExecuteStatement" and resource == f"{where}cluster:analytics":
+            asked.add(who)
+    assert asked and got == {(who, f"{where}{of}") for who in asked for of in ("dbuser:analytics/atoll", "dbname:analytics/reports")}
+
+
 def test_nothing_is_denied_or_excepted(templates, vpc_templates):
     for who, statement in [*statements(templates), *statements(vpc_templates)]:
         assert set(statement) - {"Condition"} == {"Action", "Effect", "Resource"} and statement["Effect"] == "Allow", who
@@ -260,6 +271,7 @@ def test_landed_reads_what_tables_say_of_themselves_or_a_secret_and_neither_rows
         "s3:GetObject",
         "s3:ListBucket",
         "secretsmanager:GetSecretValue",
+        "redshift:GetClusterCredentials",
         *(f"redshift-data:{name}" for name in ("ExecuteStatement", "BatchExecuteStatement", *OF_A_STATEMENT)),
     }
     assert all(resource.endswith("/metadata/*") for action, resource in found if action == "s3:GetObject")
@@ -275,7 +287,8 @@ def test_a_slice_reads_the_secrets_of_its_own_connections_only(templates, progra
         for secret in (flow.mask_key, program.connections[flow.connection].options.get("secret")) if flow.connection else ():
             if secret:
                 of.setdefault(installed()[flow.slice_id].stack_name, set()).add(f"atoll/{secret}-??????")
-    of["OrganizeRedshiftSlice"] = {"redshift!atoll-organize-redshift-dwh-atoll-??????"}  # of who administers what its stack makes
+    administers = "redshift!atoll-organize-redshift-dwh-atoll-??????"  # what its stack makes
+    of["OrganizeRedshiftSlice"] = {administers, "atoll/redshift-??????"}
     of["OrganizeSnowflakeSlice"], of["OrganizeDatabricksSlice"] = {"atoll/snowflake-??????"}, {"atoll/databricks-??????"}
     assert read == of and {"atoll/mask-??????", "atoll/ops-??????"} == of["CollectPostgresSlice"]
 

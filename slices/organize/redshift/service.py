@@ -23,6 +23,9 @@ _STATUS = {
     **{"SUBMITTED": Status.WAITS, "PICKED": Status.WAITS, "STARTED": Status.RUNS, "FINISHED": Status.DONE},
     **{"FAILED": Status.FAILED, "ABORTED": Status.CANCELLED},
 }
+# What a user's own settings (ALTER USER … SET) would decide over a view's values: of which zone a moment's day is, and how days are
+# written and read. https://docs.aws.amazon.com/redshift/latest/dg/r_timezone_config.html, …/r_datestyle.html
+SETTLING = ("SET timezone TO 'UTC'", "SET datestyle TO 'ISO, MDY'")
 # Words of Redshift's that name what the statement or the catalog does, and no value of a row.
 _TOLD = re.compile(
     r"(relation|column|schema|database|type|function|operator|permission denied|must be owner|syntax error|Table|S3ServiceException"
@@ -61,7 +64,7 @@ class RedshiftService:
     ) -> None:
         self._client, self._where, self._place, self._rpus = client, where, place, rpus
         # https://docs.aws.amazon.com/redshift/latest/dg/r_query_group.html
-        self._first = [f"SET query_group TO '{group}'"] if group else []
+        self._first = [*([f"SET query_group TO '{group}'"] if group else []), *SETTLING]
         self._results: dict[str, Mapping[str, Any]] = {}
 
     def submit(self, text: str, token: str) -> str:
