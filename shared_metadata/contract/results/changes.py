@@ -16,7 +16,7 @@ from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Mode
 
 Which = Literal["all", "this", "later"]  # receipts of a flow: those of this batch, of all after it
-Forget = Callable[[Which], str]  # how somebody deletes receipts of the batch's flow
+Forget = Callable[[Which], str]  # how receipts of the batch's flow are deleted
 
 
 def key_of(work: Work) -> tuple[str, ...]:
