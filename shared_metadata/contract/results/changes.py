@@ -23,7 +23,7 @@ from shared_metadata.program.intervals import to_text
 from shared_metadata.state.records import Claim
 
 Which = Literal["all", "this", "later"]  # receipts of a flow: those of this batch, of all after it
-Forget = Callable[[Which], str]  # how somebody deletes receipts of the batch's flow
+Forget = Callable[[Which], str]  # how receipts of the batch's flow are deleted
 
 
 def key_of(work: Work) -> tuple[str, ...]:
