@@ -29,10 +29,11 @@ from console.change import activate
 from console.discover import discover
 from console.project import compile_project
 from console.target import Target
+from examples.verify_aws import oracle
 from examples.verify_aws.database import AuroraDatabase, Database, GivenDatabase
 from examples.verify_aws.mysql import GivenMysql
 from examples.verify_aws.traces import buckets, is_there, stacks, traces
-from examples.verify_aws.tried import Tried, secret_of, stays, tried
+from examples.verify_aws.tried import Tried, secret_of, slice_named, stays, tried
 from shared_metadata import naming
 from shared_metadata.errors import AtollError, InputError
 from shared_metadata.program import Program
@@ -210,6 +211,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--keep", action="store_true", help="leave everything as it is at the end")
     given = parser.parse_args(arguments)
+    if slice_named(given.slice or "") == oracle.SLICE:
+        return oracle.main()
     try:
         of_slice = tried(given.slice, given.options)
         secret = json.loads(given.secret_file.read_text()) if given.secret_file else None

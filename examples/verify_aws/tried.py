@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from console.project import slices_opening
+from examples.verify_aws import oracle
 from examples.verify_aws.database import Shop
 from examples.verify_aws.mysql import MysqlShop
 from shared_metadata.contract.declaration import declared
@@ -37,16 +38,21 @@ class Tried:
 
 def tried(slice_id: str, options: str = "") -> Tried:
     """What a slice has the program do: 'organize/athena' or 'organize.athena'; '' is the program as it stands. Raises InputError."""
-    wanted = slice_id.strip("/").removeprefix("slices/").replace("/", ".")
+    wanted = slice_named(slice_id)
     known = {name: _tried(found, options) for name, found in registry.installed().items() if _uses(found)}
     if wanted and wanted not in known:
-        remedy = f"SLICE is one of {', '.join(sorted(known))}"
+        remedy = f"SLICE is one of {', '.join(sorted([*known, oracle.SLICE]))}"
         raise InputError(f"the program of this verification does not use {wanted}", remedy=remedy)
     found = known[wanted] if wanted else Tried()
     if bool(options) != (found.warehouse != LAKE):
         remedy = "of another warehouse than the lake, and of no other slice, --with says what stands in its WITH (…)"
         raise InputError(f"--with is {'not of' if options else 'missing for'} {wanted or 'the lake'}", remedy=remedy)
     return found
+
+
+def slice_named(text: str) -> str:
+    """'organize/athena', 'slices/organize/athena/' ▸ 'organize.athena'."""
+    return text.strip("/").removeprefix("slices/").replace("/", ".")
 
 
 def _uses(found: Any) -> bool:
