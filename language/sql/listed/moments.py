@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from language.sql.listed.expressions import Expressions
     from shared_metadata.program.type_names import TypeName
 
-# https://www.postgresql.org/docs/current/datatype-datetime.html#DATATYPE-DATETIME-SPECIAL-VALUES, of which Redshift is made, and
-# https://spark.apache.org/docs/3.5.6/sql-ref-literals.html; where an engine has none of them, it is no moment at all.
+# Words that several engines read as the moment at which they are read; where one has none of them, they are no moment at all.
 _MOVING = re.compile(r"(?<![a-z])(now|today|tomorrow|yesterday)(?![a-z])", re.IGNORECASE)
 _BATCH_END = "write batch_end(), the moment for which the batch is made"
 

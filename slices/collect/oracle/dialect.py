@@ -67,12 +67,8 @@ class OracleDialect:
         return f"TO_CHAR(COUNT(*)) || ' ' || TO_CHAR(NVL(SUM({hashed}), 0))"
 
     def beside(self, values: Sequence[tuple[str, SchemaColumn]]) -> str:
-        """How many of a row's values are NULL here and were none there: no type of a warehouse holds them.
-
-        None of a row that left its WHERE, whose values are read as NULL where they are none.
-        """
-        told = [f"CASE WHEN {guard} THEN 1 ELSE 0 END" for value, _ in values if (guard := guard_of(value))]
-        return " + ".join(told) or ("0" if any(column.type in _DAYS for _, column in values) else "")
+        """How many of a row's values are NULL here and were none there: no type of a warehouse holds them."""
+        return " + ".join(f"CASE WHEN {guard} THEN 1 ELSE 0 END" for value, _ in values if (guard := guard_of(value)))
 
     def held(self, columns: Sequence[SchemaColumn]) -> str:
         guarded = any(column.type in _DAYS for column in columns)
