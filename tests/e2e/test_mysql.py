@@ -12,6 +12,7 @@ import pytest
 
 from console.target import Target
 from infra.embedded import EmbeddedAws
+from shared_metadata import naming
 from tests.e2e import one_program
 from tests.mariadb import PASSWORD, Database, fresh_database, mariadb_server
 
@@ -61,6 +62,13 @@ def test_rows_are_collected_from_the_server_and_what_they_make_is_published_to_i
     assert deployed.once() == [("Ann", 2, Decimal("3.75")), ("Björn 東京", 1, Decimal("0.10"))]
     receipts = deployed.database.server.run("SELECT flow, upserts, deletes FROM atoll.receipts")
     assert receipts == [("shop.customer_totals", 2, 0)]
+
+
+@pytest.mark.security
+def test_the_functions_that_collect_read_no_other_secret(deployed: Deployed, own_aws: EmbeddedAws) -> None:
+    one_program.store_secret(own_aws, "ops", {"another": "secret"})
+    for step in ("plan", "extract", "discover"):
+        one_program.reads_one_secret(deployed.target, own_aws, naming.function("collect.mysql", step), "shop")
 
 
 def test_no_secret_is_in_a_log_or_a_state(deployed: Deployed) -> None:
