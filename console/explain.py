@@ -74,6 +74,7 @@ def _explained(program: Program, known: Lineage, name: str) -> dict[str, Any]:
         "fresh_within_seconds": flow.fresh_within_seconds,
         "tolerates": dict(query.tolerates),
         "covers": query.covers and flow.covers,
+        "follows": flow.follows,
         "columns": [
             {
                 **{"name": c.name, "type": c.type, "nullable": c.nullable, "from": list(map(str, c.inputs))},
@@ -116,6 +117,9 @@ def _clauses(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"to be fresh within {spell(found['fresh_within_seconds'])}"
     for name, seconds in found["tolerates"].items():
         yield f"reads {name} as it is, if that lags no more than {spell(seconds)}"
+    if found["follows"]:
+        yield f"missed batches are made as one where they read one version of {next(iter(found['inputs']))}"
+        return
     yield "missed batches are made as one" if found["covers"] else "each missed batch is made by itself"
 
 

@@ -201,13 +201,14 @@ def _look(target: Target, anew: bool = False) -> tuple[Verified, Asked]:
 
     path = Path(".atoll") / re.sub(r"[^\w.-]", "_", f"verify-{target.profile}-{target.region}.sqlite")
     path.parent.mkdir(exist_ok=True)
-    if anew:
-        path.unlink(missing_ok=True)
     notes = Notes(path)
     try:
+        if anew:
+            notes.clear()
         with progress("verifying") as say:
             asked = ask_slices(target, say)
             found = verify(target.client("dynamodb"), naming.METADATA_TABLE, asked, _estimating(say), notes)
+        notes.clear()
     finally:
         notes.close()
     path.unlink(missing_ok=True)

@@ -86,4 +86,4 @@ def _compile(
     crew.leave()
     if problems:
         raise ProgramErrors(problems, typed.lineage() if typed is not None else None)
-    return Compilation(resolved, plan(resolved, sources, typed, slices), typed, schemas or {})
+    return Compilation(resolved, plan(resolved, sources, typed, slices, schemas), typed, schemas or {})

@@ -16,19 +16,26 @@ from shared_metadata.contract.declaration import Slice
 from shared_metadata.program import BadRows, Column, Connection, Expectation, Flow, Kind, Program, Table, Warehouse
 from shared_metadata.program.lineage import schema_digest, source_in
 from shared_metadata.program.masks import by_name
+from shared_metadata.program.source_schemas import SourceSchemas
 
 AT_ONCE = "at_once"  # the option of a warehouse that says how many of its tables are at work at once
 
 
 def plan(
-    program: ResolvedProgram, sources: Mapping[str, str], typed: TypedProgram | None = None, slices: Mapping[str, Slice] | None = None
+    program: ResolvedProgram,
+    sources: Mapping[str, str],
+    typed: TypedProgram | None = None,
+    slices: Mapping[str, Slice] | None = None,
+    schemas: SourceSchemas | None = None,
 ) -> Program:
     """The plan of a program without mistakes; `sources` are its files' texts, kept in it. `lineage` is left to be filled in.
 
     typed: where the program was typed; its tables are signed.  slices: by their ids; what a warehouse's plan has of them.
+    schemas: of the sources, by connection, where they are known.
     """
     signatures = _Signatures(typed)
-    flows = with_covering([flow for statement in program.statements for flow in _flows(statement, signatures)])
+    flows = [flow for statement in program.statements for flow in _flows(statement, signatures)]
+    flows = with_covering(flows, program.statements, schemas or {})
     return Program(
         connections={name: _connection(statement) for name, statement in program.connections.items()},
         warehouses={name: _warehouse(statement, slices or {}) for name, statement in program.warehouses.items()},

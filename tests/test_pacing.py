@@ -70,6 +70,11 @@ TESTS = """
 """
 
 
+@pytest.fixture(autouse=True)
+def as_the_night_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(EXAMPLES, raising=False)
+
+
 def run(folder: Path, suite: str, *options: str, tests: str = TESTS, code: int = 0) -> str:
     (folder / "conftest.py").write_text((ROOT / "conftest.py").read_text())
     markers = "".join(f"\n  {name}: what it says" for name in ("deep", "sampled", "repeats", "nightly", "budget"))

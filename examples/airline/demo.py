@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -170,7 +172,7 @@ class Demo:
             while True:
                 states = self.target.reader.states_of(program.datasets())
                 tables = {name: table for state in states.values() for name, table in state.tables.items()}
-                left = (moment - min(table.watermark for table in tables.values())) // timedelta(minutes=1)
+                left = missed_minutes([table.watermark for table in tables.values()], moment)
                 missed = missed or left
                 deadline = started + TIMEOUT_SECONDS + missed * CATCH_UP_SECONDS
                 waiting = [name for name, table in tables.items() if table.watermark < moment]
@@ -207,8 +209,14 @@ class Demo:
             client.create_secret(Name=name, SecretString=text)
 
 
+def missed_minutes(watermarks: Sequence[datetime], moment: datetime) -> int:
+    """How many minutes the datasets lack, on average: many catch up all of theirs at once, one after the other."""
+    lacking = sum((max(moment - watermark, timedelta()) for watermark in watermarks), timedelta())
+    return math.ceil(lacking / timedelta(minutes=1) / len(watermarks))
+
+
 def caught_up(missed: int, left: int, seconds: float) -> str:
-    """How far the dataset that is furthest behind is, and how long it will take as it goes. seconds: since it began."""
+    """How far all datasets are, and how long it will take as it goes. seconds: since it began."""
     done = missed - left
     more = f", about {age(seconds * left / done)} more" if done > 0 and left > 0 else ""
     return f"{done} of {missed} missed minutes are caught up{more}; `make demo FRESH=1` starts over"

@@ -47,7 +47,7 @@ GROUP BY d.carrier, r.name, r.pipeline, r.deals;
 CREATE MATERIALIZED VIEW lake.ops.flight_log
   EVERY '1 minute' APPEND
 AS
-SELECT batch_start() AS seen, carrier, count(*) AS changed_flights, max(updated_at) AS last_change
+SELECT date_trunc('minute', updated_at) AS seen, carrier, count(*) AS changed_flights, max(updated_at) AS last_change
 FROM lake.ops.flights
 WHERE updated_at >= batch_start() AND updated_at < batch_end()
 GROUP BY 1, 2;

@@ -67,6 +67,11 @@ class WarehouseQuery(Query, Protocol):
     def bounds(self) -> Places:
         """Where it says batch_start() and batch_end()."""
 
+    def adds_up_by(self, interval_seconds: int) -> str:
+        """The folded column by whose window, from batch_start() to before batch_end(), its batches add up: several intervals at once
+        give what each of them gives, all from one version of its only table. '' where they do not, or where this is not told.
+        """
+
 
 class Predicate(Protocol):
     """The condition of an EXPECT clause."""

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from shared_metadata.contract.batch_input import BatchRequest
 from shared_metadata.contract.declaration import Slice
+from shared_metadata.contract.fitting import fitted, input_intervals
 from shared_metadata.contract.maintenance.request import MaintenanceRequest, MaintenanceResult
 from shared_metadata.contract.parquet.rejected_rows import RejectedRow
 from shared_metadata.contract.runtime.deadline import Context, Deadline
@@ -20,10 +21,10 @@ from shared_metadata.contract.steps import Steps
 from shared_metadata.contract.work import Work
 from shared_metadata.costs import skew
 from shared_metadata.errors import DefinitionError
-from shared_metadata.program import Flow, Kind, Mode, Program, Table, Warehouse
-from shared_metadata.program.intervals import Interval, ceil, covered, from_text, to_text
+from shared_metadata.program import Flow, Kind, Mode, Warehouse
+from shared_metadata.program.intervals import Interval, ceil, from_text, to_text
 from shared_metadata.program.schema import Schema
-from shared_metadata.state.records import Batch, TableCommit, Version
+from shared_metadata.state.records import TableCommit, Version
 
 PREPARED = "prepared.json"
 CHECKED = "checked.json"  # the same after check; a late load or refresh, whose caller has given it up, does not write over it
@@ -43,7 +44,7 @@ class CheckResult:
 class Committed:
     """What a driver made: where the new version is, and its schema; rows, bytes, files' bytes and rejected rows are the batch's.
 
-    used: what it took beside AWS's own, in kinds that aws_prices.json lists.  statements: those that ran elsewhere in any of the
+    used: what it took beside AWS's own, in kinds that have a list price.  statements: those that ran elsewhere in any of the
     batch's steps (waiting.statements.Ran), with what each of them has used.  engine, why: which engine made the rows, and why that
     one, where it was a choice.  saw: of a warehouse without time travel, through when each dataset was complete in the state that was
     read, where that is another than the version that was to be read.
@@ -122,12 +123,6 @@ class Driver(Protocol):
 OpenDriver = Callable[[Warehouse, Services], Driver]
 
 
-def input_intervals(program: Program, table: Table) -> dict[str, int]:
-    """The length in seconds of the batches that make each of a table's inputs."""
-    producers = program.producers()
-    return {name: producers[name].interval_seconds for name in table.inputs}
-
-
 def definition(flow: Flow) -> str:
     """A digest of all that decides a flow's result but its inputs."""
     parts = (
@@ -149,17 +144,7 @@ class OrganizeSteps(Steps):
         self._open = open_driver
 
     def fitted(self, wanted: BatchRequest) -> Interval:
-        """A load takes one staged batch at a time, the same for all its tables, unless each of them is the whole table."""
-        flow, interval, reader = wanted.flow, wanted.interval, self.services.reader
-        if flow.kind != Kind.LOAD or flow.modes == {Mode.REPLACE} or covered(interval, flow.interval_seconds) == 1:
-            return interval
-        inputs, producers = [name for table in flow.tables for name in table.inputs], wanted.program.producers()
-        staged: list[Batch | Version | None] = [
-            reader.batch(made_by, interval.start, ()) for made_by in {producers[name].id for name in inputs}
-        ]
-        if not any(staged):  # there is no record of them any more
-            staged = [reader.first_version_within(name, interval) for name in inputs]
-        return Interval(interval.start, min([interval.end, *(one.interval.end for one in staged if one)]))
+        return fitted(wanted, self.services.reader)
 
     def plan_table(self, work: Work) -> dict[str, Any] | None:
         planned = {"planned_at": time.time()}

@@ -1,8 +1,6 @@
 """The plan form of a data program: what the compiler writes, the conductor schedules and slices execute.
 
-Plain frozen dataclasses, JSON in and out, no heavy import: control Lambdas load this at every cold start.
-
-One statement of the program becomes one or two flows:
+Plain frozen dataclasses, JSON in and out, no heavy import: control Lambdas load this at every cold start. A statement becomes flows:
 
     INSERT INTO lake.crm FROM crm …     ▸ Flow 'lake.crm' (COLLECT, dataset 'lake.crm.account:staged')
                                         ▸ Flow 'lake.crm:load' (LOAD, dataset 'lake.crm.account')
@@ -197,6 +195,7 @@ class Flow:
     left_out: COLLECT of a query that is no projection: the same query over the rows that its WHERE does not take; '' for none.
     sees_deleted: VIEW and RESULT: the inputs whose `_deleted` the query names; of all others it sees no row that is marked so.
     covers: missed batches may be made as one: what the last of them leaves is the same, whether those before it were made or not.
+    follows: VIEW in APPEND: missed batches may be made as one where they read one version of its input, which needs none for each.
     bad_rows: how many rows a batch may set aside. None: COLLECT and PUBLISH: none; others: as many as its expectations quarantine.
     mask_key: COLLECT with a hashed column: the reference of the secret that holds the key; else ''.
     rising: COLLECT: the program says that the cursor's values rise.  capture: COLLECT with MERGE: changes are read from the log.
@@ -229,6 +228,7 @@ class Flow:
     left_out: str = ""
     sees_deleted: tuple[str, ...] = ()
     covers: bool = False
+    follows: bool = False
     beyond: Beyond | None = None
     rising: bool = False
     capture: bool = False

@@ -87,6 +87,7 @@ def _essence(flow: Flow) -> Flow:
         position=_NOWHERE,
         fresh_within_seconds=0,
         covers=False,
+        follows=False,
         tables=tuple(dataclasses.replace(table, signature="") for table in flow.tables),
         expectations=tuple(dataclasses.replace(e, position=_NOWHERE) for e in flow.expectations),
     )

@@ -2,7 +2,8 @@
 
 If a flow covers (Flow.covers), no reader needs any but the last of several missed versions. So its batch ends where the last of
 them would have, but not beyond a moment at which a reader needs a version of it: the inputs of both stop there too. Anywhere else it
-ends only where each input has a version of that very moment, inside of nothing that one has skipped.
+ends only where each input has a version of that very moment, inside of nothing that one has skipped. Nothing stops for a flow that
+follows (Flow.follows): any version that covers an interval has its rows, and its claim keeps to one of them (contract/fitting.py).
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ class Covering:
         while end != before and end >= first.end:
             before = end
             for name in table.inputs:
-                end = self._readable(progress.program, flow, name, first.start, end, exactly=end != stop)
+                end = self._readable(progress.program, flow, name, first.start, end, exactly=end != stop and not flow.follows)
         return end if end >= first.end else None
 
     def waits_for(self, flow: Flow, table: Table, progress: DatasetProgress) -> tuple[str, ...]:
@@ -178,6 +179,8 @@ class Covering:
         other inputs allow.
         """
         for reader, table in self._programs.readers(program, name):
+            if reader.follows:
+                continue
             if not self._is_covering(reader, table, after):
                 yield next_interval(after, reader.interval_seconds).end
                 continue
@@ -244,11 +247,12 @@ def _tolerated(reader: Flow, name: str) -> timedelta:
 
 def _one_by_one(flow: Flow, progress: DatasetProgress, first: Interval) -> datetime:
     """The end of a batch that is made of one interval, or reprocessed as it was made of several."""
-    as_one = progress.once_more_as_one if flow.covers and not _covers(flow, progress, progress.through) else None
+    once_more = (flow.covers or flow.follows) and not _covers(flow, progress, progress.through)
+    as_one = progress.once_more_as_one if once_more else None
     return max(floor(as_one, flow.interval_seconds), first.end) if as_one else first.end
 
 
 def _covers(flow: Flow, progress: DatasetProgress | None, after: datetime) -> bool:
     """Whether missed batches that start then are made as one. Batches that an earlier program made are reprocessed one by one."""
     again_until = progress.again_until if progress else None
-    return flow.covers and not (again_until and after < again_until)
+    return (flow.covers or flow.follows) and not (again_until and after < again_until)

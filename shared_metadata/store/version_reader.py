@@ -41,6 +41,13 @@ class VersionReader(TableReader):
             raise forgotten(dataset, following.end, self.forgotten_before(dataset) or interval.end)
         return found
 
+    def next_made(self, dataset: str, moment: datetime) -> Interval | None:
+        """The interval of the first version made by a batch that ends after a moment, forgotten or not; None where none was made."""
+        later = self._version(dataset, _after(dataset, moment)["sk"], "VERSION#~")
+        standing = self.last_recorded(dataset, moment)
+        known = [later.interval if later else None, standing.followed_by if standing else None]
+        return min((interval for interval in known if interval), key=lambda interval: interval.end, default=None)
+
     def last_version_within(self, dataset: str, interval: Interval) -> Version | None:
         """The newest version of those; None when these batches changed nothing."""
         found = self.version_at(dataset, interval.end)

@@ -1,7 +1,7 @@
 """Runs a verification in a function: each call goes on where the last one stopped, and the differences are recorded for commands to
 read.
 
-The verified groups are noted in a file (`notes.py`), which lies in the data bucket between two calls.
+The verified groups are noted in a file (`notes.py`), which lies in the data bucket between two calls, with the events beside it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,11 +28,34 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PREFIX = "verification/"
-NOTES = f"{PREFIX}notes.sqlite"
+NOTES, EVENTS = f"{PREFIX}notes.sqlite", f"{PREFIX}events/"
+AT_ONCE = 1000  # objects that S3 deletes by one call
 OWNER = "owner"
 LAST_SECONDS = 120.0  # seconds of a call, to store the notes
 MOST_TOLD = 100  # differences in the record: an item has 400 KB
 ACCEPTED = '{}, which goes on within a day where another verification stopped, or {"anew": true}'
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A shelf in the data bucket."""
+
+    s3: S3Client
+    bucket: str
+
+    def put(self, name: str, file: Path) -> None:
+        with file.open("rb") as body:
+            self.s3.put_object(Bucket=self.bucket, Key=f"{EVENTS}{name}", Body=body)
+        file.unlink()
+
+    def get(self, name: str, into: Path) -> None:
+        with into.open("wb") as file:
+            shutil.copyfileobj(self.s3.get_object(Bucket=self.bucket, Key=f"{EVENTS}{name}")["Body"], file)
+
+    def forget(self, names: Sequence[str]) -> None:
+        for at in range(0, len(names), AT_ONCE):
+            some = [{"Key": f"{EVENTS}{name}"} for name in names[at : at + AT_ONCE]]
+            self.s3.delete_objects(Bucket=self.bucket, Delete={"Objects": some, "Quiet": True})  # type: ignore[typeddict-item]
 
 
 @dataclass(frozen=True)
@@ -53,8 +76,10 @@ class VerifyStep:
         """
         anew, owner, deadline = _anew(event), str(event.get(OWNER, context.aws_request_id)), Deadline.of(context)
         path = Path(tempfile.mkdtemp()) / "notes.sqlite"
-        self._fetch(path, "" if not anew else owner)
-        notes, asked, done = Notes(path, for_report=True), self.landed(), [Progress(0, 0, 0)]
+        made_by = self._fetch(path)
+        notes, asked, done = Notes(path, Bucket(self.s3, self.bucket), for_report=True), self.landed(), [Progress(0, 0, 0)]
+        if anew and made_by != owner:
+            notes.clear()
 
         def go_on() -> None:
             if deadline.seconds_left < LAST_SECONDS:
@@ -62,6 +87,7 @@ class VerifyStep:
 
         try:
             found = verify(self.dynamodb, self.table, asked, lambda one: done.__setitem__(0, one), notes, self.clock, go_on)
+            notes.clear()
         except Exception:  # includes what AWS refuses for the moment, after which it is called again
             notes.close()
             with path.open("rb") as body:
@@ -73,16 +99,15 @@ class VerifyStep:
         self.s3.delete_object(Bucket=self.bucket, Key=NOTES)
         return self._record(found, asked)
 
-    def _fetch(self, path: Path, owner: str) -> None:
-        """The notes of an earlier call; none if another owner made them, unless `owner` is ''."""
-        path.unlink(missing_ok=True)
+    def _fetch(self, path: Path) -> str:
+        """Fetches the notes of an earlier call, if any; returns their owner."""
         try:
             noted = self.s3.get_object(Bucket=self.bucket, Key=NOTES)
         except self.s3.exceptions.NoSuchKey:
-            return
-        if owner in ("", noted["Metadata"].get(OWNER)):
-            with path.open("wb") as into:
-                shutil.copyfileobj(noted["Body"], into)
+            return ""
+        with path.open("wb") as into:
+            shutil.copyfileobj(noted["Body"], into)
+        return noted["Metadata"].get(OWNER, "")
 
     def _record(self, found: Verified, asked: Asked) -> dict[str, Any]:
         figures = {"datasets": found.datasets, "batches": found.batches, "versions": found.versions}

@@ -1,6 +1,6 @@
 """Verifies the records, one group of flows at a time; a difference is checked twice, because a write in progress is gone by then.
 
-In memory is one group at a time; events, which are kept by day and not by flow, and the verified groups are noted on disk, so that a
+In memory is one group at a time; events, which are kept by day and not by flow, are noted part by part, and so are verified groups: a
 verification that was interrupted goes on where it stopped.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared_metadata.aws.at_once import beside_one_another
 from shared_metadata.contract.landed import Landed
@@ -22,6 +22,7 @@ from shared_metadata.store.table_actions import EVENT_DAYS
 from shared_metadata.store.table_reader import utc_now
 from shared_metadata.verification.difference import Difference
 from shared_metadata.verification.differences import recorded_otherwise, unseen_cursors
+from shared_metadata.verification.event_notes import parts
 from shared_metadata.verification.facts import Facts, completed
 from shared_metadata.verification.groups import datasets_of, groups
 from shared_metadata.verification.notes import FIRST, SECOND, Flows, Looked, Notes
@@ -30,6 +31,7 @@ from shared_metadata.verification.other_side import Seen, other_sides
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+PAGE_EVENTS = 500  # of which several days hold one each: a page of all that DynamoDB gives, 1 MB, is 15 MB of objects
 Ask = Callable[[Programs], Mapping[str, Sequence[Landed]]]
 Clock = Callable[[], datetime]
 
@@ -95,9 +97,9 @@ class _Verification:
 
     def run(self) -> Verified:
         programs = self._reader.programs()
-        began = self._notes.begin(self._clock(), self._reader.timeline().revision)
-        self._read_events(began - timedelta(days=EVENT_DAYS), unless_known=True)
         wanted = groups(programs)
+        began = self._notes.begin(self._clock(), self._reader.timeline().revision, parts(programs, wanted))
+        self._read_events(began - timedelta(days=EVENT_DAYS), unless_known=True)
         looked = self._look_at(programs, wanted, FIRST)
         found = [*_differing(looked), *self._other_sides(programs, looked)]
         if found:
@@ -158,9 +160,10 @@ class _Verification:
         beside_one_another(self._read_day, [day for day in days if not (unless_known and self._notes.has_day(f"{day:%Y-%m-%d}"))])
 
     def _read_day(self, day: datetime) -> None:
-        names, values = {"#kind": "kind"}, {":kind": EventKind.BATCH_COMPLETED.value}
-        for page in self._pages(keys.event(day, "")["pk"], values, FilterExpression="#kind = :kind", ExpressionAttributeNames=names):
-            self._notes.keep_events((item["sk"]["S"], completed(item)) for item in page)
+        values, pk = {":kind": EventKind.BATCH_COMPLETED.value}, keys.event(day, "")["pk"]
+        only: dict[str, Any] = {"FilterExpression": "#kind = :kind", "ExpressionAttributeNames": {"#kind": "kind"}}
+        pages = self._pages(pk, values, **only, Limit=PAGE_EVENTS)
+        self._notes.keep_events(f"{day:%Y-%m-%d}", ((item["sk"]["S"], completed(item)) for page in pages for item in page))
         if day.date() < self._clock().date() - timedelta(days=1):
             self._notes.keep_day(f"{day:%Y-%m-%d}")
             self._go_on()

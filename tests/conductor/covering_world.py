@@ -15,12 +15,13 @@ from operator import attrgetter
 from random import Random
 
 from shared_metadata.program import Flow, Kind, Mode, Position, Program, Table
-from shared_metadata.program.intervals import Interval, ceil, covered, next_interval
+from shared_metadata.program.intervals import Interval, ceil, covered, floor, next_interval
 from shared_metadata.state.records import Batch, FlowState, TableOutcome, TableState, TableStatus
 from shared_metadata.state.schedule import DueBatch, due_batches
 from shared_metadata.state.skipped import Skipped
 
 PLACE = Position("program.sql", 1, 1)
+ROWS = 7  # of a source; each change is one's, and takes it to the change's own time
 MINUTES = (1, 5, 15, 30, 60)
 
 
@@ -47,6 +48,10 @@ class Source:
 
     def state(self, moment: datetime) -> datetime | None:
         return max((one for one in self.changes if one < moment), default=None)
+
+    def times(self, moment: datetime) -> set[datetime]:
+        """The own times of all rows then: that of each row's last change."""
+        return set({one.minute % ROWS: one for one in self.changes if one < moment}.values())
 
 
 @dataclass
@@ -127,11 +132,22 @@ class World:
         self.running.append(Execution(batch, dataset, interval, self.tokens[key], until))
 
     def _fitted(self, flow: Flow, interval: Interval) -> Interval:
-        """As OrganizeSteps.fitted."""
+        """As contract/fitting.py."""
+        if flow.follows and covered(interval, flow.interval_seconds) > 1:
+            return self._of_one_version(flow, interval)
         if flow.kind != Kind.LOAD or flow.mode == Mode.REPLACE or covered(interval, flow.interval_seconds) == 1:
             return interval
         staged = self.recorded[self._makers[flow.tables[0].inputs[0]].id, interval.start]
         return Interval(interval.start, min(interval.end, staged.interval.end))
+
+    def _of_one_version(self, flow: Flow, interval: Interval) -> Interval:
+        (name,), seconds = flow.tables[0].inputs, flow.interval_seconds
+        first = next_interval(interval.start, seconds)
+        moment = ceil(first.end, self._makers[name].interval_seconds)
+        read = self._covering(name, moment)
+        following = self._after(name, max(moment, read.end) if read else moment)
+        last = floor(following.start, seconds) if following else interval.end
+        return Interval(first.start, max(first.end, min(last, interval.end)))
 
     def _end(self, execution: Execution) -> None:
         state = self.states[execution.batch.flow]
@@ -173,8 +189,18 @@ class World:
         table = next(table for table in flow.tables if table.dataset == dataset)
         if flow.kind == Kind.LOAD:
             return self._loaded(flow, table, interval)
+        if flow.follows:
+            return self._with_rows(self._held(dataset, interval.start), table, interval)
         read = tuple(self._read(flow, name, interval) for name in table.inputs)
         return _result(flow, interval, read, self._held(dataset, interval.start))
+
+    def _with_rows(self, held: object, table: Table, interval: Interval) -> object:
+        """What a view holds, and the rows whose own time is within an interval, of the version of its input that covers its end."""
+        (name,) = table.inputs
+        version = self._covering(name, ceil(interval.end, self._makers[name].interval_seconds))
+        times = self.sources[f"{name}:staged"].times(version.end) if version else ()
+        new = sorted(time for time in times if interval.start <= time < interval.end)
+        return (*(held or ()), *new) or None  # type: ignore[misc]
 
     def _loaded(self, flow: Flow, table: Table, interval: Interval) -> object:
         (name,) = table.inputs
@@ -202,10 +228,12 @@ class World:
         maker = self._makers[name]
         moment = ceil(interval.end, maker.interval_seconds)
         assert self.states[maker.id].tables[name].watermark >= moment, "ran before its input was complete"
-        found, later = self._at(name, moment), self._after(name, moment)
-        if later and later.start < moment and not (found and found.end == moment):
-            found = later
+        found = self._covering(name, moment)
         return found.content if found else None
+
+    def _covering(self, name: str, moment: datetime) -> Version | None:
+        found, later = self._at(name, moment), self._after(name, moment)
+        return later if later and later.start < moment and not (found and found.end == moment) else found
 
     # -- what it should have made
 
@@ -237,6 +265,8 @@ class World:
             if flow.mode == Mode.REPLACE:
                 return ("all", source.state(interval.end))
             return _added(content, source.rows(interval))
+        if flow.follows:
+            return self._with_rows(content, table, interval)
         read = tuple(self.ideal(name, ceil(interval.end, self._makers[name].interval_seconds)) for name in table.inputs)
         return _result(flow, interval, read, content)
 
@@ -267,6 +297,11 @@ def collected(name: str, minutes: int, tables: int, mode: Mode, *, covers: bool 
 def view(name: str, minutes: int, inputs: tuple[str, ...], *, mode: Mode = Mode.REPLACE, covers: bool = True) -> Flow:
     table = Table(f"lake.v.{name}", inputs=inputs)
     return Flow(table.dataset, Kind.VIEW, "organize.s", "lake", 60 * minutes, (table,), PLACE, mode=mode, query=name, covers=covers)
+
+
+def log(name: str, minutes: int, of: str) -> Flow:
+    """A view that adds the rows of each interval's own time, of a table that is collected in MERGE."""
+    return replace(view(name, minutes, (of,), mode=Mode.APPEND, covers=False), follows=True)
 
 
 def program_of(*flows: Flow) -> Program:

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared_metadata.program import Flow, Mode, Program
+from shared_metadata.program import Flow, Kind, Mode, Program
 from shared_metadata.program.intervals import Interval, next_interval
 from shared_metadata.state.entries import Entry
 from shared_metadata.state.records import FlowState, TableState
 from shared_metadata.state.schedule import due_batches
 from shared_metadata.state.skipped import Skipped
 from shared_metadata.state.timeline import Programs, restored
-from tests.conductor.covering_world import MINUTES, World, collected, program_of, view, world_of
+from tests.conductor.covering_world import MINUTES, World, collected, log, program_of, view, world_of
 
 BEGIN = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 MISSED = 130
@@ -58,6 +58,36 @@ def test_a_reader_that_keeps_its_intervals_has_each_of_them_and_no_more() -> Non
     ends = [batch.interval.end for (flow, _), batch in sorted(world.recorded.items()) if flow == "lake.v.a"]
     assert ends == [*midnights, BEGIN + timedelta(days=5)]
     assert world.batches["lake.e.t0"] == 1 and world.batches["lake.v.daily"] == 5
+
+
+def test_nothing_stops_for_a_reader_of_rows_by_their_own_time_and_it_takes_them_as_one() -> None:
+    """Beside it a daily reader of its own: it stops for that, and so does nothing that it reads."""
+    daily = view("daily", 1440, ("lake.v.log",), mode=Mode.APPEND, covers=False)
+    flows = [*collected("c", 1, 1, Mode.MERGE), log("log", 1, "lake.c.t0"), view("v", 1, ("lake.c.t0",))]
+    assert set(caught_up(*flows, minutes=MISSED).batches.values()) == {1}
+    world = caught_up(*flows, log("hourly", 60, "lake.c.t0"), daily, minutes=2 * 1440)
+    ends = [batch.interval.end for (flow, _), batch in sorted(world.recorded.items()) if flow == "lake.v.log"]
+    assert ends == [*(BEGIN + timedelta(hours=4, days=day) for day in range(2)), BEGIN + timedelta(days=2)]
+    assert world.batches["lake.c.t0"] == world.batches["lake.v.v"] == world.batches["lake.v.hourly"] == 1
+
+
+def test_a_reader_of_rows_by_their_own_time_misses_none_of_a_table_that_went_on_without_it() -> None:
+    """A row that has changed again is in the later version at another time only: each interval is read from its own version."""
+    flows = [*collected("c", 1, 1, Mode.MERGE), log("log", 1, "lake.c.t0")]
+    world = world_of(program_of(*flows), BEGIN, BEGIN, Random(1), share=0.7)
+    state = world.states.pop("lake.v.log")
+    for _ in range(MISSED):
+        world.now += timedelta(minutes=1)
+        world.settle()
+    world.states["lake.v.log"] = state
+    world.settle()
+    (source,) = world.sources.values()
+    through = world.watermark("lake.v.log")
+    changes = [moment for moment in source.changes if moment < through]
+    assert world.versions["lake.v.log"][-1].content == tuple(changes)
+    assert len(changes) <= world.batches["lake.v.log"] < (through - BEGIN) / timedelta(minutes=1), (
+        "what has not changed is one version"
+    )
 
 
 @pytest.mark.parametrize("days", [2, 3, 5])
@@ -119,6 +149,10 @@ def random_program(chance: Random) -> Program:
         mode = chance.choice((Mode.REPLACE, Mode.MERGE, Mode.APPEND))
         tables, minutes = chance.randrange(1, 3), chance.choice(MINUTES)
         flows += collected(f"c{number}", minutes, tables, mode, covers=mode != Mode.APPEND and chance.random() < 0.8)
+    merged = [flow for flow in flows if flow.kind == Kind.LOAD and flow.mode == Mode.MERGE]
+    for number, flow in enumerate(chance.sample(merged, chance.randrange(len(merged) + 1))):
+        fits = [m for m in MINUTES if not 60 * m % flow.interval_seconds or not flow.interval_seconds % (60 * m)]
+        flows.append(log(f"log{number}", chance.choice(fits), flow.tables[0].dataset))
     for number in range(chance.randrange(1, 7)):
         minutes = chance.choice(MINUTES)
         fits = [flow for flow in flows if not minutes % (flow.interval_seconds // 60) or not flow.interval_seconds % (60 * minutes)]

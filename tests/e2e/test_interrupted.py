@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from examples.airline import demo
-from examples.airline.demo import caught_up
+from examples.airline.demo import caught_up, missed_minutes
 
 
 @pytest.fixture
@@ -51,3 +52,9 @@ def test_who_comes_back_is_told_how_far_it_is_and_how_long_it_will_take() -> Non
     assert caught_up(130, 130, 4.0).startswith("0 of 130 missed minutes are caught up; ")
     assert caught_up(130, 65, 120.0).startswith("65 of 130 missed minutes are caught up, about 2 min more; ")
     assert caught_up(130, 0, 240.0).startswith("130 of 130 missed minutes are caught up; ")
+
+
+def test_each_dataset_that_catches_up_at_once_is_a_part_of_the_way() -> None:
+    now = datetime(2026, 11, 30, 12, tzinfo=UTC)
+    behind = now - timedelta(minutes=130)
+    assert [missed_minutes([behind] * (20 - n) + [now + timedelta(minutes=1)] * n, now) for n in (0, 1, 10, 20)] == [130, 124, 65, 0]

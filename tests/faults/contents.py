@@ -157,8 +157,8 @@ def _covered(batch: Batch, program: Program, dataset: str, since: datetime) -> I
     flow, interval = program.flows[batch.flow], batch.interval
     each = timedelta(seconds=flow.interval_seconds)
     if interval.end - interval.start > each:
-        adds = flow.kind == Kind.PUBLISH or (flow.kind in (Kind.COLLECT, Kind.LOAD) and flow.mode == Mode.MERGE)
-        yield Cover(flow.id, dataset, interval, each, since, flow.kind, adds, flow.covers)
+        adds = flow.kind == Kind.PUBLISH or (flow.kind in (Kind.COLLECT, Kind.LOAD) and flow.mode == Mode.MERGE) or flow.follows
+        yield Cover(flow.id, dataset, interval, each, since, flow.kind, adds, flow.covers or flow.follows)
 
 
 def _rows(services: Services, urls: list[str], deletes: list[str]) -> Rows:

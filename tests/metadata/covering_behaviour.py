@@ -208,6 +208,25 @@ class CoveringBehaviour:
         assert fitted(Mode.MERGE, hours(2, 9)) == hours(2, 4), "where it begins inside of a staged batch"
         assert fitted(Mode.REPLACE, hours(0, 9)) == hours(0, 9)
 
+    def test_a_view_that_follows_takes_the_intervals_that_read_one_version(
+        self, writer: MetadataWriter, clock: SettableClock
+    ) -> None:
+        log = replace(view(ABOVE, "lake.crm.t000"), mode=Mode.APPEND, follows=True)
+        applied = apply(writer, covering(1, log))
+        clock.advance(hours=12)
+        for interval, changed in ((hours(0, 1), True), (hours(1, 6), True), (hours(6, 8), False), (hours(8, 9), True)):
+            for flow, dataset in ((COLLECT, staged("t000")), (LOAD, "lake.crm.t000")):
+                self.committed(writer, flow, interval, dataset, changed=changed)
+        steps = OrganizeSteps(SLICE, SimpleNamespace(reader=writer.reader), lambda *_: None)  # type: ignore[arg-type,return-value]
+
+        def fitted(start: int, end: int) -> Interval:
+            return steps.fitted(BatchRequest(applied.flows[ABOVE], hours(start, end), (ABOVE,), {}, False, applied, 1))
+
+        assert fitted(0, 9) == hours(0, 1), "the next hour is read from the version that covers it"
+        assert fitted(1, 9) == hours(1, 8), "so is each until another version begins"
+        assert fitted(2, 5) == hours(2, 5) and fitted(6, 9) == hours(6, 8) and fitted(8, 9) == hours(8, 9)
+        assert self.due(writer, clock)[ABOVE].interval == hours(0, 9), "as far as its input has come"
+
     def test_what_was_made_as_one_is_verified_as_all_is(self, writer: MetadataWriter, clock: SettableClock, table: str) -> None:
         apply(writer, covering(2, view(ABOVE, "lake.crm.t000")))
         for step in (1, 7, 1, 30):

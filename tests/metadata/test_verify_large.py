@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from shared_metadata.state.timeline import Programs
 from shared_metadata.store import keys
 from shared_metadata.store.table_actions import EVENT_DAYS
 from shared_metadata.store.writer import MetadataWriter
+from shared_metadata.verification import event_notes
 from shared_metadata.verification.difference import Kind as Difference
+from shared_metadata.verification.event_notes import Folder
 from shared_metadata.verification.facts import Completed, Facts
 from shared_metadata.verification.groups import datasets_of, groups
 from shared_metadata.verification.notes import Notes
@@ -149,17 +152,52 @@ def test_a_group_is_read_alone_and_told_as_all_of_it_would_be() -> None:
     assert asked.partitions[keys.flow(LOAD)] == 2 and asked.partitions[keys.flow(VIEW)] == 1
 
 
-def test_an_event_takes_three_hundred_bytes_of_the_notes(tmp_path: Path) -> None:
-    """Ninety days of a thousand flows of 15 minutes are 8.6 million of them; the function that verifies has 4 GB of disk."""
-    notes, flows = Notes(tmp_path / "notes"), [f"lake.shop.orders_of_region_{number:04}" for number in range(100)]
-    for hour in range(100):
-        interval = Interval(BEGIN + hour * HOURS, BEGIN + (hour + 1) * HOURS)
-        names = {flow: f"{flow}#{to_text(interval.start)}#{EventKind.BATCH_COMPLETED}#{flow}#1" for flow in flows}
-        made = ((keys.event(interval.end, names[flow])["sk"], Completed(flow, interval, 1, {flow: 1234})) for flow in flows)
-        notes.keep_events(made)
-    assert len(list(notes.events(("lake.shop.orders_of_region_0042",)))) == 100
-    notes.close()
-    assert (tmp_path / "notes").stat().st_size / (100 * len(flows)) < 310
+class Shelves(Folder):
+    """A shelf that tells what was fetched from it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.got: list[str] = []
+
+    def get(self, name: str, into: Path) -> None:
+        self.got.append(name)
+        super().get(name, into)
+
+
+def test_however_many_flows_there_are_one_part_of_their_events_is_held_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = lived()
+    whole = verified(world)
+    monkeypatch.setattr(event_notes, "PART_EVENTS", 1)
+    monkeypatch.setattr(event_notes, "HELD", 2)
+    shelf = Shelves(tmp_path / "events")
+    assert verified(world, Notes(tmp_path / "notes", shelf)) == whole
+    programs = world.reader.programs()
+    part_of = event_notes.parts(programs, groups(programs))
+    assert sorted(set(part_of.values())) == list(range(len(groups(programs)))) and part_of[COLLECT] == part_of[LOAD]
+    assert len(shelf.got) == len(set(shelf.got)) >= len(groups(programs)), "each part is fetched once, whole"
+    key = next(k for k, i in world.rows.items() if i.get("kind", {}).get("S") == EventKind.BATCH_COMPLETED)
+    world.rows.pop(key)
+    assert [one.kind for one in verified(world, Notes(tmp_path / "more")).differences] == [Difference.EVENT]
+
+
+def test_an_event_takes_some_tens_of_bytes_of_disk_and_is_there_once(tmp_path: Path) -> None:
+    """Also where a day is read again, as the last ones are at each call."""
+    flows = [f"lake.shop.orders_of_region_{number:04}" for number in range(100)]
+    notes = event_notes.EventNotes(Folder(tmp_path), dict.fromkeys(flows, 7))
+
+    def made(hours: int) -> Iterator[tuple[str, Completed]]:
+        for hour in range(hours):
+            interval = Interval(BEGIN + hour * HOURS, BEGIN + (hour + 1) * HOURS)
+            for flow in (*flows, "lake.gone"):
+                identity = f"{flow}#{to_text(interval.start)}#{EventKind.BATCH_COMPLETED}#{flow}#1"
+                yield keys.event(interval.end, identity)["sk"], Completed(flow, interval, 1, {flow: 1234})
+
+    assert notes.keep("2026-11-20", made(12)) == (names := notes.keep("2026-11-20", made(24)))
+    assert [done.interval.start for done in notes.of((flows[42],), names)] == [BEGIN + hour * HOURS for hour in range(24)]
+    assert list(notes.of(("lake.gone",), names)) == []
+    assert sum(file.stat().st_size for file in tmp_path.rglob("*") if file.is_file()) / (24 * len(flows)) < 40
 
 
 def test_flows_that_make_the_same_datasets_are_looked_at_together() -> None:

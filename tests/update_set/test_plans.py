@@ -32,7 +32,7 @@ BY_ID = "MERGE ON (id) CURSOR updated_at"
 Edits = list[tuple[str, str]]
 
 CARRIER_DAY = "FROM lake.ops.flights\nGROUP BY 1, 2;\n\nCREATE MATERIALIZED VIEW lake.ops.carrier_score"
-LOG = "  EVERY '1 minute' APPEND\nAS\nSELECT batch_start() AS seen"
+LOG = "  EVERY '1 minute' APPEND\nAS\nSELECT date_trunc('minute', updated_at) AS seen"
 SELECTED = "count(*) AS flights, count(dep"
 DELAYS = "sum(dep_delay) AS minutes_late, round(avg(dep_delay), 2) AS mean_delay\n"
 PLAUSIBLE = "  EXPECT plausible_delay: (mean_delay BETWEEN -60 AND 600) OR WARN\n"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from language.dialects.duckdb.adding_up import adds_up_by
 from language.dialects.duckdb.answers import EngineError, Tree
 from language.dialects.duckdb.endless import endless_tables
 from language.dialects.duckdb.engine import engine
@@ -72,6 +73,9 @@ class DuckDBQuery:
     def bounds(self) -> Places:
         calls = (call for call in self.said.calls if call.name in BATCH_BOUNDS and not call.in_from)
         return tuple((self.span_of(self.text.call(call.at) or self.text.path(call.at)), call.name) for call in calls)
+
+    def adds_up_by(self, interval_seconds: int) -> str:
+        return adds_up_by(self.tree, interval_seconds, engine().catalogue.aggregates)
 
     @property
     def common_tables(self) -> frozenset[str]:

@@ -264,6 +264,39 @@ def test_a_nested_value_that_does_not_fit_is_refused_or_set_aside_and_never_roun
     assert [row["id"] for row in rows] == ["a"] and bad == 1
 
 
+@pytest.mark.parametrize(
+    "half", [{"place": {"name": "cut \ud83d"}}, {"raw": "\udeeb cut"}, {"raw": {"\ud83d": 1}}, {"counts": {"a \ud83d\ud83d": 1}}]
+)
+def test_half_a_character_is_told_or_set_aside_and_takes_no_other_row_with_it(
+    cloud: Cloud, tmp_path: Path, half: dict[str, Any]
+) -> None:
+    """As many an API has it that cuts texts at so many units of UTF-16."""
+    whole = [{"id": "a", "raw": "🛫 \\ud83d \\"}, {"id": "c", "raw": {"x": ["\u00e9\ufffd"]}}]
+    (field,) = half
+    with pytest.raises(RowError, match=f"a text of {field} holds half a character") as caught:
+        written(cloud, tmp_path, [*whole, {"id": "b", **half}])
+    assert "TOLERATE" in caught.value.remedy and "cut" not in str(caught.value)
+    rows, bad = written(cloud, tmp_path, [*whole, {"id": "b", **half}, {"id": "d", "sizes": ["x"]}], tolerant=True)
+    assert [(row["id"], row["raw"]) for row in rows] == [("a", "🛫 \\ud83d \\"), ("c", '{"x":["é�"]}')] and bad == 2
+    listed = cloud.s3.list_objects_v2(Bucket=cloud.bucket)["Contents"]
+    (aside,) = [pq.read_table(io.BytesIO(cloud.body(one["Key"]))).to_pylist() for one in listed if "rejected" in one["Key"]]
+    reasons = {json.loads(row["data"])["id"]: (row["reason"], row["data"]) for row in aside}
+    assert reasons["b"][0] == f"{field} holds half a character" and "�" in reasons["b"][1] and "\ufdd0" not in reasons["b"][1]
+    assert "half" not in reasons["d"][0]
+
+
+def test_what_json_has_no_number_for_is_a_text_within_what_is_kept_as_text(cloud: Cloud, tmp_path: Path) -> None:
+    nan, inf = float("nan"), float("inf")
+    records = [{"id": "a", "raw": {"x": [nan, -inf, 1], "NaN": 'NaN, "Infinity"'}, "counts": {"NaN": 1}}, {"id": "b", "raw": inf}]
+    rows, _ = written(cloud, tmp_path, records)
+    assert json.loads(rows[0]["raw"], parse_constant=_none) == {"x": ["NaN", "-Infinity", 1], "NaN": 'NaN, "Infinity"'}
+    assert dict(rows[0]["counts"]) == {"NaN": 1} and rows[1]["raw"] == "Infinity"
+
+
+def _none(word: str) -> None:
+    raise AssertionError(word)
+
+
 @pytest.mark.security
 @pytest.mark.parametrize("tolerant", [False, True])
 def test_fields_of_a_struct_are_masked_however_its_rows_are_read(cloud: Cloud, tmp_path: Path, tolerant: bool) -> None:
