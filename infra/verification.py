@@ -18,7 +18,7 @@ from shared_metadata.contract import landed
 from shared_metadata.store.access import VERIFY
 from shared_metadata.verification.in_function import PREFIX
 
-MEMORY_MB, TMP_MB, TIMEOUT_SECONDS = 512, 4096, 900  # the notes are some hundred bytes an event
+MEMORY_MB, TMP_MB, TIMEOUT_SECONDS = 512, 4096, 900  # on disk are the events of ten days, tens of bytes each
 NOTES = "the notes of a verification, which are of this function alone"
 
 

@@ -76,7 +76,8 @@ def define(text: str) -> str:
     pieces = [piece if piece[:1] in ('"', "'") else _code(piece) for piece in _PIECE.split(text)]
     written = "".join(pieces)
     written = _MODIFY.sub(lambda found: f"ALTER COLUMN {found[1]} TYPE {found[2]}", written)
-    return re.sub(r"\bADD \((.*)\)$", r"ADD COLUMN \1", written.strip(), flags=re.DOTALL)
+    written = re.sub(r'"?CASCADE"? "CONSTRAINTS"(?: "PURGE")?$', "CASCADE", written.strip())
+    return re.sub(r"\bADD \((.*)\)$", r"ADD COLUMN \1", written, flags=re.DOTALL)
 
 
 def _code(code: str) -> str:

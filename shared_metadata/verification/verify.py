@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared_metadata.aws.at_once import beside_one_another
 from shared_metadata.contract.landed import Landed
@@ -31,6 +31,7 @@ from shared_metadata.verification.other_side import Seen, other_sides
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+PAGE_EVENTS = 500  # of which several days hold one each: a page of all that DynamoDB gives, 1 MB, is 15 MB of objects
 Ask = Callable[[Programs], Mapping[str, Sequence[Landed]]]
 Clock = Callable[[], datetime]
 
@@ -159,8 +160,9 @@ class _Verification:
         beside_one_another(self._read_day, [day for day in days if not (unless_known and self._notes.has_day(f"{day:%Y-%m-%d}"))])
 
     def _read_day(self, day: datetime) -> None:
-        names, values = {"#kind": "kind"}, {":kind": EventKind.BATCH_COMPLETED.value}
-        pages = self._pages(keys.event(day, "")["pk"], values, FilterExpression="#kind = :kind", ExpressionAttributeNames=names)
+        values, pk = {":kind": EventKind.BATCH_COMPLETED.value}, keys.event(day, "")["pk"]
+        only: dict[str, Any] = {"FilterExpression": "#kind = :kind", "ExpressionAttributeNames": {"#kind": "kind"}}
+        pages = self._pages(pk, values, **only, Limit=PAGE_EVENTS)
         self._notes.keep_events(f"{day:%Y-%m-%d}", ((item["sk"]["S"], completed(item)) for page in pages for item in page))
         if day.date() < self._clock().date() - timedelta(days=1):
             self._notes.keep_day(f"{day:%Y-%m-%d}")

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from shared_metadata.contract.results.changes import keep_refused
 from shared_metadata.contract.results.results import Results
 from shared_metadata.errors import DefinitionError, RetryLater, RowError, StaleToken
 from shared_metadata.program import BadRows, Mode
@@ -20,7 +21,6 @@ from shared_metadata.program.intervals import to_text
 from systems.sql_target import sifting
 from systems.sql_target.batch import Batch
 from systems.sql_target.dialect import Dialect
-from systems.sql_target.sifting import SiftedBatch
 from systems.sql_target.statements import PART
 from tests.conformance.fixtures import Cloud, FakeContext, open_cloud
 from tests.conformance.harness import HarnessConformance, Rows, TargetUnderTest, Way, columns
@@ -230,15 +230,15 @@ class SqlTargetConformance:
         self, cloud: Cloud, target: SqlTargetUnderTest, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         publishing = self.sifting(cloud, target, "x bigint, FOREIGN KEY (x) REFERENCES parents (id)", 2, "long")
-        keep, parents = SiftedBatch._keep, target.table.replace("scorecard", "parents")
+        keep, parents = keep_refused, target.table.replace("scorecard", "parents")
 
-        def mended_meanwhile(batch: SiftedBatch, *arguments: Any) -> Any:
-            kept = keep(batch, *arguments)
+        def mended_meanwhile(*arguments: Any) -> Any:
+            kept = keep(*arguments)
             if kept and not target.execute(f"SELECT id FROM {parents}"):
                 target.execute(f"INSERT INTO {parents} VALUES (404)")
             return kept
 
-        monkeypatch.setattr(SiftedBatch, "_keep", mended_meanwhile)
+        monkeypatch.setattr(sifting, "keep_refused", mended_meanwhile)
         interval = publishing.publish([_row(1, 404), _row(2, 405)])
         assert target.rows() == [_row(1, 404)]
         assert [data["id"] for *_, data in publishing.rejected(interval)] == [2]

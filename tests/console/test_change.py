@@ -25,6 +25,10 @@ from shared_metadata.store.writer import MetadataWriter
 from tests.console.conftest import write_snapshot
 
 Atoll = Callable[..., Result]
+HOOK = """
+CREATE CONNECTION hook TO webhook WITH (secret = 'hook');
+INSERT INTO hook.customers EVERY '15 minutes' MERGE ON (customer) AS SELECT customer, orders FROM lake.ops.customers;
+"""
 STATEMENTS = ["lake.ops.customers", "lake.ops.orders", "ops.public.customer_totals"]
 
 
@@ -50,6 +54,18 @@ def test_plan_tells_what_a_source_cannot_tell(atoll: Atoll, ready: Any, folder: 
     assert first == note and second.startswith("lake.ops.orders: no batch sees a later row with the same number")
     edit(folder, "MERGE ON (id) CURSOR updated_at", "REPLACE")
     assert json.loads(atoll("plan", "--json").stdout)["notes"] == []
+
+
+def test_plan_tells_how_often_published_rows_arrive(atoll: Atoll, ready: Any, folder: Path) -> None:
+    """Also where they go to what has no columns to be held against, and no snapshot."""
+    (first,) = json.loads(atoll("plan", "--json").stdout)["arrive"]
+    assert first == "ops.public.customer_totals: exactly once, a batch as a whole"
+    (folder / "program.sql").write_text(PROGRAM + HOOK)
+    same, second = json.loads(atoll("plan", "--json").stdout)["arrive"]
+    assert same == first and second.startswith(
+        "hook.customers: at least once, and once where the application knows a request by its key"
+    )
+    assert f"How often published rows arrive:\n  {first}\n  {second}\n" in atoll("plan").stdout
 
 
 LATE = {

@@ -167,6 +167,16 @@ def test_every_table_that_the_program_names_is_written_to_its_connections_snapsh
     assert "published.score is not there yet: the first batch that is published makes it" in result.stdout
 
 
+def test_a_connection_without_columns_to_look_at_is_left_out(atoll: Atoll, sources: Sources, folder: Path) -> None:
+    hook = "CREATE CONNECTION hook TO webhook WITH (secret = 'hook');"
+    sends = "INSERT INTO hook.planes EVERY '1 day' MERGE ON (id) AS SELECT id FROM lake.ops.planes;"
+    (folder / "program.sql").write_text(f"{PROGRAM}\n{hook}\n{sends}")
+    result = atoll("discover")
+    assert result.exit_code == 0 and not (folder / "schemas" / "hook.json").exists(), result.stderr
+    asked = atoll("discover", "hook")
+    assert asked.exit_code == 1 and "nothing tells what columns a table of `hook` has" in asked.stderr
+
+
 def test_discovering_again_changes_nothing_and_says_so(atoll: Atoll, sources: Sources, folder: Path) -> None:
     atoll("discover")
     before = {file: (file.read_text(), file.stat().st_mtime_ns) for file in (folder / "schemas").iterdir()}

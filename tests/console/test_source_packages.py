@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from systems.rest.document import read
+from tests.systems.rest.oracle.invented import config_of
 from tests.systems.rest.test_oracle import MANIFESTS
 
 Atoll = Callable[..., Result]
@@ -46,11 +48,17 @@ def _added(atoll: Atoll, package: str) -> dict[str, Any]:
     return found
 
 
+def _literal(value: Any) -> str:
+    return f"'{value}'" if isinstance(value, str) else str(value).lower()
+
+
 def _program(found: dict[str, Any]) -> str:
     """A connection, and a statement for each table, by the ways that `source check` tells."""
     system = Path(found["folder"]).name
-    secret = "secret = 's'" if found["secret"] else ""
-    text = f"CREATE CONNECTION {system} TO {system}{f' WITH ({secret})' if secret else ''};\n"
+    given = config_of(read(Path(found["folder"]))["spec"])
+    options = [f"{name} = {_literal(given[name])}" for name in found["options"] if given.get(name) is not None]
+    told = ", ".join([*(["secret = 's'"] if found["secret"] else []), *options])
+    text = f"CREATE CONNECTION {system} TO {system}{f' WITH ({told})' if told else ''};\n"
     for table in found["tables"]:
         how = f"MERGE ON ({', '.join(table['key'])}) CURSOR {table['cursor']}" if table["mode"] == "MERGE" else "REPLACE"
         name = f'"{table["name"]}"'

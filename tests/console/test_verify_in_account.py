@@ -18,7 +18,7 @@ from shared_metadata.errors import AtollError, InputError, Unfinished
 from shared_metadata.store import keys
 from shared_metadata.verification import in_function
 from shared_metadata.verification.asked import Asked
-from shared_metadata.verification.in_function import LAST_SECONDS, NOTES, VerifyStep
+from shared_metadata.verification.in_function import EVENTS, LAST_SECONDS, NOTES, PREFIX, VerifyStep
 from shared_metadata.verification.notes import Notes
 from tests.conformance.fixtures import FakeContext
 from tests.console.test_state import ORDERS, STAGED, ran, set_watermark
@@ -67,6 +67,11 @@ def until_done(step: VerifyStep, event: dict[str, Any]) -> int:
     raise AssertionError("it does not come to an end")
 
 
+def left(step: VerifyStep) -> list[str]:
+    """The notes in the bucket."""
+    return [one["Key"] for one in step.s3.list_objects_v2(Bucket=BUCKET, Prefix=PREFIX).get("Contents", ())]
+
+
 def test_what_was_verified_is_shown_with_its_moment(atoll: Atoll, step: VerifyStep) -> None:
     nothing = atoll("state", "verify", "--last")
     assert nothing.exit_code == 1 and "state machine atoll-verify" in nothing.stderr
@@ -97,8 +102,7 @@ def test_a_call_whose_time_is_up_keeps_what_it_has_looked_at_and_the_next_goes_o
 ) -> None:
     assert until_done(step, event()) > len(kept) > 1
     assert set(kept.values()) == {1}, "no group is looked at twice"
-    with pytest.raises(step.s3.exceptions.ClientError):
-        step.s3.head_object(Bucket=BUCKET, Key=NOTES)
+    assert left(step) == []
 
 
 def test_what_breaks_off_a_call_costs_nothing_that_was_looked_at(
@@ -118,8 +122,9 @@ def test_anew_forgets_what_another_execution_has_looked_at_but_not_what_it_has_i
         with pytest.raises(Unfinished):
             step(event("first"), FakeContext(SHORT))
     (looked_at,) = kept
+    assert any(key.startswith(EVENTS) for key in left(step)) and NOTES in left(step)
     assert until_done(step, event("second", anew=True)) > len(kept) > 1
-    assert kept.pop(looked_at) == 2 and set(kept.values()) == {1}
+    assert kept.pop(looked_at) == 2 and set(kept.values()) == {1} and left(step) == []
 
 
 def test_another_execution_goes_on_where_one_stopped(step: VerifyStep, kept: Counter[tuple[str, ...]]) -> None:

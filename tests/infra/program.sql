@@ -26,6 +26,7 @@ CREATE CONNECTION bus TO kafka WITH (
   cluster = 'arn:aws:kafka:us-east-1:123456789012:cluster/acme/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0-2'
 );
 CREATE CONNECTION queue TO kafka WITH (brokers = 'kafka-1.example.com:9094', secret = 'queue');
+CREATE CONNECTION partner TO webhook WITH (secret = 'partner');
 CREATE CONNECTION hooks TO http WITH (tables = 'orders, clicks', secret = 'senders');
 
 INSERT INTO lake.crm FROM crm TABLES (Account) EVERY '15 minutes';
@@ -87,4 +88,7 @@ INSERT INTO app.public.carriers EVERY '1 hour' MERGE ON (carrier)
 AS SELECT carrier, flights FROM lake.ops.carriers;
 
 INSERT INTO shop.sales.carriers EVERY '1 hour' MERGE ON (carrier)
+AS SELECT carrier, flights FROM lake.ops.carriers;
+
+INSERT INTO partner.carriers EVERY '1 hour' MERGE ON (carrier)
 AS SELECT carrier, flights FROM lake.ops.carriers;

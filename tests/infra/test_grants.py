@@ -274,7 +274,8 @@ def test_landed_reads_what_tables_say_of_themselves_or_a_secret_and_neither_rows
         "redshift:GetClusterCredentials",
         *(f"redshift-data:{name}" for name in ("ExecuteStatement", "BatchExecuteStatement", *OF_A_STATEMENT)),
     }
-    assert all(resource.endswith("/metadata/*") for action, resource in found if action == "s3:GetObject")
+    told = ("/metadata/*", "/journal/harness.webhook/*")  # of tables, and what stands for an application's receipts
+    assert all(resource.endswith(told) for action, resource in found if action == "s3:GetObject")
 
 
 def test_a_slice_reads_the_secrets_of_its_own_connections_only(templates, program):
@@ -318,7 +319,8 @@ def test_a_slice_writes_below_its_own_prefixes_only(templates):
         lake = declared.works_in == "iceberg"
         kept = (*(("warehouse/lake/*",) if lake else ()), *(("answers/{}/*",) if lake and declared.waits else ()))
         received = ("inbox/{}/*",) if "receive" in declared.steps else ()
-        more = (*of_stage[declared.stage], *kept, *received)
+        sent = () if declared.capabilities.transactional else ("journal/{}/*",)
+        more = (*of_stage[declared.stage], *kept, *received, *sent)
         return {f"staging/{name}/*", *(prefix.format(name) for prefix in more)}
 
     for prefixes in written.values():  # a warehouse's own part of a slice's prefix is granted with it

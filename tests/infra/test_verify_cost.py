@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from examples.verify_aws.__main__ import PROGRAM, on_engine
+from examples.verify_aws.__main__ import PROGRAM
 from examples.verify_aws.database import MOST_CAPACITY
+from examples.verify_aws.tried import tried
 from infra.network_parameters import ZONES
 from infra.settings import Settings
 from language import compile_program
@@ -47,11 +48,11 @@ A_MINUTE = {
 OF_A_BATCH = ("plan", "extract", "load", "refresh", "check", "diff", "publish", "commit")
 
 
-@pytest.mark.parametrize("engine", ["", "athena"])
+@pytest.mark.parametrize("slice_id", ["", "organize.athena"])
 def test_it_costs_less_than_a_dollar(
-    engine: str, app_module: ModuleType, environment: None, tmp_path_factory: pytest.TempPathFactory
+    slice_id: str, app_module: ModuleType, environment: None, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    program = compile_program({"program.sql": on_engine(PROGRAM.read_text(), engine)}, installed())
+    program = compile_program({"program.sql": tried(slice_id).program(PROGRAM.read_text(), "shop")}, installed())
     settings = Settings(own_vpc=True, keep_data=False)
     found = synthesise(app_module, program, settings, tmp_path_factory.mktemp("verify")).templates.values()
     resources = [resource for template in found for resource in template["Resources"].values()]

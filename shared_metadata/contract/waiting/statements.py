@@ -38,7 +38,7 @@ class Look:
 
     reason: why it failed, or was cancelled; with names, never with data.  transient: the service failed, not the statement.
     remedy: what to do of a failure, where the driver knows it.
-    used: what it took, in kinds that aws_prices.json lists, or in units that have no list price and are told as such.
+    used: what it took, in kinds that have a list price (costs.py), or in units that have none and are told as such.
     estimated: what it may have taken of what is billed otherwise than by statements, which is in no cost.
     console_id: how the service's console calls it, where that is not its id.  result: whatever its driver needs of it.
     bytes_written: of rows into tables and files, where the service tells.

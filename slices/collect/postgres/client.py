@@ -22,6 +22,8 @@ from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.program.source_schemas import SourceNote
 from shared_metadata.spelling import did_you_mean
 from slices.collect.postgres import failures
+from slices.collect.postgres.capture import slots
+from slices.collect.postgres.capture.watching import watch
 from slices.collect.postgres.config import read_config
 from slices.collect.postgres.dialect import DIALECT
 from slices.collect.postgres.logic import read_columns
@@ -60,11 +62,21 @@ class PostgresSource(SqlSource[TableName]):
         super().__init__(connection, aws, until, self._config.max_parts, part_mb)
         self._owner = owner
         self._watchdog: Watchdog | None = None
+        self._watched = False
 
     def open_scan(self, request: ExtractRequest, deadline: Deadline, part: Part, before: Mapping[str, str] | None) -> Scan:
         from slices.collect.postgres.scanning import PostgresScan
 
         return PostgresScan(self, request, deadline, part, before)
+
+    def schema(self, flow: Flow, table: Table) -> Schema:
+        """What else stands still, by drift or because it has failed too often, a batch of the same database looks after here."""
+        if not self._watched:
+            self._watched = True
+            own = [slots.slot_name(self._owner, each.dataset) for each in flow.tables] if flow.capture else []
+            with self.translated(str(flow.position)):
+                watch(self.session, self._owner, own, self._config.max_log_gb * 2**30, str(flow.position))
+        return super().schema(flow, table)
 
     def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
         if not flow.capture:
