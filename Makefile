@@ -77,7 +77,7 @@ new-slice: setup ## Make the folder of a slice: SLICE=collect/oracle, TITLE=Orac
 verify-aws: setup ## Try Atoll in the account of your AWS credentials: deploy, run, compare, destroy; under a dollar (ARGS=--help)
 	@$(BIN)/python -m examples.verify_aws $(ARGS)
 
-verify: setup ## The same for one slice: SLICE=organize/athena has the views computed there
+verify: setup ## The same for one slice: SLICE=organize/athena has the views computed there (docs/deploying.md says it of each kind)
 	@$(BIN)/python -m examples.verify_aws --slice $(SLICE) $(ARGS)
 
 test: setup ## Run the quick suite: every kind of test; says at its end what it leaves to the deep one

@@ -1,6 +1,6 @@
 """Compiles the same generated views with Atoll, SQLMesh and dbt: from nothing, with one view changed, and with none.
 
-    python -m benchmarks.compile [--views 250] [--runs 1] [--only atoll sqlmesh dbt] [--json]
+    python -m benchmarks.compile [--views 250] [--runs 1] [--only atoll sqlmesh dbt] [--dialect duckdb] [--json]
     python -m benchmarks.compile --linear 250 1000 5000 [--runs 1] [--json]
 
 Each measurement is a fresh process, timed as a whole, and its processor seconds with those of its children. Atoll runs `atoll check`:
@@ -24,8 +24,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.projects.generate import edited, generate
-from benchmarks.projects.layouts import LAYOUTS, VIEWS
+from benchmarks.projects.generate import DUCKDB, edited, generate
+from benchmarks.projects.layouts import LAYOUTS, VIEWS, WAREHOUSES
 
 ROOT = Path(__file__).resolve().parents[1]
 PEERS = ROOT / ".atoll" / "peers"
@@ -64,9 +64,9 @@ class Time:
     processor_seconds: float
 
 
-def compare(views: int, runs: int, tools: Sequence[str]) -> dict[str, dict[str, Time]]:
+def compare(views: int, runs: int, tools: Sequence[str], dialect: str) -> dict[str, dict[str, Time]]:
     """Case ▸ tool ▸ medians; runs of the tools take turns."""
-    project = generate(views)
+    project = generate(views, dialect=dialect)
     found: dict[str, dict[str, list[Time]]] = {case: {tool: [] for tool in tools} for case in CASES}
     with tempfile.TemporaryDirectory() as folder:
         for name in tools:
@@ -134,6 +134,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--only", nargs="+", choices=sorted(TOOLS), default=list(TOOLS))
     parser.add_argument("--linear", nargs="+", type=int, metavar="VIEWS")
+    parser.add_argument("--dialect", choices=WAREHOUSES, default=DUCKDB, help="the views' (dbt reads none of it)")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if options.linear:
@@ -147,7 +148,7 @@ def main() -> None:
         return
     if set(options.only) - {"atoll"}:
         install_peers()
-    cases = compare(options.views, options.runs, options.only)
+    cases = compare(options.views, options.runs, options.only, options.dialect)
     if options.json:
         print(json.dumps({case: {tool: vars(found) for tool, found in tools.items()} for case, tools in cases.items()}, indent=2))
         return

@@ -239,6 +239,8 @@ def _statement(told: Mapping[str, Any]) -> str:
     parts += [f"scanned {scanned / 1e6:,.1f} MB"] if scanned else []
     parts += [f"wrote {written / 1e6:,.1f} MB"] if written else []
     parts += [counted(int(rows), "row")] if rows is not None else []
+    uneven = {"data": told.get("data_skewness", 0), "time": told.get("time_skewness", 0)}
+    parts += [f"skew of {what} {value}" for what, value in uneven.items() if value]
     parts += [f"about {_units(told['estimated'])}, as an estimate in no cost"] if told.get("estimated") else []
     return f"{told['purpose']:<12}{told.get('console_id') or told['id']}  {', '.join(parts)}"
 

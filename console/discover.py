@@ -172,6 +172,9 @@ def _chosen(outside: Outside, connections: Sequence[str], tables: str | None) ->
             raise InputError(
                 f"the program has no connection `{name}`", remedy=did_you_mean(name, outside.connections) + f"it has {known}"
             )
+        if name in outside.blind:
+            what = f"nothing tells what columns a table of `{name}` has: whatever is published there is sent as it is"
+            raise InputError(what, remedy="leave the connection out; `atoll check` asks for no snapshot of it")
     chosen = list(dict.fromkeys(connections)) or sorted(used)
     if tables is not None and len(chosen) != 1:
         raise InputError("--tables goes with one connection", remedy=again("atoll discover CONNECTION --tables A,B"))

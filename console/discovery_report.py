@@ -15,6 +15,7 @@ from console.printable import printable
 from console.schema_changes import ColumnChange, TableChange
 from console.wording import counted
 from language.text.diagnostics import Diagnostic
+from shared_metadata.program import Mode
 from shared_metadata.program.source_schemas import TableDefaults
 
 if TYPE_CHECKING:
@@ -96,7 +97,9 @@ def _said(told: TableDefaults) -> str:
     """What a statement may leave out, in a program's words: 'MERGE is ON (id); CURSOR is updated_at'."""
     mode = f"{told.mode}, unless a statement says otherwise" if told.mode else ""
     key, cursor = f"MERGE is ON ({', '.join(told.key)})" if told.key else "", f"CURSOR is {told.cursor}" if told.cursor else ""
-    return "; ".join(filter(None, (mode, key, cursor, f"deletes are told {told.deletes}" if told.deletes else "")))
+    unseen = "deletes are not seen" if told.mode == Mode.MERGE else ""
+    deletes = f"deletes are told {told.deletes}" if told.deletes else unseen
+    return "; ".join(filter(None, (mode, key, cursor, f"a batch reads {told.reads}" if told.reads else "", deletes)))
 
 
 def _show_column(change: ColumnChange) -> None:

@@ -24,6 +24,10 @@ _FILES = {
 }
 _OWN_SLICES = {"slices/README.md": "slices.md"}
 _NAMED = 10
+_REQUIREMENTS = """\
+# The version of Atoll. No package index has it: `make wheel` in Atoll's clone builds it; keep it in a FOLDER that all of you reach.
+#   pip install --find-links FOLDER -r requirements.txt
+"""
 
 
 @click.command(short_help="Make a project: a first program, and what deploys it.")
@@ -53,8 +57,8 @@ def init(folder: str, slices: bool, as_json: bool) -> None:
 
 
 def requirement() -> str:
-    """The line of a project's requirements.txt that names this version of Atoll."""
-    return f"atoll[local]=={version('atoll')}\n"
+    """A project's requirements.txt, which names this version of Atoll, and says where that comes from."""
+    return f"{_REQUIREMENTS}atoll[local]=={version('atoll')}\n"
 
 
 def _contents(slices: bool) -> Iterator[tuple[str, str]]:

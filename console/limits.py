@@ -1,4 +1,5 @@
-"""Warns of rows that may stay away unnoticed, because a source does not report them, and of what a source goes on keeping."""
+"""Warns of rows that may stay away unnoticed, because a source does not report them, and of what a source goes on keeping; tells how
+often rows arrive."""
 
 from __future__ import annotations
 
@@ -10,6 +11,13 @@ from shared_metadata.program import Flow, Kind, Mode, Program
 
 if TYPE_CHECKING:
     from shared_metadata.store.reader import MetadataReader
+
+
+# Whether a batch is a transaction of its target ▸ how its rows arrive.
+ARRIVE = {
+    True: "exactly once, a batch as a whole",
+    False: "at least once, and once where the application knows a request by its key; a batch that breaks off is there in part",
+}
 
 
 def limits(program: Program, statements: Collection[str], slices: Mapping[str, Slice]) -> list[str]:
@@ -40,6 +48,16 @@ def _of_table(flow: Flow, source: str, slice_: Slice) -> Iterator[str]:
         return
     if said := declared(slice_.misses)(slice_.system, source):
         yield said
+
+
+def guarantees(program: Program, statements: Collection[str], slices: Mapping[str, Slice]) -> list[str]:
+    """A line for each way in which rows arrive where these statements publish them."""
+    found: dict[bool, list[str]] = {}
+    for flow in program.flows.values():
+        slice_ = slices.get(flow.slice_id)
+        if slice_ is not None and flow.id in statements and flow.kind is Kind.PUBLISH:
+            found.setdefault(slice_.capabilities.transactional, []).append(flow.id)
+    return [f"{', '.join(sorted(flows))}: {ARRIVE[how]}" for how, flows in sorted(found.items(), reverse=True)]
 
 
 def left_behind(reader: MetadataReader, program: Program, slices: Mapping[str, Slice]) -> list[str]:

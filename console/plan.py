@@ -10,7 +10,7 @@ import click
 
 from console.again import again
 from console.empty_program import first_statement
-from console.limits import left_behind, limits
+from console.limits import guarantees, left_behind, limits
 from console.prerequisites import deployed_slices, missing
 from console.project import compile_project, show_errors
 from console.sizes import judge_sizes
@@ -71,17 +71,18 @@ def plan(files: tuple[str, ...], restate_from: str | None, pending: bool, profil
     touched = {*update.added, *(change.statement for change in update.changed)}
     left = left_behind(target.reader, program, installed())
     notes = [*limits(program, touched, installed()), *source_notes(compilation, touched), *left]
+    arrive = guarantees(program, touched, installed())
     deployed = deployed_slices(target, program)
     sizes = judge_sizes(target, program, compilation.lineage, update, deployed)
     problems = [*pending_problem(target.reader, now), *missing(target, program, deployed)]
     problems += [*batches_would_fail(update), *sizes.refused]
     if as_json:
         still = list(moment.still) if moment else []
-        said = {**update.to_dict(), "problems": problems, "notes": notes, "sizes": sizes.notes, "still": still}
+        said = {**update.to_dict(), "problems": problems, "notes": notes, "arrive": arrive, "sizes": sizes.notes, "still": still}
         click.echo(json.dumps(said, indent=2))
     else:
         show_update_set(update)
-        show_notes(program, notes, sizes.notes)
+        show_notes(program, notes, arrive, sizes.notes)
         if problems:
             click.echo("Before it can be applied:\n  " + "\n  ".join(problems))
         elif update.version != update.former or since:
@@ -90,12 +91,14 @@ def plan(files: tuple[str, ...], restate_from: str | None, pending: bool, profil
         raise SystemExit(BREAKING)
 
 
-def show_notes(program: Program, notes: Sequence[str], sizes: Sequence[str]) -> None:
+def show_notes(program: Program, notes: Sequence[str], arrive: Sequence[str], sizes: Sequence[str]) -> None:
     """Shows what a reader of the update set should know before it is applied."""
     if lacking := first_statement(program):
         click.echo(lacking + "\n")
     if notes:
         click.echo("What a source cannot tell:\n  " + "\n  ".join(notes) + "\n")
+    if arrive:
+        click.echo("How often published rows arrive:\n  " + "\n  ".join(arrive) + "\n")
     if sizes:
         click.echo("Sizes:\n  " + "\n  ".join(sizes) + "\n")
 

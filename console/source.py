@@ -19,7 +19,7 @@ import click
 from console.options_before import Group
 from console.target import json_option
 from shared_metadata.errors import InputError
-from slices.manifests import MANIFEST, METADATA, OVERLAY, TAP, Coverage, coverage
+from slices.manifests import BESIDE, MANIFEST, METADATA, OVERLAY, TAP, Coverage, coverage
 from slices.registry import OWN, installed
 
 COLLECT = OWN / "collect"
@@ -74,9 +74,11 @@ def add(wanted: str, name: str | None, as_json: bool) -> None:
         system = _system(name or re.sub(r"^source[-_]", "", folder.name).replace("-", "_"))
         found, target = coverage(folder), COLLECT / system
         target.mkdir(parents=True)
-        for file in (MANIFEST, METADATA, OVERLAY):
-            if (folder / file).is_file():
-                shutil.copyfile(folder / file, target / file)
+        for file in (MANIFEST, METADATA, OVERLAY, *BESIDE):
+            for found_file in sorted(folder.glob(file)):
+                copy = target / found_file.relative_to(folder)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(found_file, copy)
     _tell(target, found, as_json)
 
 
@@ -136,7 +138,9 @@ def _tell(folder: Path, found: Coverage, as_json: bool) -> None:
     for name, why in found.left_out.items():
         click.echo(f"not covered: {name} ({why})")
     click.echo(f"licence: {found.licence or 'not told; see where the manifest comes from'}")
-    options = ", ".join(("secret = '…'" if found.secret else "", *(f"{name} = …" for name in found.options))).strip(", ")
-    click.echo(f"next: CREATE CONNECTION {folder.name} TO {folder.name} WITH ({options});")
+    for name in found.unknown:
+        click.echo(f"no connection can give `{name}`, which it reads: its specification of options has no such name", err=True)
+    options = ", ".join(filter(None, ("secret = '…'" if found.secret else "", *(f"{name} = …" for name in found.options))))
+    click.echo(f"next: CREATE CONNECTION {folder.name} TO {folder.name}{f' WITH ({options})' if options else ''};")
     if found.secret:
         click.echo(f"the secret holds {', '.join(found.secret)}")

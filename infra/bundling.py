@@ -36,7 +36,8 @@ NOT_CODE = {"tests", "__pycache__", "stack.py", "workflow.py", "requirements.txt
 RUNTIME_PACKAGES = ("boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3")
 NEEDS_OWN_BOTOCORE = ("s3fs", "aiobotocore")
 FOLDER_APART = "apart"
-DATA_PACKAGES = ("aws-msk-iam-sasl-signer-python", "boto3", "confluent-kafka", "duckdb", "pyarrow", "pyiceberg", "s3fs")
+DATA_PACKAGES = ("boto3", "duckdb", "pyarrow", "pyiceberg", "s3fs")
+OF_ROWS = "# rows"  # stands behind a requirement of one slice's that only its steps over rows import
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 VERSION = 2  # raise it when this module builds something else from the same input
 
@@ -73,13 +74,10 @@ class Bundle:
 
     @cached_property
     def wanted(self) -> tuple[str, ...]:
-        """The requirement lines."""
-        if self.requirements is None:
-            return ()
-        lines = (line.split(" #")[0].strip() for line in self.requirements.read_text().splitlines())
-        return tuple(
-            line for line in lines if line and not line.startswith("#") and (self.data or not line.startswith(DATA_PACKAGES))
-        )
+        """The requirement lines; of a bundle without data those alone that control functions import."""
+        lines = self.requirements.read_text().splitlines() if self.requirements else []
+        some = (line for line in lines if self.data or not (line.startswith(DATA_PACKAGES) or line.rstrip().endswith(OF_ROWS)))
+        return tuple(line for line in (each.split(" #")[0].strip() for each in some) if line and not line.startswith("#"))
 
     @property
     def excluded(self) -> tuple[str, ...]:

@@ -41,7 +41,8 @@ class SharedMetadataStack(AtollStack):
     """What outlives every slice; deleting the stack keeps the data, unless `keepData=false` says otherwise.
 
     What is kept has a name of its own or, the key, is given again by its ARN: so a stack that is made anew takes it over
-    (docs/deploying.md). A first deploy that fails keeps nothing; the table, which is protected from deletion, is made last.
+    (docs/deploying.md). A first deploy that fails keeps nothing; the table, which is protected from deletion, is made last, but for
+    the parameter that tells its stream.
     """
 
     def __init__(self, scope: Construct, settings: Settings, **stack_settings: Any) -> None:
@@ -52,9 +53,10 @@ class SharedMetadataStack(AtollStack):
         self.key = self._owners_key(settings.key_arn) if settings.key_arn else self._key()
         self.bucket = self._bucket()
         self.alerts = self._alerts()
-        self.table = self._table(keep)
-        self.table.node.add_dependency(self.bucket, self.alerts)
         ssm.StringParameter(self, "KeyArn", parameter_name=KEY, string_value=self.key.key_arn)
+        before = self.node.children
+        self.table = self._table(keep)
+        self.table.node.add_dependency(*before)
         ssm.StringParameter(self, "StreamArn", parameter_name=STREAM, string_value=self.table.table_stream_arn or "")
 
     def _key(self) -> kms.IKey:

@@ -43,7 +43,7 @@ CIDR_LENGTHS = range(16, 20)  # two subnets of /20 must fit
 VPC, SUBNET = re.compile(r"vpc-[0-9a-z]+"), re.compile(r"subnet-[0-9a-z]+")
 KEY_ARN = re.compile(r"arn:[\w-]+:kms:[\w-]+:\d{12}:key/[\w-]+")
 POLICY = re.compile(r"arn:[\w-]+:iam::(\d{12}|aws):policy/[\w+=,.@/-]+|[\w+=,.@-]{1,128}")
-# An image is named by what it holds: what a task runs does not change because somebody moves a tag.
+# An image is named by what it holds: what a task runs does not change when a tag moves.
 IMAGE = re.compile(r"[a-z0-9][a-z0-9.-]*(:\d+)?(/[a-z0-9._-]+)+(:[\w.-]+)?@sha256:[0-9a-f]{64}")
 IMAGE_ACCEPTED = "an image of Lambda's Python 3.13 for arm64 by its digest, as in public.ecr.aws/lambda/python@sha256:…"
 ECR = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<name>[a-z0-9._/-]+)[:@]")

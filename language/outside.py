@@ -28,11 +28,15 @@ class OutsideTable:
 
 @dataclass(frozen=True)
 class Outside:
-    """tables: each place that names one, in the order of the statements.  problems: of statements that could not be understood."""
+    """tables: each place that names one, in the order of the statements.  problems: of statements that could not be understood.
+
+    blind: the connections at which nothing tells what columns a table has, so that there is nothing to look at.
+    """
 
     connections: Mapping[str, Connection]
     tables: tuple[OutsideTable, ...]
     problems: tuple[Diagnostic, ...]
+    blind: frozenset[str] = frozenset()
 
 
 def tables_outside(sources: Mapping[str, str], slices: Mapping[str, Slice]) -> Outside:
@@ -41,8 +45,11 @@ def tables_outside(sources: Mapping[str, str], slices: Mapping[str, Slice]) -> O
         syntax, problems = parse([source_text(file, sources[file]) for file in sorted(sources)])
         names = declare(syntax, slices, problems)
         resolved = resolve(syntax, names, problems)
-        tables = tuple(table for statement in resolved.statements for table in _tables(statement))
-    return Outside({name: _connection(found) for name, found in resolved.connections.items()}, tables, tuple(sorted(problems)))
+        named = [table for statement in resolved.statements for table in _tables(statement)]
+    tables = tuple(table for table in named if table.slice.discovers)
+    connections = {name: _connection(found) for name, found in resolved.connections.items()}
+    blind = frozenset(table.connection for table in named) - {table.connection for table in tables}
+    return Outside(connections, tables, tuple(sorted(problems)), blind)
 
 
 def _tables(statement: Resolved) -> Iterator[OutsideTable]:

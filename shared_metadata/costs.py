@@ -1,4 +1,4 @@
-"""A batch's use of AWS, and its cost at the list prices of aws_prices.json.
+"""A batch's use of AWS, and its cost at the list prices of aws_prices.json, and of a slice's own `prices.json`.
 
 A use has the name of its price: 'lambda_invocation', 'state_transition', 'dynamodb_write_unit', … A table's batch costs
 
@@ -31,8 +31,14 @@ DIGITS = 9  # in dollars, and in units used
 
 @cache
 def prices() -> Mapping[str, Any]:
-    """The list prices with their sources: 'per_million', 'per_gb', 'per_month'."""
-    return json.loads(Path(__file__).with_name("aws_prices.json").read_text())  # type: ignore[no-any-return]
+    """The list prices with their sources: 'per_million', 'per_gb', 'per_month'.
+
+    What one slice alone uses stands in its folder, per million, which its functions' bundle has, too.
+    """
+    listed = json.loads(Path(__file__).with_name("aws_prices.json").read_text())
+    for own in sorted(Path(__file__).parents[1].glob("slices/*/*/prices.json")):
+        listed["per_million"] |= json.loads(own.read_text())
+    return listed  # type: ignore[no-any-return]
 
 
 def cost_dollars(used: Used) -> float:
@@ -44,7 +50,7 @@ def cost_dollars(used: Used) -> float:
 
 
 def unpriced(used: Used) -> dict[str, float]:
-    """The part of the use that aws_prices.json has no price of: what another company bills, by contracts of its own."""
+    """The part of the use that has no list price: what another company bills, by contracts of its own."""
     return {kind: number for kind, number in used.items() if kind not in _per_million() and number}
 
 

@@ -117,6 +117,11 @@ def inbox_prefix(slice_id: str, connection: str = "") -> str:
     return f"{INBOX}{slice_id}/" + (f"{connection}/" if connection else "")
 
 
+def journal_prefix(slice_id: str) -> str:
+    """The place where a slice remembers what it has sent to applications, which keep no receipt; it stays."""
+    return f"journal/{slice_id}/"
+
+
 REJECTED_DAYS = 400  # the rejected rows, with which the flow's next publication is compared
 
 

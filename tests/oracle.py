@@ -115,5 +115,5 @@ def real_database() -> Iterator[Database]:
     secret = json.loads(REAL)
     database = Database(None, secret["dbname"], secret)
     yield database
-    for (table,) in database.run("SELECT table_name FROM user_tables"):
+    for (table,) in database.run("SELECT table_name FROM all_tables WHERE owner = :1", [database.schema]):
         database.run(f'DROP TABLE "{table}" CASCADE CONSTRAINTS PURGE')

@@ -3,9 +3,8 @@
 `make test` runs the quick suite: no test that is marked `deep`, every n-th case of a table that is marked `sampled(n)`, and a share
 of the examples of those that make them by chance. `make test-deep` runs what that leaves out: the deep tests, the other cases, and
 those with all their examples.
-ATOLL_SUITE is quick, deep or all. ATOLL_EXAMPLES is same where a change is judged: the deep suite makes the same examples each time
-with a share of them, and tries every n-th case of a table that is marked `nightly(n)`, nothing that is marked `nightly`, and every
-fourth of the other cases of a table that is marked `sampled`.
+ATOLL_SUITE is quick, deep or all. ATOLL_EXAMPLES is same where a change is judged, by both suites within 40 minutes: of the deep one
+only what is marked `deep` runs then, of a table that is marked `nightly(n)` every n-th case, and nothing that is marked `nightly`.
 """
 
 from __future__ import annotations
@@ -26,7 +25,6 @@ import pytest
 CHOICE = "ATOLL_SUITE"
 EXAMPLES, SAME = "ATOLL_EXAMPLES", "same"  # of the deep suite, too, where a change is judged
 SHARES = {"quick": 0.1, "deep": 1.0, "all": 1.0}  # of the examples that a test's settings ask for
-JUDGED_SHARE, JUDGED_CASES = 0.4, 4  # where a change is judged: of the examples, and every n-th of a sample's other cases
 FEWEST = 4
 BUDGET_SECONDS = 10.0  # of a test that is marked with no other
 TOLD = 20
@@ -53,10 +51,7 @@ class Pacing:
         deep = {item for item in items if item.get_closest_marker("deep")}
         unsampled = _unsampled([item for item in items if item not in deep], "sampled")
         judged = self._suite == "deep" and os.environ.get(EXAMPLES) == SAME
-        at_night = set[pytest.Item]()
-        if judged:
-            others = [item for item in items if item not in deep]
-            at_night = _unsampled(items, "nightly") | _unsampled(others, "sampled", JUDGED_CASES)
+        at_night = _unsampled(items, "nightly") | {*items} - deep if judged else set[pytest.Item]()
         left = [item for item in items if item in at_night or not self._belongs(item, item in deep or item in unsampled)]
         if left:
             config.hook.pytest_deselected(items=left)
@@ -66,7 +61,7 @@ class Pacing:
             items.sort(key=_longest_first(items))
         by_chance = [item for item in items if _makes_examples(item)]
         for holder, name in {_settings(item) for item in by_chance}:
-            setattr(holder, name, share(getattr(holder, name), JUDGED_SHARE if judged else SHARES[self._suite]))
+            setattr(holder, name, share(getattr(holder, name), SHARES[self._suite]))
         if self._suite == "quick":
             told = {"deep": len(deep), "other cases of a sample": len(unsampled), "with all their examples": len(by_chance)}
             self._left_out = Counter(told)
@@ -157,9 +152,9 @@ def share(full: hypothesis.settings, of: float) -> hypothesis.settings:
     return hypothesis.settings(full, max_examples=max(fewest, int(full.max_examples * min(of, 1))), derandomize=True, database=None)
 
 
-def _unsampled(items: list[pytest.Item], table: str, others: int = 0) -> set[pytest.Item]:
+def _unsampled(items: list[pytest.Item], table: str) -> set[pytest.Item]:
     """All but every n-th case of a table that is marked so, and test of a suite that is marked `repeats(n)`, by what their
-    names hash to: a new one moves few others. Of those with the mark and no n all. With `others`, every so many-th of these fewer.
+    names hash to: a new one moves few others. Of those with the mark and no n all.
     """
     tables = defaultdict[tuple[Any, ...], list[tuple[str, pytest.Item]]](list)
     left = set[pytest.Item]()
@@ -173,9 +168,7 @@ def _unsampled(items: list[pytest.Item], table: str, others: int = 0) -> set[pyt
             tables[item.parent, item.originalname, marker.args[0]].append((item.callspec.id, item))  # type: ignore[attr-defined]
     for (*_, every), cases in tables.items():
         cases.sort(key=lambda case: (zlib.crc32(case[0].encode()), case[0]))
-        first = math.ceil(len(cases) / every)
-        more = math.ceil((len(cases) - first) / others) if others else 0
-        left.update(item for _, item in cases[first + more :])
+        left.update(item for _, item in cases[math.ceil(len(cases) / every) :])
     return left
 
 

@@ -7,9 +7,13 @@ any view can read any other below it.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import sqlglot
+
+DUCKDB = "duckdb"
 LAYERS = 10
 VIEWS_PER_SOURCE = 25
 COLUMNS = {
@@ -35,13 +39,14 @@ class View:
 
 @dataclass(frozen=True)
 class Generated:
-    """Source tables, all of COLUMNS, and views, each after those that it reads."""
+    """Source tables, all of COLUMNS, and views, each after those that it reads, in a dialect of sqlglot's names."""
 
     sources: tuple[str, ...]
     views: tuple[View, ...]
+    dialect: str
 
 
-def generate(count: int, seed: int = 1) -> Generated:
+def generate(count: int, seed: int = 1, dialect: str = DUCKDB) -> Generated:
     """`count` views in LAYERS layers; each reads the layer below it and, now and then, a source."""
     random_ = random.Random(seed)
     sources = tuple(f"source_{number:03}" for number in range(max(count // VIEWS_PER_SOURCE, 4)))
@@ -53,14 +58,23 @@ def generate(count: int, seed: int = 1) -> Generated:
             below, layer = layer, []
         inputs = (random_.choice(below), *random_.sample([*below, *sources[:4]], 2))
         shape = random_.choice(SHAPES)
-        views.append(View(f"view_{number:05}", tuple(dict.fromkeys(inputs)), shape(inputs, random_)))
+        views.append(View(f"view_{number:05}", tuple(dict.fromkeys(inputs)), _in(dialect, shape(inputs, random_))))
         layer.append(views[-1].name)
-    return Generated(sources, tuple(views))
+    return Generated(sources, tuple(views), dialect)
 
 
 def edited(view: View) -> View:
     """The view as somebody changes it who filters more: its columns stay what they are."""
     return View(view.name, view.inputs, view.query.replace("WHERE ", "WHERE a.quantity < 1000000 AND ", 1))
+
+
+def _in(dialect: str, query: str) -> str:
+    """The query as DuckDB has it, or by sqlglot as another engine does; it keeps the places of its inputs."""
+    if dialect == DUCKDB:
+        return query
+    marked = query.replace("{", "place_").replace("}", "_end")
+    (written,) = sqlglot.transpile(marked, read=DUCKDB, write=dialect)
+    return re.sub(r"place_(\w+?)_end", r"{\1}", written.replace("GREATEST_IGNORE_NULLS", "GREATEST"))
 
 
 def _filter(random_: random.Random) -> str:

@@ -9,6 +9,22 @@ from benchmarks.projects.generate import COLUMNS, SQL_TYPES, Generated, View
 from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.program.source_schemas import FOLDER, ConnectionSchemas
 
+# Dialect ▸ the warehouse of it.
+WAREHOUSES = {
+    "duckdb": "USING iceberg",
+    "trino": "USING iceberg WITH (engine = 'athena')",
+    "spark": "USING iceberg WITH (engine = 'spark')",
+    "redshift": "USING redshift WITH (managed = TRUE)",
+    "snowflake": (
+        "USING snowflake WITH (account = 'my-one', database = 'd', role = 'r', warehouse = 'w', stage = 'd.public.s', secret = 's', "
+        "storage_user_arn = 'arn:aws:iam::123456789012:user/u', storage_external_id = 'e')"
+    ),
+    "databricks": (
+        "USING databricks WITH (host = 'dbc-1.cloud.databricks.com', warehouse_id = '0123456789abcdef', catalog = 'c', "
+        "secret = 's', storage_principal_arn = 'arn:aws:iam::123456789012:role/r', storage_external_id = 'e')"
+    ),
+}
+
 
 def atoll(project: Generated, folder: Path) -> None:
     """`atoll check .`: the sources are collected whole; the views stand in one schema."""
@@ -17,7 +33,7 @@ def atoll(project: Generated, folder: Path) -> None:
     _write(folder / FOLDER / "ops.json", ConnectionSchemas("ops", "postgres", tables).to_json())
     names = ", ".join(project.sources)
     collect = f"INSERT INTO lake.raw FROM ops.public TABLES ({names}) EVERY '1 hour';\n"
-    declared = "CREATE WAREHOUSE lake USING iceberg;\nCREATE CONNECTION ops TO postgres WITH (secret = 'ops');\n\n"
+    declared = f"CREATE WAREHOUSE lake {WAREHOUSES[project.dialect]};\nCREATE CONNECTION ops TO postgres WITH (secret = 'ops');\n\n"
     _write(folder / "program.sql", declared + collect)
     for view in project.views:
         atoll_view(view, folder)
@@ -34,7 +50,7 @@ def sqlmesh(project: Generated, folder: Path) -> None:
     _write(
         folder / "config.yaml",
         "gateways:\n  memory:\n    connection:\n      type: duckdb\ndefault_gateway: memory\n"
-        "model_defaults:\n  dialect: duckdb\n  start: 2026-01-01\ndisable_anonymized_analytics: true\n",
+        f"model_defaults:\n  dialect: {project.dialect}\n  start: 2026-01-01\ndisable_anonymized_analytics: true\n",
     )
     columns = "".join(f"    {name}: {SQL_TYPES[kind]}\n" for name, kind in COLUMNS.items())
     external = "".join(f"- name: raw.{source}\n  columns:\n{columns}" for source in project.sources)

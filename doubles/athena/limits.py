@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/athena/latest/ug/service-limits.html unless another 
 MOST_QUERY_BYTES = 262_144
 # "DML queries: active DML queries", of which those that are queued count too; 200 in us-east-1. It can be raised.
 MOST_ACTIVE = 200
-# "DML query timeout": 30 minutes. It can be raised.
+# "DML query timeout": 30 minutes. It can be raised, to 240 at most.
 DML_SECONDS = 30 * 60.0
 # https://docs.aws.amazon.com/athena/latest/ug/querying-iceberg-table-data.html and …/ctas-insert-into.html: a write opens so many.
 MOST_PARTITIONS = 100

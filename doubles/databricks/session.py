@@ -38,13 +38,22 @@ class Outcome:
     rows: Sequence[Sequence[Any]] = ()
 
 
+# Of a number and a text: which type is common to both goes by ANSI_MODE.
+_TYPE_OF_BOTH = re.compile(r"typeof\s*\(\s*coalesce\s*\(\s*0\s*,\s*'0'\s*\)\s*\)", re.IGNORECASE)
+
+
 @dataclass
 class Catalog:
-    """A catalog: DuckDB in memory.  properties: of its tables.  loaded: which files COPY INTO has loaded into each."""
+    """A catalog: DuckDB in memory.  properties: of its tables.  loaded: which files COPY INTO has loaded into each.
+
+    zone, ansi: what an administrator has set of all sessions: TIMEZONE, ANSI_MODE.
+    """
 
     connection: duckdb.DuckDBPyConnection = field(default_factory=lambda: duckdb.connect(":memory:"))
     properties: dict[str, frozenset[str]] = field(default_factory=dict)
     loaded: dict[str, set[str]] = field(default_factory=dict)
+    zone: str = "UTC"
+    ansi: bool = True
 
 
 class Session:
@@ -53,7 +62,7 @@ class Session:
     def __init__(self, catalog: Catalog, opens: Opens, stops_inside: StatementFailed | None = None) -> None:
         self._catalog, self._opens, self._stops = catalog, opens, stops_inside
         self._cursor = catalog.connection.cursor()
-        self._cursor.execute("SET TimeZone = 'UTC'")
+        self._cursor.execute(f"SET TimeZone = '{catalog.zone}'")
         self._variables: dict[str, str | None] = {}
         self._interrupts = Interrupts(self._cursor)
         self.stopped, self.stop = self._interrupts.asked, self._interrupts.ask
@@ -105,7 +114,8 @@ class Session:
         elif isinstance(part, Assigned):
             self._variables[part.name] = self._assigned(part, atomic)
         elif isinstance(part, Signalled):
-            asked = said(f"SELECT {part.condition} AS holds")
+            condition = part.condition if self._catalog.ansi else _TYPE_OF_BOTH.sub("'STRING'", part.condition)
+            asked = said(f"SELECT {condition} AS holds")
             if self._cursor.execute(asked.text).fetchall()[0][0]:
                 raise StatementFailed("", part.message, "45000")
         else:

@@ -110,7 +110,7 @@ def _instead(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Anonymous) and node.name.upper() in _FILES:
         raise unknown(node.name)
     if isinstance(node, exp.CurrentTimezone):
-        return exp.Literal.string("Etc/UTC")
+        return exp.Anonymous(this="current_setting", expressions=[exp.Literal.string("TimeZone")])
     if isinstance(node, exp.JSONFormat):
         pairs = node.this.expressions if isinstance(node.this, exp.Struct) else ()
         if not pairs or node.args.get("options") is None:

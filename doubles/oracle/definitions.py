@@ -53,6 +53,9 @@ _OWN = re.compile(r"`[^`]*`|\b(?:timestamptz|timestamp|bytea|double precision|re
 _MODIFY = re.compile(r"MODIFY \(?(\"[^\"]+\"|\w+) (.*?)\)?$", re.DOTALL)
 _STATISTICS = re.compile(r"BEGIN\s+DBMS_STATS\.GATHER_TABLE_STATS\(('[^']*'|:\w+), ?('[^']*'|:\w+)\);\s*END;?", re.IGNORECASE)
 
+_ARCHIVAL = re.compile(r'ALTER\s+TABLE\s+("[^"]+"|\w+)\s+ROW\s+ARCHIVAL', re.IGNORECASE)
+VISIBILITY = "oracle.row_archival"  # of a session: 'ALL' where it sees the rows that are archived in their tables
+
 
 def is_definition(text: str) -> bool:
     return re.match(r"\s*(CREATE|ALTER|DROP|TRUNCATE|GRANT|REVOKE|BEGIN)\b", text, re.IGNORECASE) is not None
@@ -63,10 +66,18 @@ def define(text: str) -> str:
     if found := _STATISTICS.match(text.strip()):
         owner, table = (part.strip("'") for part in found.groups())
         return f'ANALYZE "{owner}"."{table}"'
+    if found := _ARCHIVAL.fullmatch(text.strip()):
+        table = _folded(found[1]) if found[1][0] != '"' else found[1]
+        seen = f"current_setting('{VISIBILITY}', true) = 'ALL' OR \"ORA_ARCHIVE_STATE\" = '0'"
+        return (
+            f"ALTER TABLE {table} ADD COLUMN \"ORA_ARCHIVE_STATE\" varchar(4000) NOT NULL DEFAULT '0', ENABLE ROW LEVEL SECURITY, "
+            f'FORCE ROW LEVEL SECURITY; CREATE POLICY "ROW ARCHIVAL" ON {table} USING ({seen}) WITH CHECK (true)'
+        )
     pieces = [piece if piece[:1] in ('"', "'") else _code(piece) for piece in _PIECE.split(text)]
     written = "".join(pieces)
     written = _MODIFY.sub(lambda found: f"ALTER COLUMN {found[1]} TYPE {found[2]}", written)
-    return re.sub(r"\bADD \((.*)\)$", r"ADD COLUMN \1", written.strip(), flags=re.DOTALL)
+    written = re.sub(r'"?CASCADE"? "CONSTRAINTS"(?: "PURGE")?$', "CASCADE", written.strip())
+    return re.sub(r"\bADD \((.*)\)$", r"ADD COLUMN \1", written, flags=re.DOTALL)
 
 
 def _code(code: str) -> str:

@@ -50,7 +50,10 @@ CREATE FUNCTION hextoraw(text) RETURNS bytea IMMUTABLE LANGUAGE sql AS $$ SELECT
 CREATE FUNCTION to_blob(bytea) RETURNS bytea IMMUTABLE LANGUAGE sql AS $$ SELECT $1 $$;
 CREATE FUNCTION dbms_lob_substr(bytea, integer, integer) RETURNS bytea IMMUTABLE LANGUAGE sql AS $$ SELECT substr($1, $3, $2) $$;
 CREATE FUNCTION standard_hash(text, text) RETURNS bytea IMMUTABLE LANGUAGE sql AS $$ SELECT decode(md5($1), 'hex') $$;
+CREATE FUNCTION standard_hash(anyelement, text) RETURNS bytea IMMUTABLE LANGUAGE sql AS $$ SELECT decode(md5($1::text), 'hex') $$;
 CREATE FUNCTION xml_text(text) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT $1 $$;
+CREATE FUNCTION json_joined(VARIADIC json[]) RETURNS text IMMUTABLE LANGUAGE sql AS
+  $$ SELECT '{' || string_agg(substr(o::text, 2, length(o::text) - 2), ', ') || '}' FROM unnest($1) AS o $$;
 CREATE FUNCTION json_text(text) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT $1 $$;
 CREATE FUNCTION rowidtochar(varchar) RETURNS varchar IMMUTABLE LANGUAGE sql AS $$ SELECT $1 $$;
 CREATE FUNCTION chartorowid(text) RETURNS varchar IMMUTABLE LANGUAGE sql AS $$ SELECT $1::varchar $$;
@@ -111,7 +114,9 @@ CREATE VIEW "ALL_TABLES" AS SELECT owner AS "OWNER", name AS "TABLE_NAME",
 FROM relations WHERE relkind IN ('r', 'p');
 CREATE VIEW "ALL_TAB_COLS" AS SELECT r.owner AS "OWNER", r.name AS "TABLE_NAME", a.attname::varchar AS "COLUMN_NAME", t.name AS "DATA_TYPE",
   t.digits AS "DATA_PRECISION", t.places AS "DATA_SCALE", t.size AS "CHAR_LENGTH", t.size AS "DATA_LENGTH", t.owner AS "DATA_TYPE_OWNER",
-  CASE WHEN a.attnotnull THEN 'N' ELSE 'Y' END::varchar AS "NULLABLE", 'NO'::varchar AS "HIDDEN_COLUMN", 'YES'::varchar AS "USER_GENERATED",
+  CASE WHEN a.attnotnull THEN 'N' ELSE 'Y' END::varchar AS "NULLABLE", 
+  CASE a.attname WHEN 'ORA_ARCHIVE_STATE' THEN 'YES' ELSE 'NO' END::varchar AS "HIDDEN_COLUMN",
+  CASE a.attname WHEN 'ORA_ARCHIVE_STATE' THEN 'NO' ELSE 'YES' END::varchar AS "USER_GENERATED",
   a.attnum::integer AS "INTERNAL_COLUMN_ID"
 FROM relations r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
 CROSS JOIN LATERAL oracle_type(a.atttypid, a.atttypmod) t;
@@ -124,7 +129,7 @@ JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum;
 -- Row level security is PostgreSQL's own here.
 CREATE VIEW "ALL_POLICIES" AS SELECT r.owner AS "OBJECT_OWNER", r.name AS "OBJECT_NAME", p.polname::varchar AS "POLICY_NAME",
   CASE WHEN p.polcmd IN ('r', '*') THEN 'YES' ELSE 'NO' END::varchar AS "SEL", CASE WHEN r.relrowsecurity THEN 'YES' ELSE 'NO' END::varchar AS "ENABLE"
-FROM pg_policy p JOIN relations r ON r.oid = p.polrelid;
+FROM pg_policy p JOIN relations r ON r.oid = p.polrelid WHERE p.polname <> 'ROW ARCHIVAL';
 CREATE VIEW "SESSION_PRIVS" AS SELECT 'EXEMPT ACCESS POLICY'::varchar AS "PRIVILEGE" FROM pg_roles WHERE rolname = session_user AND rolbypassrls
   UNION ALL SELECT 'CREATE SESSION';
 CREATE FUNCTION open_transactions() RETURNS TABLE (at timestamptz) VOLATILE LANGUAGE sql SECURITY DEFINER SET search_path = oracle, pg_catalog AS

@@ -12,7 +12,7 @@ from psycopg.types.datetime import TimestampLoader
 
 from doubles.oracle import values
 from doubles.oracle.databases import Databases
-from doubles.oracle.definitions import define, is_definition
+from doubles.oracle.definitions import VISIBILITY, define, is_definition
 from doubles.oracle.errors import OracleError, of_postgres
 from doubles.oracle.states import States
 from doubles.oracle.translation import Translated, translate
@@ -37,6 +37,7 @@ _DOMAINS = {
 }
 _ORIGIN = """SELECT t.typname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
 WHERE a.attrelid = %s AND a.attnum = %s AND t.typnamespace = 'oracle'::regnamespace"""
+_VISIBILITY = re.compile(r"ROW\s+ARCHIVAL\s+VISIBILITY\s*=\s*(ACTIVE|ALL)", re.IGNORECASE)
 _MOMENT = re.compile(r"(\d+)-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:\+00)?( BC)?")
 UNKNOWN_SCALE = -127  # of a NUMBER that is computed
 
@@ -80,6 +81,7 @@ class OracleSession:
 
     def __init__(self, databases: Databases, states: States, database: str, name: str, role: str) -> None:
         self._databases, self._states, self._database, self._name, self._role = databases, states, database, name, role
+        self._sees = "ACTIVE"  # of what is archived in its table
         self._postgres = self._signed_in()
         self.changing = False  # it has changed something and not committed
         self._read_only = False
@@ -93,6 +95,7 @@ class OracleSession:
         text = statement.text.strip().rstrip(";")
         try:
             if re.match(r"ALTER\s+SESSION", text, re.IGNORECASE):
+                self._set(text)
                 return 0
             if re.match(r"SET\s+TRANSACTION\s+READ\s+ONLY", text, re.IGNORECASE):
                 self._postgres.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -196,8 +199,15 @@ class OracleSession:
         asked = "SELECT 1 FROM oracle.rights WHERE grantee = %s AND what = %s"
         return bool(self._databases.ask(self._database, asked, (self._name, right)))
 
+    def _set(self, text: str) -> None:
+        if found := _VISIBILITY.search(text):
+            self._sees = found[1].upper()
+            self._postgres.execute("SELECT set_config(%s, %s, false)", (VISIBILITY, self._sees))
+
     def _signed_in(self) -> psycopg.Connection[Any]:
-        return self._databases.sign_in(self._database, self._name, self._role)
+        session = self._databases.sign_in(self._database, self._name, self._role)
+        session.execute("SELECT set_config(%s, %s, false)", (VISIBILITY, self._sees))
+        return session
 
 
 def _arguments(found: Translated, row: Sequence[Any]) -> list[Any]:

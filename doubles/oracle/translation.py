@@ -20,6 +20,7 @@ _WRITTEN_OTHERWISE = (
     (re.compile(r"DBMS_LOB\.SUBSTR\("), "DBMS_LOB_SUBSTR("),
     (re.compile(r"DBMS_FLASHBACK\.GET_SYSTEM_CHANGE_NUMBER"), "SYSTEM_CHANGE_NUMBER()"),
 )
+_PAIRS = 50  # of a function's 100 arguments
 _HAS_ZONE = re.compile(r"[+-]\d\d:\d\d\s*$")
 
 
@@ -112,13 +113,20 @@ def _written(node: exp.Expr, change_number: Callable[[], int]) -> exp.Expr:
     if isinstance(node, exp.CurrentTimestamp):
         return exp.Anonymous(this="sysdate")
     if isinstance(node, exp.JSONObject):
-        pairs = [part for pair in node.expressions for part in (pair.this, pair.expression)]
-        return exp.cast(exp.Anonymous(this="json_build_object", expressions=pairs), "text")
+        objects = [_json_object(node.expressions[first : first + _PAIRS]) for first in range(0, len(node.expressions), _PAIRS)]
+        return exp.Anonymous(this="json_joined", expressions=objects)
+    if isinstance(node, exp.DPipe):  # nothing and a text are the text
+        joined = exp.Anonymous(this="concat", expressions=[node.this, node.expression])
+        return exp.Anonymous(this="nullif", expressions=[joined, exp.Literal.string("")])
     if isinstance(node, exp.Substring):
         return exp.Anonymous(this="substr", expressions=[node.this, node.args["start"], *filter(None, [node.args.get("length")])])
     if isinstance(node, exp.Anonymous) and node.name.upper() == "SYSTEM_CHANGE_NUMBER":
         return exp.Literal.number(change_number())
     return node
+
+
+def _json_object(pairs: list[exp.Expr]) -> exp.Expr:
+    return exp.Anonymous(this="json_build_object", expressions=[part for pair in pairs for part in (pair.this, pair.expression)])
 
 
 def _moment(literal: exp.Literal) -> exp.Expr:

@@ -12,13 +12,15 @@ import psycopg
 from psycopg import sql
 
 PRELUDE = Path(__file__).with_name("prelude.sql")
-# What Redshift does and PostgreSQL does only if it is told: a backslash escapes in a text.
+# What Redshift does and PostgreSQL does only if it is told: a backslash escapes in a text. And settings of the user's own, by which
+# nobody computes.
 SETTINGS = {
     "search_path": "redshift_double, pg_catalog, public",
     "standard_conforming_strings": "off",
     "escape_string_warning": "off",
     "backslash_quote": "on",
-    "timezone": "'UTC'",
+    "timezone": "'Asia/Kolkata'",
+    "datestyle": "'ISO, DMY'",
     "default_transaction_isolation": "'repeatable read'",
 }
 Connect = Callable[[str], "psycopg.Connection[Any]"]  # a database's name ▸ a connection that commits by itself
@@ -40,9 +42,9 @@ class Databases:
                 self._make(name)
                 self._made.add(name)
             idle = self._idle.setdefault(name, [])
-            if idle:
-                return idle.pop()
-        connection = self._connect(name)
+            connection = idle.pop() if idle else None
+        connection = connection or self._connect(name)
+        connection.autocommit = True
         connection.execute("; ".join(f"SET {setting} = {value}" for setting, value in SETTINGS.items()))
         connection.autocommit = False
         return connection

@@ -110,8 +110,8 @@ def _caller(headers: Any, query: Any) -> Any:
                 self._may("secretsmanager:GetSecretValue", "secretsmanager", arn)
             elif "ClusterIdentifier" in body:
                 cluster = body["ClusterIdentifier"]
-                user = f"arn:aws:redshift:{region}:{account}:dbuser:{cluster}/{body.get('DbUser', '')}"
-                self._may("redshift:GetClusterCredentials", "redshift", user)
+                for resource in (f"dbuser:{cluster}/{body.get('DbUser', '')}", f"dbname:{cluster}/{body.get('Database', '')}"):
+                    self._may("redshift:GetClusterCredentials", "redshift", f"arn:aws:redshift:{region}:{account}:{resource}")
             else:
                 arn = _state["warehouses"][body["WorkgroupName"]]["arn"]
                 self._may("redshift-serverless:GetCredentials", "redshift-serverless", arn)

@@ -11,7 +11,10 @@ from typing import Any
 
 VIEWS = {
     "sys_query_history": ("query_id bigint", "transaction_id bigint", "queue_time bigint", "execution_time bigint"),
-    "sys_query_detail": ("query_id bigint", "metrics_level varchar", "step_name varchar", "input_bytes bigint"),
+    "sys_query_detail": (
+        *("query_id bigint", "metrics_level varchar", "step_name varchar", "input_bytes bigint"),
+        *("data_skewness int", "time_skewness int"),
+    ),
 }
 _NAMED = re.compile(rf"\b({'|'.join(VIEWS)})\b")
 
@@ -49,9 +52,10 @@ def _history(ended: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
 
 
 def _detail(ended: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
-    """A step that scans of each query, and one that inserts of those that write; their bytes are no measure of anything."""
+    """A step that scans of each query, and one that inserts of those that write; their bytes and skewness measure nothing."""
     for part, _ in _queries(ended):
-        yield str(part["RedshiftQueryId"]), "'step'", "'scan'", "4096"
-        yield str(part["RedshiftQueryId"]), "'segment'", "'scan'", "4096"
+        yield str(part["RedshiftQueryId"]), "'step'", "'scan'", "4096", "NULL", "NULL"
+        yield str(part["RedshiftQueryId"]), "'segment'", "'scan'", "4096", "0", "44"
         if str(part["QueryString"]).startswith(("INSERT", "COPY")):
-            yield str(part["RedshiftQueryId"]), "'step'", "'insert'", "2048"
+            yield str(part["RedshiftQueryId"]), "'step'", "'insert'", "2048", "NULL", "NULL"
+            yield str(part["RedshiftQueryId"]), "'segment'", "'insert'", "2048", "77", "1"

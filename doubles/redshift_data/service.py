@@ -92,6 +92,8 @@ class RedshiftData:
                 raise invalid("Idempotent parameters do not match")
             return self._submitted(former, body)
         name, warehouse = self._warehouse(body)
+        if "DbUser" in body and ("SecretArn" in body or warehouse["kind"] != "cluster"):
+            raise invalid("DbUser is of a cluster, and of a request without SecretArn")
         caller.sign_in(body)
         if self.running.active() >= self.running.most_active:
             raise Refused("ActiveStatementsExceededException", "Active statements exceeded the allowed quota.")

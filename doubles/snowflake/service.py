@@ -136,7 +136,7 @@ class SnowflakeApi:
         if wanted not in (0, len(said)):
             text = f"Actual statement count {len(said)} did not match the desired statement count {wanted}."
             raise StatementFailed("000008", "0A000", text)
-        if len(said) == 1 and said[0].kind in (words.BEGIN, words.COMMIT, words.ROLLBACK):
+        if len(said) == 1 and said[0].kind in (words.BEGIN, words.COMMIT, words.ROLLBACK, words.SESSION):
             raise StatementFailed("391911", "0A000", "the statement is only supported in a request of several")
         request.texts, request.handles = [one.written for one in said], request.handles[: len(said)]
         request.session = session = self._session(body)

@@ -66,6 +66,8 @@ def _said(tree: exp.Expr) -> Said:
         return Said(ROLLBACK, "ROLLBACK", written)
     if isinstance(tree, exp.Copy):
         return Said(COPY, "", written, tree=tree)
+    if isinstance(tree, exp.Alter) and tree.args.get("kind") == SESSION:
+        return Said(SESSION, "", written)
     if isinstance(tree, exp.Create | exp.Drop | exp.Alter):
         return _ddl(tree, written)
     if isinstance(tree, exp.Query):

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,14 +29,16 @@ from console.change import activate
 from console.discover import discover
 from console.project import compile_project
 from console.target import Target
-from examples.verify_aws.database import AuroraDatabase, Database, GivenDatabase, Shop
+from examples.verify_aws import oracle
+from examples.verify_aws.database import AuroraDatabase, Database, GivenDatabase
+from examples.verify_aws.mysql import GivenMysql
 from examples.verify_aws.traces import buckets, is_there, stacks, traces
+from examples.verify_aws.tried import Tried, secret_of, slice_named, stays, tried
 from shared_metadata import naming
-from shared_metadata.errors import InputError
+from shared_metadata.errors import AtollError, InputError
 from shared_metadata.program import Program
 from shared_metadata.program.intervals import floor
 from shared_metadata.program.source_schemas import FOLDER
-from slices import registry
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "examples" / "verify_aws" / "program.sql"
@@ -54,12 +56,28 @@ class Failed(Exception):
 class Verification:
     """The steps; what is to be taken away again is noted as it is made."""
 
-    def __init__(self, target: Target, database: Database, options: Sequence[str], undo: ExitStack, engine: str = "") -> None:
-        self._target, self._database, self._undo, self._shop = target, database, undo, Shop.of_this_run()
+    def __init__(
+        self,
+        target: Target,
+        database: Database,
+        options: Sequence[str],
+        undo: ExitStack,
+        of_slice: Tried | None = None,
+        warehouse_secret: Mapping[str, Any] | None = None,
+        asks: bool = False,
+    ) -> None:
+        """warehouse_secret: the values of the secret that the warehouse's options name. Raises InputError, SecretError."""
+        self._target, self._database, self._undo, self._shop, self._asks = target, database, undo, database.shop, asks
+        of_slice = of_slice or Tried()
+        if of_slice.database not in ("", self._shop.system):
+            remedy = f"give --database-url {of_slice.database}://…, of one that is there"
+            raise InputError(f"the program would read {self._shop.system}, and not {of_slice.database}", remedy=remedy)
         MADE_PROGRAM.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(MADE_PROGRAM.parent / FOLDER, ignore_errors=True)  # what an earlier run has seen
-        MADE_PROGRAM.write_text(self._shop.program(on_engine(PROGRAM.read_text(), engine)))
+        MADE_PROGRAM.write_text(self._shop.program(of_slice.program(PROGRAM.read_text(), self._shop.schema)))
         self._program = compile_project([str(MADE_PROGRAM)])
+        reference = secret_of(self.program, warehouse_secret)
+        self._secrets = {naming.secret(reference): warehouse_secret} if reference else {}
         self._options = ["-c", f"program={MADE_PROGRAM}", "-c", f"tags={RUN}={self._shop.schema}", *options]
 
     @property
@@ -75,6 +93,8 @@ class Verification:
         with step("cdk deploy --all"):
             self._undo.callback(self._destroy)  # of the stacks with this run's tag, which one that fails leaves too
             self._cdk("deploy", "--all", "--require-approval", "never", *self._options)
+        if stays(self.program) and self._asks:
+            input("give the deployed role its place in the warehouse, as the slice's README says, then press Enter ")
         with step("a database with two tables and a thousand rows"):
             self._fill()
         with step("atoll discover"):
@@ -88,11 +108,12 @@ class Verification:
     def _fill(self) -> None:
         """What takes each thing away is noted when it is there: what was there before is not this run's."""
         self._database.make(self._undo)
-        client, body = self._target.client("secretsmanager"), json.dumps(dict(self._database.secret()))
-        client.create_secret(Name=SECRET, KmsKeyId=naming.KEY_ALIAS, SecretString=body)
-        self._undo.callback(client.delete_secret, SecretId=SECRET, ForceDeleteWithoutRecovery=True)
+        client = self._target.client("secretsmanager")
+        for name, values in {SECRET: self._database.secret(), **self._secrets}.items():
+            client.create_secret(Name=name, KmsKeyId=naming.KEY_ALIAS, SecretString=json.dumps(dict(values or {})))
+            self._undo.callback(client.delete_secret, SecretId=name, ForceDeleteWithoutRecovery=True)
+        self._undo.callback(self._database.execute, self._shop.drop)  # its name is of this run alone
         self._database.execute(self._shop.make)
-        self._undo.callback(self._database.execute, self._shop.drop)
         self._database.execute(self._shop.rows)
 
     def _discover(self) -> None:
@@ -160,24 +181,6 @@ class Verification:
             raise Failed(f"`cdk {arguments[0]}` ended with code {done.returncode}: see {LOG.relative_to(ROOT)}")
 
 
-def on_engine(program: str, engine: str) -> str:
-    """The program with its views, and what it publishes, computed by an engine; '' for the warehouse's own."""
-    warehouse = "USING iceberg"
-    assert warehouse in program
-    return program.replace(warehouse, f"{warehouse} WITH (engine = '{engine}')") if engine else program
-
-
-def engine_of(slice_id: str) -> str:
-    """The engine with which the program uses a slice: 'organize/athena' or 'organize.athena'. Raises InputError where none does."""
-    known = {name: found.engine for name, found in registry.installed().items() if found.warehouse == "iceberg"}
-    own = dict.fromkeys(("collect.postgres", "organize.iceberg", "harness.postgres"), "")
-    wanted = slice_id.strip("/").removeprefix("slices/").replace("/", ".")
-    if wanted not in {**known, **own}:
-        remedy = f"SLICE is one of {', '.join(sorted({**known, **own}))}"
-        raise InputError(f"the program of this verification does not use {wanted}", remedy=remedy)
-    return {**known, **own}[wanted]
-
-
 def until(holds: Callable[[], bool], waits_for: Callable[[], str]) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
     while not holds():
@@ -200,33 +203,49 @@ def step(title: str) -> Iterator[None]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 when each step did what it should, taking away included."""
     parser = argparse.ArgumentParser(prog="make verify-aws", description=__doc__)
-    parser.add_argument("--database-url", help="postgresql://… that the functions reach, instead of a VPC and a database in it")
-    parser.add_argument("--slice", help="what is tried above all, as organize/athena: its engine computes the views")
+    url = "postgresql://… or mysql://… that the functions reach, instead of a VPC and a PostgreSQL in it"
+    parser.add_argument("--database-url", help=url)
+    parser.add_argument("--slice", default="", help="what is tried above all, as organize/athena: its engine computes the views")
+    parser.add_argument("--with", dest="options", default="", help="of another warehouse than the lake: what stands in its WITH (…)")
+    parser.add_argument("--secret-file", type=Path, help="the JSON of the secret that --with names")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--keep", action="store_true", help="leave everything as it is at the end")
     given = parser.parse_args(arguments)
+    if slice_named(given.slice or "") == oracle.SLICE:
+        return oracle.main()
     try:
-        engine = engine_of(given.slice) if given.slice else ""
-    except InputError as error:
+        of_slice = tried(given.slice, given.options)
+        secret = json.loads(given.secret_file.read_text()) if given.secret_file else None
+    except (InputError, OSError, ValueError) as error:
         parser.error(str(error))
     target = Target("", boto3.Session(region_name=os.environ.get("AWS_REGION")))
-    print(f"account {target.account}, region {target.region}; under a dollar, some forty minutes")
+    print(f"account {target.account}, region {target.region}; under a dollar and what a warehouse costs, some forty minutes")
     if not given.yes and input("deploy there, and take all away again? [y/N] ").strip().lower() != "y":
         return 1
-    database: Any = GivenDatabase(given.database_url) if given.database_url else AuroraDatabase(target.session)
+    database = database_of(given.database_url, target)
     options = ["-c", "keepData=false", *([] if given.database_url else ["-c", "vpc=true"])]
     try:
         with ExitStack() as undo:
             try:
-                Verification(target, database, options, undo, engine).run()
+                made = Verification(target, database, options, undo, of_slice, secret, asks=not given.yes)
+                made.run()
             finally:
                 if given.keep:
                     undo.pop_all()
     except Exception as error:
-        print(f"failed: {error}" if isinstance(error, Failed) else f"failed: {type(error).__name__}: {error}")
+        print(f"failed: {error}" if isinstance(error, (Failed, AtollError)) else f"failed: {type(error).__name__}: {error}")
         return 1
     print("Atoll was deployed, ran, and is gone")
+    if stays(made.program):
+        print(f"left in the warehouse: the schema {database.shop.schema}, and Atoll's own two, which its README names; drop them")
     return 0
+
+
+def database_of(url: str | None, target: Target) -> Database:
+    """One that is made, or that is there."""
+    if not url:
+        return AuroraDatabase(target.session)
+    return GivenMysql(url) if url.startswith("mysql:") else GivenDatabase(url)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import psycopg
 
@@ -24,9 +24,11 @@ class Shop:
 
     schema: str
 
-    @staticmethod
-    def of_this_run() -> Shop:
-        return Shop(f"atoll_verify_{secrets.token_hex(8)}")
+    system = "postgres"
+
+    @classmethod
+    def of_this_run(cls) -> Self:
+        return cls(f"atoll_verify_{secrets.token_hex(8)}")
 
     @property
     def make(self) -> str:
@@ -58,7 +60,7 @@ class Shop:
 
     @property
     def drop(self) -> str:
-        return f"DROP SCHEMA {self.schema} CASCADE"
+        return f"DROP SCHEMA IF EXISTS {self.schema} CASCADE"
 
     def program(self, text: str) -> str:
         """The program with this schema in place of `public`."""
@@ -68,13 +70,16 @@ class Shop:
 class Database(Protocol):
     """Where the program reads and publishes."""
 
+    shop: Shop
+
     def make(self, undo: ExitStack) -> None:
         """Makes it where there is none; what takes it away again goes onto `undo` once it is there."""
 
     def secret(self) -> Mapping[str, Any]:
         """What the connection finds in Secrets Manager."""
 
-    def execute(self, sql: str) -> None: ...
+    def execute(self, sql: str) -> None:
+        """Executes what the shop says, which is one statement, or several where the system has none for it."""
 
     def rows(self, query: str) -> Any:
         """The query's rows, as JSON has them, in order."""
@@ -84,7 +89,7 @@ class GivenDatabase:
     """One that is there, and stays."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._url, self.shop = url, Shop.of_this_run()
 
     def make(self, undo: ExitStack) -> None: ...
 
@@ -109,7 +114,7 @@ class AuroraDatabase:
     """A cluster in the subnets of Atoll's VPC, which only its functions reach; this machine asks it by way of the Data API."""
 
     def __init__(self, session: Any) -> None:
-        self._session, self._password = session, secrets.token_urlsafe(24)
+        self._session, self._password, self.shop = session, secrets.token_urlsafe(24), Shop.of_this_run()
         self._cluster: dict[str, Any] = {}
 
     def make(self, undo: ExitStack) -> None:

@@ -11,6 +11,7 @@ from ministack.services import lambda_svc  # type: ignore[import-untyped]
 _START_SECONDS = 10.0  # the start of an environment, on a busy machine
 _IDLE_SECONDS = 100.0  # more than the minute after which the clock calls again
 _PROCESS_ENDED = "Worker process died"
+_REFUSED = "Lambda.TooManyRequestsException"
 _raised: ContextVar[str | None] = ContextVar("raised", default=None)
 
 
@@ -42,6 +43,21 @@ def keep_error_names() -> None:
         return answer
 
     lambda_runtime.Worker.invoke, lambda_svc._execute_function_warm = invoke_and_note, execute_and_name
+
+
+def name_refusals() -> None:
+    """Gives the refusal of a call for want of concurrency the name by which a state machine's Retry knows it.
+
+    ministack tells Lambda's own API of it as AWS does, and a state machine that an unknown error happened.
+    https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
+    """
+    refuse = lambda_svc._throttle_response
+
+    def named(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = refuse(*args, **kwargs)
+        return {**answer, "body": {**answer["body"], "errorType": _REFUSED}}
+
+    lambda_svc._throttle_response = named
 
 
 def prefer_free_environments() -> None:

@@ -179,6 +179,7 @@ if __name__ == "__main__":
     asyncio.constants.SSL_SHUTDOWN_TIMEOUT = _CLOSE_TIMEOUT_SECONDS
     _keep_stream_records()
     functions.keep_error_names()
+    functions.name_refusals()
     functions.prefer_free_environments()
     functions.end_idle_environments()
     _name_glue_databases()

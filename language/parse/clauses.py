@@ -221,7 +221,7 @@ class ClauseParser:
         return token is not None
 
 
-# Of no parser's own: one with methods of itself in it would keep its statement's tokens until somebody looks for circles.
+# Of no parser's own: one with methods of itself in it would keep its statement's tokens until circles are looked for.
 _OF_VIEWS: Mapping[str, tuple[str, Callable[[ClauseParser, Token], Any]]] = {
     "EVERY": ("every", ClauseParser._every),
     **dict.fromkeys(("REPLACE", "APPEND"), ("mode", ClauseParser._plain_mode)),

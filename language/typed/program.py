@@ -221,6 +221,8 @@ class _Typing:
         return dataclasses.replace(statement, edits=edits, sees_deleted=tuple(sorted(seen)), beyond=larger)
 
     def _check_target(self, statement: Publish, typed: TypedQuery) -> None:
+        if not statement.harness.discovers:  # what it publishes to has no columns of its own
+            return
         connection = statement.connection.name.folded
         table = statement.target.removeprefix(f"{connection}.")
         schema = self._snapshots.target(connection, table, statement.statement.target.span)

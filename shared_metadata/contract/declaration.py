@@ -40,6 +40,7 @@ class Capabilities:
     maintains: ORGANIZE: tables are compacted, and old versions forgotten, by the slice (its step 'maintain'); its config tells for
         how long they are kept: `keep_of(interval_seconds)`.
     time_travel: ORGANIZE: a version of a table can be read for as long as it is kept; else readers see the newest state.
+    transactional: HARNESS: a batch is seen there as a whole or not at all, and nothing of one that fails; it keeps its own receipts.
     rejects_rows: COLLECT, HARNESS: rows that cannot be read or written are set aside, where the program tolerates them.
     widens: ORGANIZE: which type a column of a table becomes in its place, without loss, where rows come with the wider one: pairs of
         narrow and wide; of 'decimal' to itself one with more digits before the point.
@@ -76,6 +77,7 @@ class Capabilities:
     maintains: bool = False
     part_mb: int = 0
     never_masked: tuple[str, ...] = ()
+    transactional: bool = True
     rejects_rows: bool = False
     longest_name: int = 0
     never_written: tuple[str, ...] = ()
@@ -173,6 +175,11 @@ class Slice:
     def package(self) -> str:
         """Where its handlers and its stack are."""
         return self.code or f"slices.{self.stage}.{self.system}"
+
+    @property
+    def discovers(self) -> bool:
+        """Whether it tells which tables a connection has, and their columns."""
+        return "discover" in self.steps
 
     @property
     def id(self) -> str:

@@ -44,7 +44,7 @@ class CheckResult:
 class Committed:
     """What a driver made: where the new version is, and its schema; rows, bytes, files' bytes and rejected rows are the batch's.
 
-    used: what it took beside AWS's own, in kinds that aws_prices.json lists.  statements: those that ran elsewhere in any of the
+    used: what it took beside AWS's own, in kinds that have a list price.  statements: those that ran elsewhere in any of the
     batch's steps (waiting.statements.Ran), with what each of them has used.  engine, why: which engine made the rows, and why that
     one, where it was a choice.  saw: of a warehouse without time travel, through when each dataset was complete in the state that was
     read, where that is another than the version that was to be read.

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -23,6 +24,17 @@ from shared_metadata.program import Mode, from_plain
 from shared_metadata.program.schema import Schema
 
 FOLDER = "schemas"
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_CHANGED = r"(updated?|modified|modify|modification|changed?|edit(ed)?)"
+_OF_CHANGES = re.compile(rf"(last|date|time)?{_CHANGED}(at|on|by|date|time|timestamp|utc)*", re.IGNORECASE)
+
+
+def names_a_change(column: str) -> bool:
+    """Whether a column is called as one that moves when its row changes: updated_at, lastModifiedDate; not credited_at, edition.
+
+    One that is not called so may be set once, when a row is made: a MERGE by it would miss what changes later.
+    """
+    return any(_OF_CHANGES.fullmatch(word) for word in _WORDS.findall(column))
 
 
 class Concern(StrEnum):
@@ -48,12 +60,14 @@ class TableDefaults:
     key: what tells its rows apart; () where the source has none.  cursor: the column that moves when a row changes; '' where there is
     none, or only one that says when a row was made.  mode: None for the slice's default.
     deletes: how it is known that a row is gone, in words, where batches report it as `_deleted`; '' where only a REPLACE shows it.
+    reads: what of the table a batch reads, in words; '' where that follows from the mode and the cursor.
     """
 
     key: tuple[str, ...] = ()
     cursor: str = ""
     mode: Mode | None = None
     deletes: str = ""
+    reads: str = ""
 
     def to_plain(self) -> dict[str, object]:
         """What it says, without what it leaves open."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self
 
 from shared_metadata.contract.gzipped import Unpackable, unpack
 from shared_metadata.contract.parquet.duckdb_session import literal
+from shared_metadata.contract.parquet.lax_json import quoted
 from systems.events.columns import Told
 from systems.events.exact_numbers import exact
 
@@ -50,15 +51,15 @@ class Lines:
 
     def add(self, event: Text, told: Mapping[str, Any]) -> None:
         says: dict[str, Any] = {"d": event.text} if event.text is not None else {"w": event.why, "r": event.raw}
-        if event.text is not None and (without_rounding := exact(event.text)) is not event.text:
-            says["x"] = without_rounding
+        if event.text is not None and (as_it_is_read := quoted(exact(event.text))) is not event.text:
+            says["x"] = as_it_is_read
         line = json.dumps(says | dict(told)).encode()
         self._file.write(line + b"\n")
         self.count, self.bytes, self._longest = self.count + 1, self.bytes + len(line), max(self._longest, len(line))
 
     def relation(self) -> str:
-        """What stands in FROM: d, text; x, the same where numbers in d would be rounded; w, why there is none, and r, the bytes then;
-        and what the source tells of the event.
+        """What stands in FROM: d, text; x, the same where numbers in d would be rounded, or are none that JSON has; w, why there is
+        none, and r, the bytes then; and what the source tells of the event.
         """
         self._file.flush()
         columns = ", ".join(f"{name}: '{kind}'" for name, kind in self._columns.items())

@@ -6,6 +6,7 @@ Glue's names are the account's: `lake_ops` may be another's database, and 'a_b'.
 from __future__ import annotations
 
 from pyiceberg.catalog.glue import GlueCatalog
+from pyiceberg.exceptions import NoSuchNamespaceError
 from pyiceberg.table import Table
 
 from shared_metadata.errors import DefinitionError
@@ -15,9 +16,16 @@ TOLD_ONLY = ("CatalogId", "CreateTime")  # the fields that Glue returns for a da
 
 
 def own_database(catalog: GlueCatalog, database: str, schema: str, place: str) -> None:
-    """Makes the database of a schema, as in 'lake.ops', where it is not there; raises DefinitionError where it is another's."""
-    catalog.create_namespace_if_not_exists(database, {OWNER: schema})
-    owner = catalog.load_namespace_properties(database).get(OWNER)
+    """Makes the database of a schema, as in 'lake.ops', where it is not there; raises DefinitionError where it is another's.
+
+    One that is there is not made: a role may be granted it, and no other (Lake Formation).
+    """
+    try:
+        found = catalog.load_namespace_properties(database)
+    except NoSuchNamespaceError:
+        catalog.create_namespace_if_not_exists(database, {OWNER: schema})
+        found = catalog.load_namespace_properties(database)
+    owner = found.get(OWNER)
     if owner == schema:
         return
     give = f"to give it to this one: {_give(database, schema)}"

@@ -32,7 +32,7 @@ _REFUSED: Mapping[int, str] = {
     2061: "set sslmode to require in the secret: the password would go over the network in the clear",
 }
 _LOAD = "nothing if it passes; else see the server's load"
-# What passes, or what somebody at the server ends ▸ what helps where it does not pass.
+# What passes, or what is ended at the server ▸ what helps where it does not pass.
 PASSING: Mapping[int, str] = {
     **dict.fromkeys((1040, 1203, 1226), "end connections, or raise max_connections, or the user's limits, at the server"),
     **dict.fromkeys((1205, 1213, 1568, 3572), "nothing if it passes; else see who holds locks on the table (sys.innodb_lock_waits)"),
@@ -55,7 +55,7 @@ OF_A_ROW = frozenset(
 )
 # What the server says of these names users, tables and columns, and nothing else.
 _TOLD = frozenset({1044, 1049, 1054, 1142, 1143, 1146, 1227, 1305, 1356, 1370, 1449, 1882})
-TOO_LONG = frozenset({1317, 1969, 3024})  # a statement that was ended by its time limit, or by somebody
+TOO_LONG = frozenset({1317, 1969, 3024})  # a statement that was ended by its time limit, or at the server
 
 
 def number_of(error: BaseException) -> int:

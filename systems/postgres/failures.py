@@ -24,7 +24,7 @@ _KNOWN = re.compile(
     r"cannot execute [A-Z ]{3,40} in a read-only transaction|more than one row returned by a subquery used as an expression"
     r"|division by zero|numeric field overflow|stack depth limit exceeded|invalid page in block \d+ of relation [\w/]+"
 )
-# What passes, or what somebody at the server ends, by its SQLSTATE or the beginning of it ▸ what helps where it does not pass.
+# What passes, or what is ended at the server, by its SQLSTATE or the beginning of it ▸ what helps where it does not pass.
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 PASSING: Mapping[str, str] = {
     "08": "nothing if it passes; else see the server's load and the network",

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from shared_metadata.program import Mode
-from systems.rest.columns import columns_of, cursor_field, filters, of_changes
+from systems.rest.columns import columns_of, cursor_field, of_changes
 from systems.rest.document import MANIFEST, read, said_of
-from systems.rest.manifest import Node
+from systems.rest.manifest import NO_COMPONENTS, Node
 from systems.rest.table_defaults import defaults_of
 
 METADATA = "metadata.yaml"  # beside a manifest of Airbyte's
+_OPTION = re.compile(r"""\bconfig(?:\[\s*["'](\w+)["']\s*\]|\.get\(\s*["'](\w+)|\.(?!get\b)(\w+))""")
 # Where the vendors of licences say it in full; of others only the name is told.
 SAID: Mapping[str, str] = {
     "ELv2": "Elastic License 2.0: use it in your own account; do not offer it to others as a managed service",
@@ -46,6 +48,7 @@ class Coverage:
     """left_out: table ▸ why.  options, secret: what a connection says, and its secret holds.  licence: '' where none is told.
 
     lag: of the source, in seconds, where a connection says no other.
+    unknown: what the manifest's expressions read of a connection and its specification does not have, so that nothing can give it.
     """
 
     tables: tuple[TableRead, ...]
@@ -54,6 +57,7 @@ class Coverage:
     secret: tuple[str, ...]
     licence: str
     lag: int
+    unknown: tuple[str, ...] = ()
 
 
 def coverage(folder: Path) -> Coverage:
@@ -63,21 +67,31 @@ def coverage(folder: Path) -> Coverage:
     document = read(folder)
     tables = tuple(_table(name, stream, said_of(document, name)) for name, stream in document["streams"].items())
     options, secret = (tuple(name for name, _ in fields(document)) for fields in (plain_fields, secret_fields))
-    return Coverage(tables, document["left_out"], options, secret, _licence(folder), document["lag"])
+    unknown = tuple(sorted({name for stream in document["streams"].values() for name in _options_read(stream)} - {*options, *secret}))
+    return Coverage(tables, document["left_out"], options, secret, _licence(folder), document["lag"], unknown)
+
+
+def _options_read(node: Node) -> Iterator[str]:
+    """The names of options that the expressions of a stream read, and by which it chooses how to sign in."""
+    if isinstance(node, str) and "config" in node and "{" in node:
+        yield from (found[1] or found[2] or found[3] for found in _OPTION.finditer(node))
+    elif isinstance(node, dict):
+        yield from map(str, (node.get("authenticator_selection_path") or ())[:1])
+        for key, value in node.items():
+            yield from _options_read(value) if key not in NO_COMPONENTS else ()
+    elif isinstance(node, list):
+        for value in node:
+            yield from _options_read(value)
 
 
 def _table(name: str, stream: Mapping[str, Node], said: Mapping[str, Any]) -> TableRead:
     columns, stream = columns_of(stream, said.get("types") or {}), of_changes(stream)
     names = {column.source: column.name for column in columns}
-    router = stream["retriever"].get("partition_router") or []
-    parents = any(one.get("parent_stream_configs") for one in (router if isinstance(router, list) else [router]))
-    reads = "what its cursor says is new" if filters(stream) else "all"
-    reads = said.get("reads") or (f"{reads}, by each parent" if parents else reads)
     defaults, misses, only = defaults_of(stream, said), str(said.get("misses") or ""), said.get("only") or ""
     mode = defaults.mode or Mode.REPLACE
     deletes = defaults.deletes or ("by comparison" if mode == Mode.REPLACE else "")
     cursor = defaults.cursor or names.get(cursor_field(stream), "")
-    return TableRead(name, len(columns), defaults.key, cursor, reads, mode, deletes, misses, only)
+    return TableRead(name, len(columns), defaults.key, cursor, defaults.reads, mode, deletes, misses, only)
 
 
 def _licence(folder: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from systems.rest import decoding, moments
+from systems.rest import decoding, moments, transformations
 from systems.rest.manifest import RETENTION, Node, components
 
 INTERPRETED = frozenset(
@@ -23,12 +23,11 @@ INTERPRETED = frozenset(
             "RecordSelector",
             "DpathExtractor",
             "RecordFilter",
-            "AddFields",
             "AddedFieldDefinition",
-            "RemoveFields",
-            "DpathFlattenFields",
+            "KeyTransformation",
         ),
-        *("KeysToLower", "NoPagination", "DefaultPaginator", "CursorPagination", "PageIncrement", "OffsetIncrement"),
+        *transformations.INTERPRETED,
+        *("NoPagination", "DefaultPaginator", "CursorPagination", "PageIncrement", "OffsetIncrement"),
         *("DatetimeBasedCursor", "MinMaxDatetime", "ListPartitionRouter", "SubstreamPartitionRouter", "ParentStreamConfig"),
         *("NoAuth", "ApiKeyAuthenticator", "BearerAuthenticator", "BasicHttpAuthenticator", "OAuthAuthenticator", "Bearer", "ApiKey"),
         *(
@@ -41,7 +40,6 @@ INTERPRETED = frozenset(
         *("ConstantBackoffStrategy", "ExponentialBackoffStrategy", "WaitTimeFromHeader", "WaitUntilTimeFromHeader"),
         *decoding.KINDS,
         *decoding.WRAPPERS,
-        "LegacyToPerPartitionStateMigration",  # of a state that is not used here
     }
 )
 
@@ -52,9 +50,24 @@ def not_interpreted(stream: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _unknown(stream: Mapping[str, Any]) -> Iterator[str]:
-    for found in components(stream):
-        if found["type"][:1].isupper() and found["type"] not in INTERPRETED:
+    for found in components(_in_use(stream)):
+        if found.get("class_name"):
+            yield f"code {found['class_name']}"
+        elif found["type"][:1].isupper() and found["type"] not in INTERPRETED:
             yield found["type"]
+
+
+def _in_use(stream: Mapping[str, Any]) -> Node:
+    """A stream without what nothing is made of: migrations of a state, and the columns of parents."""
+    return {key: _without_unused(value) for key, value in stream.items() if key != "state_migrations"}
+
+
+def _without_unused(node: Node) -> Node:
+    if isinstance(node, list):
+        return [*map(_without_unused, node)]
+    if not isinstance(node, dict):
+        return node
+    return {key: _without_unused(value) for key, value in node.items() if key not in ("state_migrations", "schema_loader")}
 
 
 def why_no_retention(stream: Mapping[str, Node]) -> str:

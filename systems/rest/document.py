@@ -10,6 +10,7 @@ from typing import Any
 
 from shared_metadata.errors import DefinitionError
 from systems.rest import table_defaults
+from systems.rest.beside import specification, with_schemas
 from systems.rest.columns import why_no_columns
 from systems.rest.covered import not_interpreted, why_no_retention
 from systems.rest.manifest import Node, streams_of
@@ -42,7 +43,7 @@ def bundled(system: str) -> dict[str, str]:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """The document of a folder with a manifest, and perhaps an overlay.
+    """The document of a folder with a manifest, and perhaps an overlay, a file of options and schemas.
 
     {'streams', 'left_out', 'spec', 'check', 'hosts', 'tables', 'lag'}.
     left_out: stream ▸ why it is no table here. Raises DefinitionError, with its place, for what cannot be read.
@@ -50,7 +51,7 @@ def read(folder: Path) -> dict[str, Any]:
     manifest, overlay = _yaml(folder / MANIFEST), _yaml(folder / OVERLAY)
     place = str(folder / MANIFEST)
     try:
-        streams = streams_of(manifest)
+        streams = {name: with_schemas(stream, folder) for name, stream in streams_of(manifest).items()}
     except DefinitionError as error:
         raise DefinitionError(error.what, place=place, remedy=error.remedy) from None
     left_out = {name: why for name, stream in streams.items() if (why := _why_not(stream))}
@@ -59,7 +60,7 @@ def read(folder: Path) -> dict[str, Any]:
     return {
         "streams": {name: stream for name, stream in streams.items() if name not in left_out},
         "left_out": left_out,
-        "spec": ((manifest.get("spec") or {}).get("connection_specification") or {}),
+        "spec": specification(manifest, folder),
         "check": [name for name in (manifest.get("check") or {}).get("stream_names") or [] if name not in left_out],
         "hosts": overlay.get("hosts") or [],
         "tables": overlay.get("tables") or {},

@@ -20,6 +20,7 @@ TYPES: Mapping[str, str] = {
     "DatetimeBasedCursor.end_time_option": "RequestOption",
     "DatetimeBasedCursor.start_datetime": "MinMaxDatetime",
     "DatetimeBasedCursor.start_time_option": "RequestOption",
+    "CursorPagination.decoder": "JsonDecoder",
     "DeclarativeSource.check": "CheckStream",
     "DeclarativeSource.spec": "Spec",
     "DeclarativeSource.streams": "DeclarativeStream",
@@ -28,6 +29,10 @@ TYPES: Mapping[str, str] = {
     "DefaultErrorHandler.response_filters": "HttpResponseFilter",
     "DefaultPaginator.page_size_option": "RequestOption",
     "DefaultPaginator.page_token_option": "RequestOption",
+    "DefaultPaginator.decoder": "JsonDecoder",
+    "DpathExtractor.decoder": "JsonDecoder",
+    "DpathExtractor.record_expander": "RecordExpander",
+    "DpathFlattenFields.key_transformation": "KeyTransformation",
     "HttpRequester.error_handler": "DefaultErrorHandler",
     "ListPartitionRouter.request_option": "RequestOption",
     "ParentStreamConfig.request_option": "RequestOption",
@@ -50,7 +55,7 @@ PARAMETERS = "$parameters"
 def streams_of(manifest: Mapping[str, Node]) -> dict[str, dict[str, Node]]:
     """The streams of a manifest by name, each by itself. Raises DefinitionError for a document that is no manifest."""
     if not isinstance(manifest.get("streams", manifest.get("dynamic_streams") and []), list):
-        raise DefinitionError("the manifest has no list of streams", remedy="see slices/collect/README.md for what a manifest is")
+        raise DefinitionError("the manifest has no list of streams", remedy="see systems/rest/README.md for what a manifest is")
     resolved = _handed_down("", {"type": "DeclarativeSource", **_referred(dict(manifest), manifest, ())}, {})
     return {str(stream["name"]): stream for stream in resolved.get("streams") or ()}
 
@@ -66,6 +71,12 @@ def components(node: Node) -> Iterator[dict[str, Node]]:
     elif isinstance(node, list):
         for value in node:
             yield from components(value)
+
+
+def has_parents(stream: Mapping[str, Node]) -> bool:
+    """Whether what a stream reads is told by the records of another one."""
+    router = stream["retriever"].get("partition_router") or []
+    return any(one.get("parent_stream_configs") for one in (router if isinstance(router, list) else [router]))
 
 
 def _referred(node: Node, root: Mapping[str, Node], seen: tuple[str, ...]) -> Node:

@@ -42,4 +42,4 @@ class ParquetFiles(TypedFiles):
             options = f"format='array', auto_detect=false, maximum_object_size={longest(pages)}"
             return f"read_json({paths(pages)}, {options}, columns={{{columns}}})"
 
-        return self.write(source, number)
+        return self.write(source, number, pages)

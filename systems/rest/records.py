@@ -1,4 +1,4 @@
-"""Records of an answer: where they lie in it, which of them count, and what of them is changed."""
+"""Records of an answer: where they lie in it, which of them count, and what becomes of them."""
 
 from __future__ import annotations
 
@@ -7,22 +7,8 @@ from typing import Any
 
 from systems.rest.expressions import Expressions
 from systems.rest.manifest import Node
+from systems.rest.transformations import EACH, below, transformed
 from systems.rest.unread import Unread
-
-VALUE_TYPES: Mapping[str, tuple[type, ...]] = {"string": (str,), "integer": (int,), "number": (float, int), "boolean": (bool,)}
-EACH = "*"
-
-
-def below(node: Any, path: Iterable[Any]) -> Any:
-    """What lies at a path; None where nothing does."""
-    for key in path:
-        if isinstance(node, list) and str(key).lstrip("-").isdigit() and int(key) < len(node):
-            node = node[int(key)]
-        elif isinstance(node, dict):
-            node = node.get(key)
-        else:
-            return None
-    return node
 
 
 def extracted(document: Any, path: Sequence[str]) -> Sequence[Any]:
@@ -61,38 +47,6 @@ def shaped(expressions: Expressions, stream: Mapping[str, Node], records: Iterab
         if condition and not changed_first and not expressions.truth(condition, {**context, "record": record}):
             continue
         for step in stream.get("transformations") or []:
-            record = _transformed(expressions, step, record, context)
+            record = transformed(expressions, step, record, context)
         if not condition or not changed_first or expressions.truth(condition, {**context, "record": record}):
             yield record
-
-
-def _transformed(expressions: Expressions, step: Mapping[str, Node], record: Any, context: Mapping[str, Any]) -> Any:
-    seen = {**context, "record": record}
-    if step["type"] == "AddFields":
-        if step.get("condition") and not expressions.truth(step["condition"], seen):
-            return record
-        for added in step["fields"]:
-            value = expressions.value(added["value"], seen, VALUE_TYPES.get(str(added.get("value_type"))), "")
-            put(record, [expressions.text(part, seen) for part in added["path"]], value)
-        return record
-    if step["type"] == "RemoveFields":
-        for pointer in step["field_pointers"]:
-            holder = below(record, pointer[:-1])
-            if isinstance(holder, dict):
-                holder.pop(pointer[-1], None)
-        return record
-    if step["type"] == "DpathFlattenFields":
-        inner = below(record, step["field_path"])
-        if not isinstance(inner, dict):
-            return record
-        if step.get("delete_origin_value"):
-            record.pop(step["field_path"][0], None)
-        return inner if step.get("replace_record") else {**record, **inner}
-    return {key.lower(): value for key, value in record.items()}  # KeysToLower
-
-
-def put(target: dict[str, Any], path: Sequence[str], value: Any) -> None:
-    """Sets what lies at a path, with the objects on the way to it."""
-    for key in path[:-1]:
-        target = target.setdefault(key, {})
-    target[path[-1]] = value

@@ -12,7 +12,7 @@ from systems.rest.expressions import TEXT, Expressions
 from systems.rest.manifest import Node
 from systems.rest.paging import Paging
 from systems.rest.portions import Portion, Portions
-from systems.rest.records import put
+from systems.rest.transformations import put
 
 JSON_BODIES = ("RequestBodyJsonObject", "RequestBodyGraphQL")
 

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import urllib3
 
+from shared_metadata.contract.cut_answers import says_where_it_ends
 from shared_metadata.errors import RetryLater
 from systems.rest.answers import Answer
 from systems.rest.requests import Request
@@ -33,6 +34,8 @@ class Sending:
             )
         except urllib3.exceptions.HTTPError as error:
             raise RetryLater(f"the API does not answer: {type(error).__name__}", place=self._place) from None
+        if not says_where_it_ends(answer):
+            raise RetryLater("the API's answer was cut off", place=self._place)
         return Answer(answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.data)
 
     def close(self) -> None:

@@ -16,8 +16,8 @@ from systems.rest.answers import Answer
 from systems.rest.expressions import TEXT, Expressions
 from systems.rest.manifest import Node
 from systems.rest.portions import Portions
-from systems.rest.records import below
 from systems.rest.requests import Parts, Request, Requests
+from systems.rest.transformations import below
 
 LIFE = timedelta(hours=1)  # of a token whose server does not say it
 EARLY = 0.9  # of its life, after which a token is exchanged

@@ -2,40 +2,50 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal
 from shared_metadata.program import Mode
 from shared_metadata.program.json_types import CURSOR_TYPES
-from shared_metadata.program.source_schemas import TableDefaults
+from shared_metadata.program.source_schemas import TableDefaults, names_a_change
 from systems.rest.columns import columns_of, cursor_field, filters, key_fields, of_changes, properties_of
-from systems.rest.manifest import Node
+from systems.rest.manifest import Node, has_parents
 
 WORDS = frozenset({"key", "cursor", "mode", "deleted"})  # of a table in an overlay
 MODES = {mode.value.lower(): mode for mode in (Mode.REPLACE, Mode.MERGE)}
-# A field that is not called so may be set once, when a record is made: a MERGE by it would miss what changes later.
-_OF_CHANGES = re.compile(r"updat|modif|chang|edit", re.IGNORECASE)
 
 
 def defaults_of(stream: Mapping[str, Node], said: Mapping[str, Any]) -> TableDefaults:
-    """The key, cursor, mode and deletes of a table.  said: of the overlay.
+    """The key, cursor, mode and deletes of a table, and what of it is read.  said: of the overlay.
 
     MERGE is the mode of one whose changes the API is asked for. Of another a batch reads all in any case, and a REPLACE shows what is
     gone as well. One that the overlay has read in MERGE only is merged by the cursor that the API filters by, however it is called.
     """
     columns = {column.source: column for column in columns_of(stream, said.get("types") or {})}
-    stream = of_changes(stream)
-    key = _fields(said["key"]) if said.get("key") else key_fields(stream)
+    reads, stream = reads_of(stream, said), of_changes(stream)
+    key = key_of(stream, said)
     filtered, only = cursor_field(stream), said.get("only") == Mode.MERGE
-    cursor = columns.get(said.get("cursor") or (filtered if only or _OF_CHANGES.search(filtered) else ""))
+    cursor = columns.get(said.get("cursor") or (filtered if only or names_a_change(filtered) else ""))
     if cursor is not None and cursor.source_type not in CURSOR_TYPES:
         cursor = None
     asked = cursor is not None and cursor.source == filtered and filters(stream)
     mode = MODES[said["mode"]] if said.get("mode") else Mode.MERGE if key and (asked or only) else None
     field = deleted_field(said)
-    return TableDefaults(tuple(columns[one].name for one in key), cursor.name if cursor else "", mode, f"by {field}" if field else "")
+    deletes = f"by {field}" if field else ""
+    return TableDefaults(tuple(columns[one].name for one in key), cursor.name if cursor else "", mode, deletes, reads)
+
+
+def key_of(stream: Mapping[str, Node], said: Mapping[str, Any]) -> tuple[str, ...]:
+    """The fields that tell a table's records apart; none where neither the overlay nor the manifest says any."""
+    return _fields(said["key"]) if said.get("key") else key_fields(stream)
+
+
+def reads_of(stream: Mapping[str, Node], said: Mapping[str, Any]) -> str:
+    """What of a table a batch reads, in words: the overlay's, or by what the API is asked for."""
+    stream = of_changes(stream)
+    found = "what its cursor says is new" if filters(stream) else "all"
+    return str(said.get("reads") or (f"{found}, by each parent" if has_parents(stream) else found))
 
 
 def deleted_field(said: Mapping[str, Any]) -> str:

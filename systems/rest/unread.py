@@ -47,7 +47,7 @@ def unread(body: bytes, path: Sequence[str]) -> tuple[Any, bytes] | None:
     except msgspec.DecodeError:
         return None
     if texts:
-        texts[0].decode()  # which nobody else looks at before DuckDB does
+        texts[0].decode()  # which nothing else looks at before DuckDB does
     return (document, texts[0]) if texts else None
 
 

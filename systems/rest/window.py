@@ -43,7 +43,7 @@ class Cut:
             return ""
         value = read(self.field)
         if self.kind == EPOCH:
-            value = f"to_timestamp({value} / {float(self.units)})"
+            value = f"TRY(to_timestamp({value} / {float(self.units)}))"  # one that is no moment is of none, and its row is taken
         elif self.kind == DAY:
             value = f"CAST(CAST({value} AS DATE) AS TIMESTAMPTZ)"
         else:

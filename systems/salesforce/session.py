@@ -12,6 +12,7 @@ from urllib.parse import urlencode, urlparse
 
 import urllib3
 
+from shared_metadata.contract.cut_answers import says_where_it_ends
 from shared_metadata.contract.secrets.https_pool import https_pool
 from shared_metadata.contract.secrets.rotating_grant import ACCESS_TOKEN, OPTION, REFRESH_TOKEN, RotatingGrant
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, SecretError
@@ -128,7 +129,10 @@ class Session:
     ) -> urllib3.BaseHTTPResponse:
         more: dict[str, Any] = {"preload_content": False, "redirect": False, "timeout": timeout}
         with self._reading():
-            return self._pool.request(method, url, body=body, headers=dict(headers), **more)
+            answer = self._pool.request(method, url, body=body, headers=dict(headers), **more)
+            if not says_where_it_ends(answer):
+                raise urllib3.exceptions.ProtocolError("cut off among its headers")
+            return answer
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,13 +12,12 @@ from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Mode
 from shared_metadata.program.json_types import type_of, type_of_word, word_of
 from shared_metadata.program.schema import SchemaColumn
-from shared_metadata.program.source_schemas import TableDefaults
+from shared_metadata.program.source_schemas import TableDefaults, names_a_change
 from systems.singer.declared import CURSOR_TYPES
 
 DELETED = "_sdc_deleted_at"  # the field by which taps that read a log tell that a row is gone
 OWN = ("_batch", "_deleted")
 FULL, INCREMENTAL, LOG_BASED = "FULL_TABLE", "INCREMENTAL", "LOG_BASED"
-_OF_CHANGES = re.compile(r"updat|modif|chang|edit", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -98,12 +96,9 @@ class Stream:
         return f"fields that differ by case only: {', '.join(twice)}" if twice else f"a field called {own[0]}" if own else ""
 
     def defaults(self) -> TableDefaults:
-        """MERGE where it has a key and a bookmark that is a moment of changes; else REPLACE, which shows what is gone as well.
-
-        A bookmark that is not called so may be set once, when a record is made: a MERGE by it would miss what changes later.
-        """
+        """MERGE where it has a key and a bookmark that is a moment of changes; else REPLACE, which shows what is gone as well."""
         columns = {column.source: column for column in self.columns}
-        own = self.replication_key if _OF_CHANGES.search(self.replication_key) else ""
+        own = self.replication_key if names_a_change(self.replication_key) else ""
         cursor = columns.get(str(self.said.get("cursor") or own))
         if cursor is not None and cursor.source_type not in CURSOR_TYPES:
             cursor = None
@@ -111,7 +106,9 @@ class Stream:
         mode = Mode.MERGE if key and cursor is not None and self.forced != FULL else None
         mode = {"merge": Mode.MERGE, "replace": Mode.REPLACE}.get(str(self.said.get("mode")), mode)
         deletes = f"by {DELETED}" if self.reports_deletes else ""
-        return TableDefaults(key, cursor.name if cursor else "", mode, deletes)
+        bookmark = "what its bookmark says is new" if self.replication_key and self.forced != FULL else "all"
+        reads = "what its tap's log tells" if self.forced == LOG_BASED else bookmark
+        return TableDefaults(key, cursor.name if cursor else "", mode, deletes, reads)
 
     def _inclusion(self, name: str) -> str:
         of = next((one.get("metadata") or {} for one in self.entry.get("metadata") or () if _of(one) == name), {})

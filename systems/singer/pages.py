@@ -56,7 +56,7 @@ class Pages(TypedFiles):
             return f"(SELECT {fields} FROM (SELECT record AS r FROM {read}))"
 
         try:
-            return self.write(source, number)
+            return self.write(source, number, [file])
         except RowError:
             if not (bad := not_json(file.read_bytes())):
                 raise

@@ -35,7 +35,7 @@ def left_sql(part: Part, first: int, end: int, schema: Schema, left: Sequence[Sc
 def _selected(values: Sequence[str], columns: Sequence[SchemaColumn], dialect: Dialect) -> str:
     listed = ", ".join(f"{value} AS c{number}" for number, value in enumerate(values))
     beside = dialect.beside(list(zip(values, columns, strict=True)))
-    return f"{listed}, {beside} AS beside" if beside else listed
+    return f"{listed}, {beside or 0} AS beside" if beside or dialect.held(columns) else listed
 
 
 def _of_source(columns: Sequence[SchemaColumn]) -> list[SchemaColumn]:

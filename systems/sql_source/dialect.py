@@ -99,7 +99,8 @@ class Dialect(Protocol):
         ...
 
     def held(self, columns: Sequence[SchemaColumn]) -> str:
-        """DuckDB's condition, over c0, c1 … and `beside`, that a row is what the source said, which fails for others; '' for none."""
+        """DuckDB's condition, over c0, c1 … and `beside` (0 where that is nothing), that a row is what the source said, which fails
+        for others; '' for none."""
         ...
 
     def read(self, value: str, column: SchemaColumn) -> str:

@@ -18,7 +18,7 @@ FIRST_CHUNK_SECONDS, CHUNK_SECONDS = 10.0, 20.0
 ASSUMED_BYTES_PER_SECOND = 5 * 2**20  # of table, by one worker, until one chunk was measured
 SMALLEST_CHUNK_BYTES, SMALL_CHUNK_BYTES, LARGEST_CHUNK_BYTES = 2**17, 2**25, 2**29
 LINES = 2048  # of a page, at most: a position in a table is page * LINES + line, so that also parts of a page can be read
-PAGE_BYTES = 8192  # of which nobody tells how large it is
+PAGE_BYTES = 8192  # of which no size is told
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class Reading:
         self._tolerant = request.flow.bad_rows is not None
         self._place, self._table = str(request.flow.position), request.table.source or request.table.dataset.removesuffix(":staged")
         self._memory = Memory.of_function(function_memory_mb())
-        self._call = secrets.token_hex(4)  # in the files' names: what a thread writes after it was given up is nobody's
+        self._call = secrets.token_hex(4)  # in the files' names: what a thread writes after it was given up is in no batch
         self._scan = open_scan()
         self.state = self._scan.state
         try:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from shared_metadata.contract.collect import Extracted, ExtractRequest, TablePlan, Window
 from shared_metadata.contract.runtime.deadline import Deadline
+from shared_metadata.contract.sizes import Size
+from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Connection, Flow, Table
 from shared_metadata.program.schema import Schema
 from shared_metadata.program.source_schemas import TableDefaults
@@ -19,9 +21,11 @@ from systems.sql_source.parts import Part, table_plan
 from systems.sql_source.relation import Relation
 from systems.sql_source.silence import ANSWER_SECONDS
 
+Name = TypeVar("Name")  # of a table, as the database's catalog has found it
 
-class SqlSource(ABC):
-    """A Source for a slice's own to inherit from, which adds sessions, the catalog and what discover asks."""
+
+class SqlSource(ABC, Generic[Name]):
+    """A Source for a slice's own to inherit from, which adds sessions and what its catalog answers."""
 
     dialect: Dialect
 
@@ -33,6 +37,7 @@ class SqlSource(ABC):
         self.connection, self._aws, self._until = connection, aws, until
         self._max_parts, self._part_mb = max_parts, part_mb
         self._relations: dict[str, Relation] = {}
+        self._opened: list[Any] = []  # sessions
 
     @property
     @abstractmethod
@@ -47,18 +52,59 @@ class SqlSource(ABC):
     def open_scan(self, request: ExtractRequest, deadline: Deadline, part: Part, before: Mapping[str, str] | None) -> Scan: ...
 
     @abstractmethod
-    def translated(self, place: str) -> AbstractContextManager[None]:
+    def translated(self, place: str) -> contextlib.AbstractContextManager[None]:
         """Translates the driver's errors to Atoll's."""
 
+    # -- what the catalog answers
+
     @abstractmethod
+    def find(self, table: str) -> Name | None:
+        """A table that a program names; None where there is none."""
+
+    @abstractmethod
+    def missing(self, table: str, place: str) -> DefinitionError:
+        """Tells that a table is not there, with those that have nearly its name."""
+
+    @abstractmethod
+    def key_of(self, name: Name) -> Sequence[str]:
+        """The columns of a table's primary key, in its order; none where it has none."""
+
+    @abstractmethod
+    def schema_of(self, name: Name) -> Schema:
+        """The columns of a table that may be read."""
+
+    @abstractmethod
+    def size_of(self, name: Name) -> Size | None:
+        """What the database estimates of a table, without reading its rows; None where it may not be asked."""
+
+    def found(self, table: str, place: str) -> Name:
+        """Raises DefinitionError where there is no such table."""
+        name = self.find(table)
+        if name is None:
+            raise self.missing(table, place)
+        return name
+
+    # -- what discover and drift ask
+
+    def describe(self, tables: Sequence[str]) -> dict[str, Schema | None]:
+        return {table: self._described(table) for table in tables}
+
+    def sizes(self, tables: Sequence[str]) -> dict[str, Size]:
+        found = {table: self._size(table) for table in tables}
+        return {table: size for table, size in found.items() if size is not None}
+
     def primary_key(self, table: str) -> Sequence[str]:
-        """The columns of a table's primary key, in its order; none where it has none, or is not there."""
+        """None where the table is not there, too."""
+        name = self.find(table)
+        return () if name is None else self.key_of(name)
 
     def defaults(self, tables: Sequence[str]) -> dict[str, TableDefaults]:
         """Tells the primary keys. Whether a column moves whenever a row changes, no catalog knows."""
         with self.translated(self.place):
             keys = {table: self.primary_key(table) for table in tables}
         return {table: TableDefaults(tuple(name.lower() for name in key)) for table, key in keys.items() if key}
+
+    # -- a batch
 
     def schema(self, flow: Flow, table: Table) -> Schema:
         return self._relation(flow, table).schema
@@ -83,6 +129,11 @@ class SqlSource(ABC):
 
         return Extraction(request, deadline, self.dialect, self._aws, open_scan).run(resume)
 
+    def close(self) -> None:
+        while self._opened:
+            with contextlib.suppress(Exception):  # it has ended already
+                self._opened.pop().close()
+
     @property
     def seconds_left(self) -> float:
         """Seconds left for the server's answers, with just enough time kept to report their absence."""
@@ -97,3 +148,13 @@ class SqlSource(ABC):
             with self.translated(str(flow.position)):
                 self._relations[table.dataset] = self.described(flow, table)
         return self._relations[table.dataset]
+
+    def _described(self, table: str) -> Schema | None:
+        with self.translated(f"{self.place}: {table}"):
+            name = self.find(table)
+            return None if name is None else self.schema_of(name)
+
+    def _size(self, table: str) -> Size | None:
+        with self.translated(f"{self.place}: {table}"):
+            name = self.find(table)
+            return None if name is None else self.size_of(name)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from shared_metadata.contract.harness import Published
-from shared_metadata.contract.results.changes import key_of
+from shared_metadata.contract.results.changes import key_of, published_before
 from shared_metadata.contract.results.receipt import Receipt
 from shared_metadata.contract.results.results import Results
 from shared_metadata.contract.runtime.staging import Staging
-from shared_metadata.errors import DefinitionError, RetryLater, StaleToken
+from shared_metadata.errors import DefinitionError, StaleToken
 from shared_metadata.program import Mode
 from systems.sql_target.dialect import Kept
 from systems.sql_target.moves import Moves
@@ -63,17 +63,7 @@ class Batch(Staged):
     def published(self, changes: Changes) -> Receipt | None:
         """This batch's receipt, if it is there. Raises StaleToken for an older token or batch."""
         claim = self._work.claim
-        receipts = self.receipts.since(claim.flow, claim.interval.start)
-        mine = next((r for r in receipts if r.start == claim.interval.start), None)
-        if mine and mine.token == claim.token and mine.result == changes["result"]:
-            return mine
-        last = receipts[-1] if receipts else None
-        if (mine and mine.token > claim.token) or (changes["forget"] and last and last.start > claim.interval.start):
-            raise StaleToken(f"the database holds a later state than batch {claim.interval}, token {claim.token}", place=self.place)
-        base = last if changes["forget"] else mine
-        if (base.mark if base else None) != changes["base"]:
-            raise RetryLater("another worker published since the changes were worked out", place=self.place)
-        return None
+        return published_before(self.receipts.since(claim.flow, claim.interval.start), claim, changes, self.place)
 
     def apply(self, changes: Changes) -> Published:
         """One transaction: receipts looked at under a lock, deletes, upserts, receipt; nothing but its staging tables goes when it is

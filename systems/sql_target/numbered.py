@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from shared_metadata.contract.results.changes import row_count
 from systems.sql_target import statements
 from systems.sql_target.batch import Batch
 from systems.sql_target.staging import Changes
@@ -55,16 +56,3 @@ class NumberedBatch(Batch):
 
     def _reject(self, rows: Mapping[int, str]) -> None:
         self.session.insert(f"INSERT INTO {self._sql(REJECTED)} ({ROW}, reason) VALUES (%s, %s)", list(rows.items()))
-
-
-def row_count(changes: Changes) -> int:
-    return sum(file["rows"] for file in changes["files"] if file["into"] == "upserts")
-
-
-def offsets(changes: Changes) -> dict[str, int]:
-    """The first row number of each file."""
-    found, at = {}, 0
-    for file in changes["files"]:
-        if file["into"] == "upserts":
-            found[file["key"]], at = at, at + file["rows"]
-    return found

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import tempfile
-import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,17 +10,15 @@ from typing import Any
 
 from shared_metadata.contract.harness import Allowance, Published, allowance
 from shared_metadata.contract.results import comparison
-from shared_metadata.contract.results.changes import key_of
+from shared_metadata.contract.results.changes import keep_refused, offsets, row_count
 from shared_metadata.contract.results.halving import refused
-from shared_metadata.contract.results.receipt import Former
 from shared_metadata.contract.results.records import Records
 from shared_metadata.contract.results.results import Results
 from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.errors import RetryLater
 from shared_metadata.program import Mode
-from shared_metadata.program.intervals import to_text
 from systems.sql_target.moves import Moves
-from systems.sql_target.numbered import REJECTED, NumberedBatch, offsets, row_count
+from systems.sql_target.numbered import REJECTED, NumberedBatch
 from systems.sql_target.staging import Changes
 from systems.sql_target.statements import ROW, places
 from systems.sql_target.table import TargetColumn
@@ -53,7 +49,7 @@ class SiftedBatch(NumberedBatch):
         while True:
             with self.translated():
                 rejected = self._rejected()
-            kept = self._keep(results, changes, staging, rejected)
+            kept = keep_refused(self._work, results, changes, staging, rejected)
             if done := self._transacted(changes, lambda: self._apply_sifted(changes, allowed, rejected, kept)):  # noqa: B023
                 return done
 
@@ -187,20 +183,3 @@ class SiftedBatch(NumberedBatch):
                 return why
             raise
         return ""
-
-    def _keep(
-        self, results: Results, changes: Changes, staging: Staging, rejected: Mapping[int, str]
-    ) -> tuple[Mapping[str, Any], ...]:
-        """Writes these rows as Parquet, under a new name each time; nothing for no rows."""
-        if not rejected:
-            return ()
-        key, start = staging.rejected(f"{uuid.uuid4().hex[:8]}.parquet"), to_text(self._work.claim.interval.start)
-        with tempfile.TemporaryDirectory() as folder:
-            reasons = Path(folder) / "reasons.csv"
-            with reasons.open("w", newline="") as file:
-                csv.writer(file).writerows(rejected.items())
-            names = [column["name"] for column in changes["columns"]]
-            key_columns = list(key_of(self._work)) if self._work.flow.whole else []
-            former = Former(**changes["former"]) if changes["former"] else None
-            count = results.write_rejected(offsets(changes), names, reasons, start, former, key_columns, key)
-        return ({"key": key, "rows": count},)

@@ -10,6 +10,7 @@ from typing import Any
 
 import urllib3
 
+from shared_metadata.contract.cut_answers import says_where_it_ends
 from shared_metadata.contract.secrets.https_pool import https_pool
 from shared_metadata.contract.secrets.secret_fields import SecretFields
 from shared_metadata.errors import RetryLater
@@ -51,6 +52,8 @@ class Https:
         every = {**headers, "Accept": "application/json", "User-Agent": "atoll/1.0"}
         try:
             answer = self._pool.request(method, f"https://{self._host}{path}", body=body, headers=every)
+            if not says_where_it_ends(answer):
+                raise urllib3.exceptions.ProtocolError("cut off among its headers")
         except urllib3.exceptions.HTTPError as error:
             cause = f"{self._title} at {self._host} was not reached: {type(error).__name__}"
             raise RetryLater(cause, place=self._place, remedy=self._unreached) from None

@@ -1,9 +1,14 @@
-"""Docstrings name the thing, or begin with what it does: a reader of one sentence must know what the sentence is about."""
+"""Docstrings name the thing, or begin with what it does: a reader of one sentence must know what the sentence is about.
+
+Neither they nor comments speak of somebody or nobody: a thing that is done has a name for what does it, or needs none.
+"""
 
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 
 import pytest
@@ -48,6 +53,25 @@ def unclear(folder: str) -> list[str]:
 def test_docstrings_begin_with_a_noun_or_a_verb(folder: str) -> None:
     found = unclear(folder)
     assert (ROOT / folder).is_dir() and len(found) <= LEFT.get(folder, 0), "\n".join(found)
+
+
+def comments(text: str) -> Iterator[tuple[int, str]]:
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
+
+
+@pytest.mark.parametrize("folder", PACKAGES)
+def test_comments_speak_of_nobody(folder: str) -> None:
+    files = [(file, file.read_text()) for file in sources() if file.is_relative_to(ROOT / folder)]
+    texts = [(file, text) for file, text in files if PERSONS.search(text)]  # most have no such word at all
+    found = [f"{f.relative_to(ROOT)}:{line}: {one}" for f, text in texts for line, one in comments(text) if PERSONS.search(one)]
+    assert files and not found, "\n".join(found)
+
+
+def test_a_comment_is_read_and_a_text_that_looks_like_one_is_not() -> None:
+    found = [one for _, one in comments('x = "# somebody"  # nobody else\n') if PERSONS.search(one)]
+    assert found == ["# nobody else"]
 
 
 @pytest.mark.parametrize("text", ["Of a message.", "By dataset.", "  as JSON has it", "What somebody wrote.", "Nobody is left."])

@@ -66,7 +66,10 @@ def test_systems_import_nothing_but_themselves_and_what_all_slices_share() -> No
 
 # What reads any SQL source, publishes to any SQL target, and compares any target's results, knows no system: neither by its name nor
 # by what it alone has.
-FOR_ALL = ("systems/sql_source", "systems/sql_target", "systems/sql_warehouse", "shared_metadata/contract/results")
+FOR_ALL = (
+    *("systems/sql_source", "systems/sql_target", "systems/sql_warehouse", "systems/application_target"),
+    "shared_metadata/contract/results",
+)
 OF_ONE = re.compile(
     r"postgres|psycopg|libpq|\bpg_|\bctid\b|\bxmin\b|jsonb|::[a-z]|mysql|mariadb|salesforce|soql|redshift|snowflake|databricks|iceberg_scan",
     re.IGNORECASE,

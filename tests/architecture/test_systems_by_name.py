@@ -1,8 +1,9 @@
-"""Systems: what all slices share names none of them; what a slice needs it declares."""
+"""Systems: what all slices share names none of them, in code, JSON or the names of files; what a slice needs it declares."""
 
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -26,6 +27,8 @@ ALLOWED = {
     "console/cache.py": "the libraries whose versions decide what the compiler says",
     "console/local.py": "the embedded AWS has a PostgreSQL beside it",
     "infra/bundling.py": "the packages that only functions that work with rows import",
+    "shared_metadata/aws_prices.json: glue_request": "what AWS bills for calls of its services, which are counted by their names",
+    "shared_metadata/soql.py": "the pattern by which the compiler and a slice know literals, neither of which may import the other",
     "infra/pruning.py": "the services whose descriptions stay in a bundle that has a botocore of its own",
 }
 
@@ -42,6 +45,15 @@ def said(text: str) -> Iterator[tuple[int, str]]:
             yield from ((node.lineno, name) for name in names if isinstance(name, str))
 
 
+def keys(document: object) -> Iterator[str]:
+    """The keys of a JSON document, at any depth."""
+    for key, value in document.items() if isinstance(document, dict) else ():
+        yield key
+        yield from keys(value)
+    for value in document if isinstance(document, list) else ():
+        yield from keys(value)
+
+
 @cache
 def places() -> tuple[str, ...]:
     return tuple(_places())
@@ -52,6 +64,10 @@ def _places() -> Iterator[str]:
         name = str(file.relative_to(ROOT))
         if name.startswith(SHARED) and not name.startswith("infra/embedded/"):
             yield from (f"{name}:{line}: {word}" for line, word in said(file.read_text()) if NAMED.search(word))
+            yield from (f"{name}: its name" for found in [NAMED.search(name)] if found)
+    for file in (file for folder in SHARED for file in sorted((ROOT / folder).rglob("*.json")) if "embedded" not in file.parts):
+        name = str(file.relative_to(ROOT))
+        yield from (f"{name}: {key}" for key in keys(json.loads(file.read_text())) if NAMED.search(key))
 
 
 def test_what_all_slices_share_names_no_system() -> None:

@@ -13,7 +13,7 @@ from shared_metadata.errors import AtollError
 from tests.conformance.fixtures import Cloud, FakeContext
 from tests.memory.dynamodb import refused
 
-TRIES = 12
+TRIES, CALLS = 12, 40  # the latter of extract, each of which may do a piece only
 Failing = Callable[[str], BaseException]  # operation ▸ what its caller sees
 
 
@@ -90,7 +90,7 @@ def batch(world: World, flow: str) -> None:
 def _execute(world: World, state: dict[str, Any]) -> None:
     for part in state["parts"]:
         done = False
-        for _ in range(TRIES):
+        for _ in range(CALLS):
             with suppress(ClientError, EndpointConnectionError, Ended):
                 done = world.steps().extract({**state, "part": part}, FakeContext(5))["done"]
             if done:

@@ -32,7 +32,7 @@ from slices.registry import installed
 from systems.iceberg import beside
 from tests.conformance import hostile
 from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, open_cloud, run_batch, shared_session
-from tests.conformance.organize import FLIGHTS, ID, VIEW, Lake, Row, Typed, flights, quoted
+from tests.conformance.organize import FLIGHTS, ID, VIEW, Lake, Row, Typed, flights, query_of_ours, quoted
 
 SOURCE = {
     "int": "integer",
@@ -255,6 +255,14 @@ class EngineViewsConformance(ServedEngine):
         assert found == {f"{carrier}n": {name: carrier + name for name in names} for carrier in ("AA", "UA")}
         (row,) = lake.rows(f"{VIEW}__rejected")
         assert (row["reason"], json.loads(row["data"])) == ("known", {name: f"XX{name}" for name in names})
+
+    @pytest.mark.deep
+    def test_a_query_s_own_tables_called_as_those_of_our_sql_are_its_own(self, lake: EngineViews) -> None:
+        lake.program(f"""CREATE MATERIALIZED VIEW {VIEW} EVERY '1 hour' MERGE ON (id)
+            EXPECT known: (carrier <> 'XX') OR QUARANTINE AS {query_of_ours("carrier")};""")
+        lake.load(flights((1, "AA"), (2, "UA"), (3, "XX")))
+        lake.run(VIEW)
+        assert {row["id"]: row["carrier"] for row in lake.rows(VIEW)} == {1: "AA", 2: "UA"}
 
     def test_an_empty_result_is_one(self, lake: EngineViews) -> None:
         some = "EXPECT some: (id > 0) OR FAIL"

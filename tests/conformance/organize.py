@@ -187,6 +187,14 @@ def flights(*rows: tuple[Any, ...]) -> list[Row]:
     return [dict(zip(("id", "carrier", "delay"), row, strict=False)) for row in rows]
 
 
+def query_of_ours(column: str) -> str:
+    """A query with a table of its own of each name that our SQL uses, of whom each reads the one before it."""
+    names = [quoted(name) for name in hostile.ours()]
+    read = [FLIGHTS, *names[:-1]]
+    tables = ", ".join(f"{name} AS (SELECT id, {column} FROM {of})" for name, of in zip(names, read, strict=True))
+    return f"WITH {tables} SELECT id, max({column}) AS {column} FROM {names[-1]} GROUP BY id"
+
+
 class OrganizeConformance:
     """Inherit, and give `declaration`, `open_driver` and `read`."""
 
@@ -795,6 +803,18 @@ class OrganizeConformance:
     @pytest.mark.parametrize("mode", [Mode.MERGE, Mode.REPLACE, Mode.APPEND])
     def test_columns_called_as_those_of_our_sql_keep_their_values(self, lake: Lake, mode: Mode) -> None:
         self._named(lake, mode, hostile.ours())
+
+    @pytest.mark.security
+    def test_a_query_s_own_tables_called_as_those_of_our_sql_are_its_own(self, lake: Lake) -> None:
+        """One WITH behind the other; rows are merged, and set aside."""
+        lake.collected(Mode.APPEND)
+        known = Expectation("known", "carrier <> 'XX'", "QUARANTINE", HERE)
+        lake.view(query_of_ours("carrier"), Mode.MERGE, key=("id",), expectations=(known,))
+        for rows in ([(1, "AA"), (2, "UA")], [(2, "DL"), (3, "XX")]):
+            lake.load(flights(*rows))
+            lake.run(VIEW)
+        found = {row["id"]: row["carrier"] for row in self.read(lake.cloud, VIEW)}
+        assert found.keys() == {1, 2} and found[1] == "AA"
 
     def _named(self, lake: Lake, mode: Mode, names: Sequence[str]) -> None:
         key, cursor, part, *_ = names

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from shared_metadata.program import Mode
 from tests.conformance.organize import FLIGHTS, Lake, Row, Typed
 
 ROWS, BATCHES, READERS = 300, 4, 2
+WAIT_SECONDS = 20  # for each reader's last look
 COLUMNS: list[Typed] = [("id", "int", pa.int32()), ("made_by", "int", pa.int32())]
 WIDER: list[Typed] = [("id", "int", pa.int32()), ("made_by", "long", pa.int64()), ("told", "string", pa.string())]
 Read = Callable[[], Sequence[Row]]
@@ -74,6 +77,32 @@ def never_missing_or_half(lake: Lake, mode: Mode, read: Read) -> None:
     assert seen.states[-1] == BATCHES + 1 and len(seen.states) > BATCHES and {*seen.states} >= {BATCHES, BATCHES + 1}
     version = lake.cloud.reader.latest_schema(FLIGHTS)
     assert version is not None and {column.name: column.type for column in version.schema.columns}["made_by"] == "long"
+
+
+def first_whole_or_not_there(lake: Lake, mode: Mode, read: Read, *, may_be_empty: bool = False) -> None:
+    """Commits a table's first batch under the eyes of readers, to each of whom it is not there and then whole.
+
+    may_be_empty: a table without rows may be seen between, where what makes one is in no transaction.
+    """
+    seen = defaultdict[int, list[int]](list)  # reader ▸ how many rows it saw at each look; -1 for no table
+
+    def look() -> None:
+        try:
+            found = len(read())
+        except Exception:  # in each engine's own words
+            found = -1
+        seen[threading.get_ident()].append(found)
+
+    lake.collected(mode, **({"key": ("id",)} if mode is Mode.MERGE else {}))
+    with looping(look):
+        lake.load(_rows(1), COLUMNS)
+        until = time.monotonic() + WAIT_SECONDS
+        while not all(looks[-1] == ROWS for looks in [*seen.values()]) and time.monotonic() < until:
+            time.sleep(0.01)
+    assert len(seen) == READERS
+    for looks in seen.values():
+        assert looks[0] == -1 and looks[-1] == ROWS and looks == sorted(looks), looks
+        assert {*looks} <= {-1, ROWS, *([0] if may_be_empty else [])}, looks
 
 
 def _rows(number: int) -> list[Row]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from datetime import date
+from decimal import Decimal
 from typing import Any, Protocol
 
 import pytest
 
+from shared_metadata.contract.results.changes import keep_refused
 from shared_metadata.contract.results.results import Results
 from shared_metadata.errors import DefinitionError, RetryLater, RowError, StaleToken
 from shared_metadata.program import BadRows, Mode
@@ -17,7 +21,6 @@ from shared_metadata.program.intervals import to_text
 from systems.sql_target import sifting
 from systems.sql_target.batch import Batch
 from systems.sql_target.dialect import Dialect
-from systems.sql_target.sifting import SiftedBatch
 from systems.sql_target.statements import PART
 from tests.conformance.fixtures import Cloud, FakeContext, open_cloud
 from tests.conformance.harness import HarnessConformance, Rows, TargetUnderTest, Way, columns
@@ -69,6 +72,37 @@ class SqlTargetConformance:
         wider = self.way(cloud, target, shape={"id": "long", "x": "string", "y": "long"})
         wider.publish([{"id": 1, "x": "a", "y": 5}])
         assert target.rows() == [{"id": 1, "x": "a", "y": 5}]
+
+    def test_what_is_nested_is_published_as_json_and_anew_where_a_field_of_it_changes(
+        self, cloud: Cloud, target: SqlTargetUnderTest
+    ) -> None:
+        shape = {
+            "id": "long",
+            "place": "struct<city: string, at: struct<lat: double, day: date>>",
+            "counts": "map<string, long>",
+            "items": "list<struct<sku: string, price: decimal(9,2)>>",
+        }
+        publishing = self.way(cloud, target, shape=shape)
+        place = {"city": "Zürich \\ '\"", "at": {"lat": 0.1, "day": date(2026, 2, 3)}}
+        full = {"id": 1, "place": place, "counts": {"a": 1, "b, c": None}, "items": [{"sku": "x", "price": Decimal("1.50")}, None]}
+        empty = {"id": 2, "place": {"city": None, "at": None}, "counts": {}, "items": []}
+        publishing.publish([full, empty, {"id": 3, "place": None, "counts": None, "items": None}])
+        read = {
+            "place": {"city": "Zürich \\ '\"", "at": {"lat": 0.1, "day": "2026-02-03"}},
+            "counts": {"a": 1, "b, c": None},
+            "items": [{"sku": "x", "price": 1.5}, None],
+        }
+        none = {"place": {"city": None, "at": None}, "counts": {}, "items": []}
+        nothing = dict.fromkeys(read)
+        assert self.documents(target) == {1: read, 2: none, 3: nothing}
+        publishing.publish([full, {**empty, "items": [{"sku": None, "price": None}]}, {"id": 3, "place": None}])
+        assert self.documents(target) == {1: read, 2: {**none, "items": [{"sku": None, "price": None}]}, 3: nothing}
+        pointer = cloud.reader.latest_version(publishing.flow.id)
+        assert pointer and (pointer.pointer["upserts"], pointer.pointer["deletes"]) == (1, 0)
+
+    def documents(self, target: SqlTargetUnderTest) -> dict[int, Any]:
+        rows = [{n: json.loads(v) if isinstance(v, str) else v for n, v in row.items()} for row in target.rows()]
+        return {row.pop("id"): row for row in rows}
 
     # -- staging tables
 
@@ -196,15 +230,15 @@ class SqlTargetConformance:
         self, cloud: Cloud, target: SqlTargetUnderTest, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         publishing = self.sifting(cloud, target, "x bigint, FOREIGN KEY (x) REFERENCES parents (id)", 2, "long")
-        keep, parents = SiftedBatch._keep, target.table.replace("scorecard", "parents")
+        keep, parents = keep_refused, target.table.replace("scorecard", "parents")
 
-        def mended_meanwhile(batch: SiftedBatch, *arguments: Any) -> Any:
-            kept = keep(batch, *arguments)
+        def mended_meanwhile(*arguments: Any) -> Any:
+            kept = keep(*arguments)
             if kept and not target.execute(f"SELECT id FROM {parents}"):
                 target.execute(f"INSERT INTO {parents} VALUES (404)")
             return kept
 
-        monkeypatch.setattr(SiftedBatch, "_keep", mended_meanwhile)
+        monkeypatch.setattr(sifting, "keep_refused", mended_meanwhile)
         interval = publishing.publish([_row(1, 404), _row(2, 405)])
         assert target.rows() == [_row(1, 404)]
         assert [data["id"] for *_, data in publishing.rejected(interval)] == [2]

@@ -125,3 +125,10 @@ def test_the_demo_tells_what_still_runs_however_it_ends(
     assert "in the background" in said
     if isinstance(error, CdkError):
         assert isinstance(raised.value, SystemExit) and "no command" in said and "install it" in said
+
+
+@pytest.mark.parametrize("file", ["cdk.json", "console/new_project/cdk.json"])
+def test_npx_cdk_makes_the_same_stacks_as_atoll(file: str) -> None:
+    """The report of versions is a resource of each stack: with it, each of the two would change what the other has deployed."""
+    told = json.loads((Path(__file__).resolve().parents[2] / file).read_text())
+    assert told["versionReporting"] is False and "--no-version-reporting" in cdk_command._QUIET

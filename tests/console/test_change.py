@@ -19,11 +19,16 @@ from shared_metadata.program import Program
 from shared_metadata.program.intervals import next_interval
 from shared_metadata.program.lineage import Lineage
 from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.source_schemas import ConnectionSchemas
 from shared_metadata.state.records import TableCommit
 from shared_metadata.store.writer import MetadataWriter
 from tests.console.conftest import write_snapshot
 
 Atoll = Callable[..., Result]
+HOOK = """
+CREATE CONNECTION hook TO webhook WITH (secret = 'hook');
+INSERT INTO hook.customers EVERY '15 minutes' MERGE ON (customer) AS SELECT customer, orders FROM lake.ops.customers;
+"""
 STATEMENTS = ["lake.ops.customers", "lake.ops.orders", "ops.public.customer_totals"]
 
 
@@ -49,6 +54,46 @@ def test_plan_tells_what_a_source_cannot_tell(atoll: Atoll, ready: Any, folder: 
     assert first == note and second.startswith("lake.ops.orders: no batch sees a later row with the same number")
     edit(folder, "MERGE ON (id) CURSOR updated_at", "REPLACE")
     assert json.loads(atoll("plan", "--json").stdout)["notes"] == []
+
+
+def test_plan_tells_how_often_published_rows_arrive(atoll: Atoll, ready: Any, folder: Path) -> None:
+    """Also where they go to what has no columns to be held against, and no snapshot."""
+    (first,) = json.loads(atoll("plan", "--json").stdout)["arrive"]
+    assert first == "ops.public.customer_totals: exactly once, a batch as a whole"
+    (folder / "program.sql").write_text(PROGRAM + HOOK)
+    same, second = json.loads(atoll("plan", "--json").stdout)["arrive"]
+    assert same == first and second.startswith(
+        "hook.customers: at least once, and once where the application knows a request by its key"
+    )
+    assert f"How often published rows arrive:\n  {first}\n  {second}\n" in atoll("plan").stdout
+
+
+LATE = {
+    "postgres": ("updated_at", "a row whose cursor was set in the past"),
+    "mysql": ("updated_at", "a row that is committed later after its cursor's moment than the connection's `lag` (5 minutes)"),
+    "oracle": ("updated_at", "a row that is committed later after its cursor's moment than the connection's `lag` (5 minutes)"),
+    "salesforce": ("SystemModstamp", "a record that becomes visible later after its cursor's moment than the connection's `lag`"),
+}
+
+
+@pytest.mark.parametrize("system", LATE)
+def test_plan_tells_of_each_source_what_it_commits_too_late(atoll: Atoll, account: Any, folder: Path, system: str) -> None:
+    cursor, said = LATE[system]
+    kinds = {"postgres": "bigint", "mysql": "bigint", "oracle": "NUMBER(19)", "salesforce": "id"}
+    times = {"postgres": "timestamp with time zone", "mysql": "datetime(6)", "oracle": "TIMESTAMP(6)", "salesforce": "datetime"}
+    columns = (
+        SchemaColumn("id", "long", False, "Id", kinds[system]),
+        SchemaColumn(cursor.lower(), "timestamptz", False, cursor, times[system]),
+    )
+    (folder / "program.sql").write_text(
+        f"CREATE WAREHOUSE lake USING iceberg; CREATE CONNECTION it TO {system} WITH (secret = 'it');\n"
+        f"INSERT INTO lake.raw FROM it TABLES (contacts) EVERY '1 hour' MERGE ON (id) CURSOR {cursor};"
+    )
+    (folder / "schemas").mkdir()
+    (folder / "schemas" / "it.json").write_text(ConnectionSchemas("it", system, {"contacts": Schema(columns)}).to_json())
+    notes = json.loads(atoll("plan", "--json").stdout)["notes"]
+    assert notes[0].startswith(f"lake.raw.contacts: no batch sees {said}")
+    assert f"What a source cannot tell:\n  {notes[0]}" in atoll("plan").stdout
 
 
 def test_plan_tells_what_a_log_does_not_and_what_it_leaves_behind(atoll: Atoll, ready: Any, folder: Path) -> None:

@@ -97,6 +97,9 @@ class Context:
         return 300_000
 
 
+SEEN = {"public.told": ("by gone", "what is new")}
+
+
 class Catalog:
     def __init__(self, tables: Mapping[str, Schema]) -> None:
         self._tables = tables
@@ -115,7 +118,7 @@ class Catalog:
         return {name: [note] for name in tables if name.endswith("local")}
 
     def defaults(self, tables: Sequence[str]) -> dict[str, TableDefaults]:
-        return {name: TableDefaults(("id",), "at", Mode.MERGE, "by gone") for name in tables if name.endswith("told")}
+        return {name: TableDefaults(("id",), "at", Mode.MERGE, *SEEN.get(name, ())) for name in tables if name.endswith("told")}
 
     def close(self) -> None: ...
 
@@ -162,6 +165,16 @@ def test_every_table_that_the_program_names_is_written_to_its_connections_snapsh
     ]
     assert "ops: 4 tables; schemas/ops.json written" in result.stdout and "+ public.planes: 2 columns" in result.stdout
     assert "published.score is not there yet: the first batch that is published makes it" in result.stdout
+
+
+def test_a_connection_without_columns_to_look_at_is_left_out(atoll: Atoll, sources: Sources, folder: Path) -> None:
+    hook = "CREATE CONNECTION hook TO webhook WITH (secret = 'hook');"
+    sends = "INSERT INTO hook.planes EVERY '1 day' MERGE ON (id) AS SELECT id FROM lake.ops.planes;"
+    (folder / "program.sql").write_text(f"{PROGRAM}\n{hook}\n{sends}")
+    result = atoll("discover")
+    assert result.exit_code == 0 and not (folder / "schemas" / "hook.json").exists(), result.stderr
+    asked = atoll("discover", "hook")
+    assert asked.exit_code == 1 and "nothing tells what columns a table of `hook` has" in asked.stderr
 
 
 def test_discovering_again_changes_nothing_and_says_so(atoll: Atoll, sources: Sources, folder: Path) -> None:
@@ -309,14 +322,15 @@ def test_how_a_table_is_collected_by_itself_is_told_and_kept(atoll: Atoll, sourc
     moment = SchemaColumn("at", "timestamptz", True, "at", "timestamp with time zone")
     sources.tables["ops"]["public.told"] = Schema((SchemaColumn("id", "int", False, "id", "integer"), moment))
     shown = atoll("discover", "ops", "--tables", "public.told").stdout
-    assert (
-        "  = public.told: MERGE, unless a statement says otherwise; MERGE is ON (id); CURSOR is at; deletes are told by gone" in shown
-    )
+    merged = "MERGE, unless a statement says otherwise; MERGE is ON (id); CURSOR is at"
+    assert f"  = public.told: {merged}; a batch reads what is new; deletes are told by gone" in shown
+    sources.tables["ops"]["public.untold"] = sources.tables["ops"]["public.told"]
+    assert f"  = public.untold: {merged}; deletes are not seen" in atoll("discover", "ops", "--tables", "public.untold").stdout
     atoll("discover", "ops", "--tables", "public.flights")
     kept = ConnectionSchemas.from_json((folder / "schemas" / "ops.json").read_text())
-    assert kept.defaults == {"public.told": TableDefaults(("id",), "at", Mode.MERGE, "by gone")}
+    assert kept.defaults["public.told"] == TableDefaults(("id",), "at", Mode.MERGE, *SEEN["public.told"])
     answer = json.loads(atoll("discover", "ops", "--tables", "public.told", "--json").stdout)
-    expected = {"key": ["id"], "cursor": "at", "mode": "MERGE", "deletes": "by gone"}
+    expected = {"key": ["id"], "cursor": "at", "mode": "MERGE", "deletes": "by gone", "reads": "what is new"}
     assert answer["connections"][0]["defaults"] == {"public.told": expected}
     head = "CREATE WAREHOUSE lake USING iceberg;\nCREATE CONNECTION ops TO postgres WITH (secret = 'ops');\n"
     (folder / "program.sql").write_text(f"{head}INSERT INTO lake.ops FROM ops.public TABLES (told) EVERY '1 hour';")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from click.testing import Result
+
+from console.project_version import other_version
 
 Atoll = Callable[..., Result]
 FILES = ["program.sql", "cdk.json", "README.md", ".gitignore", "schemas/README.md", "requirements.txt"]
@@ -72,8 +77,49 @@ def test_another_version_than_the_project_names_is_told(atoll: Atoll, folder: Pa
     assert told in said and bool(told) == ("warning: " in said)
 
 
+@dataclass(frozen=True)
+class _Installed:
+    """A distribution's records. origin: the address of what was installed, if that was no name."""
+
+    installer: str
+    origin: str
+    version: str = "0.1.0"
+
+    def read_text(self, name: str) -> str | None:
+        return {"INSTALLER": f"{self.installer}\n", "direct_url.json": json.dumps({"url": self.origin}) if self.origin else None}[
+            name
+        ]
+
+
+WHEEL, CLONE = "file:///home/ada/my%20wheels/atoll-0.1.0-py3-none-any.whl", "file:///home/ada/atoll"
+
+
+@pytest.mark.parametrize(
+    ("mark", "installer", "origin", "command"),
+    [
+        ("tool/uv-receipt.toml", "uv", WHEEL, "uv tool install --find-links '/home/ada/my wheels' 'atoll[local]==9'"),
+        ("tool/pipx_metadata.json", "pip", "", "pipx install --force --pip-args='--find-links FOLDER' 'atoll[local]==9'"),
+        ("CACHEDIR.TAG", "uv", WHEEL, "uvx --find-links '/home/ada/my wheels' --from 'atoll[local]==9' atoll"),
+        ("tool/CACHEDIR.TAG", "uv", CLONE, "uv pip install --find-links FOLDER -r requirements.txt"),
+        ("tool/pyvenv.cfg", "pip", WHEEL, "pip install --find-links '/home/ada/my wheels' -r requirements.txt"),
+        ("tool/pyvenv.cfg", "pip", "https://wheels.example/atoll-0.1.0.whl", "pip install --find-links FOLDER -r requirements.txt"),
+    ],
+)
+def test_the_other_version_is_installed_as_this_one_was(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, mark: str, installer: str, origin: str, command: str
+) -> None:
+    (folder / mark).parent.mkdir(exist_ok=True)
+    (folder / mark).write_text("")
+    monkeypatch.setattr(sys, "prefix", str(folder / "tool"))
+    monkeypatch.setattr(metadata, "distribution", lambda _: _Installed(installer, origin))
+    (folder / "requirements.txt").write_text("atoll[local] == 9\n")
+    assert f"`{command}` installs that" in other_version()
+    assert other_version().endswith("where FOLDER has its wheel") == ("FOLDER" in command)
+
+
 def test_the_version_of_atoll_is_in_one_file_alone(atoll: Atoll, folder: Path) -> None:
     atoll("init", "--slices")
-    assert (folder / "requirements.txt").read_text() == f"atoll[local]=={version('atoll')}\n"
+    lines = (folder / "requirements.txt").read_text().splitlines()
+    assert [line for line in lines if not line.startswith("#")] == [f"atoll[local]=={version('atoll')}"]
     naming = [f.name for f in folder.rglob("*") if f.is_file() and version("atoll") in f.read_text()]
     assert naming == ["requirements.txt"]

@@ -7,11 +7,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from click.testing import Result
 
+from systems.rest import document
+from systems.rest.columns import columns_of
 from tests.systems.rest.things import TYPES, manifest, stream
 
 Atoll = Callable[..., Result]
@@ -21,6 +24,30 @@ CREATE WAREHOUSE lake USING iceberg;
 CREATE CONNECTION out TO things WITH (secret = 'out', lag = 90);
 INSERT INTO lake.things.orders EVERY '1 hour' MERGE ON (id) CURSOR updated AS SELECT id, updated, {column} FROM out.{table};
 """
+
+
+SCHEMAS: dict[str, Any] = {
+    "orders.json": {"properties": {"id": {"type": "integer"}, "place": {"$ref": "kinds.json#/definitions/place"}}},
+    "deep/visits.json": {"properties": {"id": {"type": "string"}, "next": {"$ref": "#/definitions/gone"}}},
+    "shared/kinds.json": {"definitions": {"place": {"$ref": "#/definitions/real"}, "real": {"$ref": "town.json"}}},
+    "shared/town.json": {"type": "object", "properties": {"town": {"type": "string"}}},
+}
+
+
+def older() -> dict[str, Any]:
+    """A manifest of an older package, whose options and schemas are in files; of one stream the file is not there."""
+    loader = {"type": "JsonFileSchemaLoader", "file_path": "./source_old/schemas/deep/{{ parameters['name'] }}.json"}
+    visits = {**open_stream("visits"), "schema_loader": loader, "$parameters": {"name": "visits"}}
+    visits["retriever"]["requester"]["request_parameters"] = {"zone": "{{ config.get('zone') or config['city'] }}"}
+    found = [{**open_stream(name), "schema_loader": None} for name in ("orders", "lost")]
+    return {"streams": [visits, *found]}
+
+
+def open_stream(name: str = "orders") -> dict[str, Any]:
+    """A stream that asks for no credentials and no options."""
+    found = stream(name, {"id": TYPES["string"]})
+    found["retriever"]["requester"] = {"type": "HttpRequester", "url_base": "https://api.example.com", "path": name}
+    return {key: value for key, value in found.items() if key != "incremental_sync"}
 
 
 def written(folder: Path, licence: str = "") -> Path:
@@ -43,7 +70,7 @@ def test_a_manifest_is_copied_and_what_is_read_of_it_is_said(atoll: Atoll, folde
     lines = result.stdout.splitlines()
     assert lines[0].split() == ["table", "key", "cursor", "mode", "deletes", "a", "batch", "reads"]
     assert lines[1].split() == ["orders", "id", "updated", "MERGE", *["not", "known", "what", "its", "cursor", "says", "is", "new"]]
-    assert lines[2:4] == ["1 of 2 tables.", "not covered: odd (CustomPaginator)"]
+    assert lines[2:4] == ["1 of 2 tables.", "not covered: odd (code x.Y)"]
     assert lines[4].startswith("licence: Elastic License 2.0") and "TO things WITH (secret = '…')" in lines[5]
     assert lines[6] == "the secret holds token, url"
     assert sorted(file.name for file in Path("slices/collect/things").iterdir()) == ["manifest.yaml", "metadata.yaml"]
@@ -51,7 +78,7 @@ def test_a_manifest_is_copied_and_what_is_read_of_it_is_said(atoll: Atoll, folde
 
 def test_the_same_as_json(atoll: Atoll, folder: Path) -> None:
     found = json.loads(atoll("source", "check", str(written(folder / "things")), "--json").stdout)
-    assert found["left_out"] == {"odd": "CustomPaginator"} and found["licence"] == ""
+    assert found["left_out"] == {"odd": "code x.Y"} and found["licence"] == ""
     assert found["tables"][0] == {
         "name": "orders",
         "columns": 3,
@@ -63,6 +90,30 @@ def test_the_same_as_json(atoll: Atoll, folder: Path) -> None:
         "misses": "",
         "only": "",
     }
+    assert found["unknown"] == []
+
+
+def test_options_and_schemas_of_files_beside_the_manifest_are_read_and_copied(atoll: Atoll, folder: Path) -> None:
+    old = written(folder / "downloads" / "old")
+    (old / "manifest.yaml").write_text(yaml.safe_dump(older()))
+    options = {"type": "object", "properties": {"key": {"type": "string", "airbyte_secret": True}, "city": {"type": "string"}}}
+    (old / "spec.yaml").write_text(yaml.safe_dump({"connectionSpecification": options}))
+    for name, schema in SCHEMAS.items():
+        (old / "schemas" / name).parent.mkdir(parents=True, exist_ok=True)
+        (old / "schemas" / name).write_text(json.dumps(schema))
+    found = json.loads(atoll("source", "add", str(old), "--json").stdout)
+    assert found["left_out"] == {"lost": "no columns declared"} and [table["columns"] for table in found["tables"]] == [2, 2]
+    assert (found["options"], found["secret"], found["unknown"]) == (["city"], ["key"], ["zone"])
+    shown = atoll("source", "check", "slices/collect/old")
+    assert "no connection can give `zone`" in shown.stderr and "WITH (secret = '…', city = …);" in shown.stdout
+    columns = {one.source: one.type for one in columns_of(document.read(Path("slices/collect/old"))["streams"]["orders"], {})}
+    assert columns == {"id": "long", "place": "struct<town: string>"}
+
+
+def test_a_manifest_that_asks_for_nothing_needs_no_options(atoll: Atoll, folder: Path) -> None:
+    written(folder / "plain")
+    (folder / "plain" / "manifest.yaml").write_text(yaml.safe_dump({"streams": [open_stream()]}))
+    assert "next: CREATE CONNECTION plain TO plain;" in atoll("source", "check", "plain").stdout
 
 
 @pytest.mark.parametrize(
@@ -98,7 +149,7 @@ def test_a_manifest_that_cannot_be_read_says_where_and_why(text: str, place: str
     ("table", "column", "said"),
     [
         ("orders", "amount", ""),
-        ("odd", "amount", "odd is not covered: CustomPaginator"),
+        ("odd", "amount", "odd is not covered: code x.Y"),
         ("order", "amount", "did you mean orders?"),
     ],
 )

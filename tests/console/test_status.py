@@ -259,6 +259,15 @@ def test_the_detail_tells_what_ran_elsewhere_for_a_batch_and_what_has_no_price(a
     assert "no price is known of 0.25 snowflake_credits" in shown
 
 
+def test_the_detail_tells_how_uneven_the_work_of_a_statement_was_where_its_warehouse_does(atoll: Atoll, ready: Any) -> None:
+    activate(ready, program(), timedelta(hours=1))
+    commit(ready, ORDERS, STAGED, rows=1)
+    ran = Ran("a-1", "load", 0.0, 2.5, 0, 3, {}, {}).to_plain()
+    commit(ready, f"{ORDERS}:load", ORDERS, rows=1, statements=({**ran, "data_skewness": 0, "time_skewness": 44},))
+    shown = atoll("status", ORDERS).stdout
+    assert "ran 2.5 s, 3 rows, skew of time 44" in shown and "skew of data" not in shown
+
+
 def test_of_batches_that_have_aged_it_says_how_many_and_where_they_lie(atoll: Atoll, ready: Any) -> None:
     activate(ready, program())
     assert json.loads(atoll("status", STAGED, "--json").stdout)["aged"] == {"batches": 0}

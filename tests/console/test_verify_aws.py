@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import boto3
 import psycopg
+import pymysql
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
@@ -18,12 +19,18 @@ from moto import mock_aws
 from console.target import Target, open_target
 from examples.verify_aws import __main__ as verify
 from examples.verify_aws.database import AuroraDatabase, GivenDatabase
+from examples.verify_aws.mysql import GivenMysql
 from examples.verify_aws.traces import buckets, traces
+from examples.verify_aws.tried import stays, tried
 from shared_metadata import naming
-from shared_metadata.errors import InputError
+from shared_metadata.errors import AtollError, InputError
+from shared_metadata.program import Connection
 from slices.registry import installed
+from systems.mysql.address import read_address
 from tests.background import postgres_server
+from tests.conformance.organize import HERE
 from tests.console.conftest import REGION
+from tests.mariadb import mariadb_server
 
 pytestmark = pytest.mark.budget(30)
 LOOKED_AT = ("dynamodb", "kms", "glue", "s3", "cloudformation")
@@ -152,18 +159,99 @@ def test_the_program_reads_and_publishes_in_the_schema_of_its_run(account: None,
         assert schema in named and "public" not in named and f"tags={verify.RUN}={schema}" in made._options
 
 
-@pytest.mark.parametrize("slice_id", [name for name, found in installed().items() if found.warehouse == "iceberg"])
-def test_the_program_is_run_by_the_engine_of_a_slice(account: None, url: str, called: list[Any], slice_id: str) -> None:
-    engine = verify.engine_of(slice_id.replace(".", "/"))
+TRUST = "storage_user_arn = 'arn:aws:iam::123456789012:user/x', storage_external_id = 'x'"
+PRINCIPAL = "storage_principal_arn = 'arn:aws:iam::123456789012:role/x', storage_external_id = 'x'"
+# Of each warehouse beside the lake: what a user writes of one that is there, and its secret.
+WAREHOUSES: dict[str, tuple[str, Mapping[str, str]]] = {
+    "redshift": ("cluster_identifier = 'c', database = 'd', secret = 's'", {"username": "u", "password": "p"}),
+    "snowflake": (
+        f"account = 'a-b', database = 'd', role = 'r', warehouse = 'w', stage = 'd.public.s', secret = 's', {TRUST}",
+        {},
+    ),
+    "databricks": (
+        f"host = 'dbc-a.cloud.databricks.com', warehouse_id = 'a1b234c567d8e9fa', catalog = 'c', secret = 's', {PRINCIPAL}",
+        {"client_id": "i", "client_secret": "s"},
+    ),
+}
+OF_DATABASES = {"postgres": "postgresql://u:p@h/d", "mysql": "mysql://u:p@h/"}
+
+
+@pytest.mark.parametrize("slice_id", [name for name, found in installed().items() if found.stage == "organize"])
+def test_the_program_is_run_by_a_slice(account: None, called: list[Any], slice_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify, "secret_of", lambda *_: "")
+    options, _ = WAREHOUSES.get(slice_id.partition(".")[2], ("", {}))
     with ExitStack() as undo:
-        made = verify.Verification(open_target(None), GivenDatabase(url), [], undo, engine)
-    assert slice_id in {flow.slice_id for flow in made.program.flows.values()}
+        chosen = tried(slice_id.replace(".", "/"), options)
+        made = verify.Verification(open_target(None), GivenDatabase(OF_DATABASES["postgres"]), [], undo, chosen)
+    assert slice_id in {flow.slice_id for flow in made.program.flows.values()} and stays(made.program) == bool(options)
+    own = [t.dataset for flow in made.program.flows.values() for t in flow.tables if t.dataset.startswith("lake.")]
+    assert all(name.startswith(f"lake.{made._shop.schema}." if options else "lake.shop.") for name in own)
 
 
-def test_a_slice_that_the_program_does_not_use_is_refused() -> None:
-    with pytest.raises(InputError, match="does not use"):
-        verify.engine_of("slices/collect/nothing")
-    assert verify.engine_of("harness.postgres") == ""
+@pytest.mark.parametrize("system", OF_DATABASES)
+@pytest.mark.parametrize("stage", ["collect", "harness"])
+def test_the_program_reads_and_publishes_in_the_system_of_a_slice(account: None, called: list[Any], system: str, stage: str) -> None:
+    for given, where in OF_DATABASES.items():
+        with ExitStack() as undo:
+            how = (open_target(None), verify.database_of(where, open_target(None)), [], undo, tried(f"{stage}/{system}"))
+            if given == system:
+                assert f"{stage}.{system}" in {flow.slice_id for flow in verify.Verification(*how).program.flows.values()}
+            else:
+                with pytest.raises(InputError, match=f"would read {given}, and not {system}"):
+                    verify.Verification(*how)
+
+
+def test_what_is_given_of_a_slice_has_to_be_its() -> None:
+    for slice_id, options, told in (
+        ("slices/collect/nothing", "", "does not use"),
+        ("organize/redshift", "", "--with is missing for organize.redshift"),
+        ("organize/athena", "managed = TRUE", "--with is not of organize.athena"),
+        ("", "managed = TRUE", "--with is not of the lake"),
+    ):
+        with pytest.raises(InputError, match=told):
+            tried(slice_id, options)
+
+
+def test_a_warehouse_s_secret_is_one_that_its_slice_can_sign_in_with(account: None, called: list[Any]) -> None:
+    options, values = WAREHOUSES["redshift"]
+    for given, told in ((None, "no values for its secret"), ({"username": "u"}, "no text as its field password")):
+        with pytest.raises(AtollError, match=told), ExitStack() as undo:
+            verify.Verification(open_target(None), _given(), [], undo, tried("organize/redshift", options), given)
+    with pytest.raises(InputError, match="the warehouse has no secret"), ExitStack() as undo:
+        verify.Verification(open_target(None), _given(), [], undo, tried("organize/redshift", "managed = TRUE"), values)
+    with ExitStack() as undo:
+        made = verify.Verification(open_target(None), _given(), [], undo, tried("organize/redshift", options), values)
+    assert made._secrets == {naming.secret("s"): values}
+
+
+def _given() -> GivenDatabase:
+    return GivenDatabase(OF_DATABASES["postgres"])
+
+
+@pytest.mark.deep
+def test_a_mysql_that_is_given_is_as_it_was(tmp_path: Path) -> None:
+    """What the program reads and publishes is made there, told in the same words, and dropped, halves included."""
+    with mariadb_server() as server:
+        before = server.run("SHOW DATABASES")
+        server.run("CREATE USER 'verify'@'%' IDENTIFIED BY 'p@ss'")
+        server.run("GRANT ALL ON *.* TO 'verify'@'%'")
+        certificate = tmp_path / "ca.pem"
+        certificate.write_text(server.certificate.read_text())
+        url = f"mysql://verify:p%40ss@127.0.0.1:{server.port}/?sslmode=verify-ca&sslrootcert={certificate}"
+        database = GivenMysql(url)
+        database.execute(database.shop.drop)  # of what is not there
+        database.execute(database.shop.make)
+        database.execute(database.shop.rows)
+        first = database.rows(database.shop.source)
+        database.execute(database.shop.change)
+        assert len(first) == 7 and database.rows(database.shop.source) != first
+        assert first[0] == ["customer 0", 142, "88838.75"] and database.rows(database.shop.target) == []
+        assert read_address(Connection("shop", "mysql", {"secret": "verify"}, HERE), database.secret()).dbname == database.shop.schema
+        with pytest.raises(pymysql.err.Error):
+            database.execute(database.shop.make)
+        database.execute(database.shop.drop)
+        assert server.run("SHOW DATABASES") == before
+        server.run("DROP USER 'verify'@'%'")
 
 
 @pytest.mark.sampled(4)

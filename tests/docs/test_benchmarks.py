@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import benchmarks
+from benchmarks.projects.layouts import WAREHOUSES
 
 BENCHMARKS = Path(benchmarks.__file__).parent
 # They run on this machine alone, with what is in memory. The others have a database, a lake or an account to measure, or a peer.
@@ -18,7 +19,7 @@ SMALLEST = {
     "ageing": "--days 3 --minutes 720",
     "catch_up": "--batches 2",
     "commands": "--views 20 --latency 0",
-    "compile": "--views 5 --only atoll",
+    "compile": "--views 12 --only atoll",
     "conductor_rounds": "--flows 20 --runs 1",
     "lineage": "--views 20",
     "many_tables": "--tables 10",
@@ -35,11 +36,14 @@ def figures(found: Any) -> list[float]:
     return [found] if isinstance(found, int | float) else []
 
 
+CASES = [*SMALLEST.items(), *(("compile", f"{SMALLEST['compile']} --dialect {dialect}") for dialect in WAREHOUSES)]
+
+
 @pytest.mark.deep
 @pytest.mark.budget(120)
-@pytest.mark.parametrize("name", sorted(SMALLEST))
-def test_a_benchmark_runs_and_finds_something(name: str) -> None:
-    command = [sys.executable, "-m", f"benchmarks.{name}", *SMALLEST[name].split(), "--json"]
+@pytest.mark.parametrize(("name", "arguments"), CASES)
+def test_a_benchmark_runs_and_finds_something(name: str, arguments: str) -> None:
+    command = [sys.executable, "-m", f"benchmarks.{name}", *arguments.split(), "--json"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     found = figures(json.loads(ran.stdout))

@@ -176,6 +176,7 @@ def rotating(sales: crm.Crm) -> dict[str, Any]:
     return {**sales.secret(), "refresh_token": sales.authorize()}
 
 
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 def test_a_grant_that_rotates_is_renewed_and_written_back_by_the_deployed_function(
     atoll: Atoll, own_aws: EmbeddedAws, ops: str
 ) -> None:

@@ -16,7 +16,7 @@ from tests.background import fresh_aws
 from tests.e2e.test_airline import Deployed
 from tests.spark_lake import real_spark
 
-pytestmark = [pytest.mark.timeout(1500), pytest.mark.budget(600), pytest.mark.deep]
+pytestmark = [pytest.mark.timeout(1500), pytest.mark.budget(600), pytest.mark.deep, pytest.mark.nightly]
 # What the reference program says otherwise in the SQL of an engine.
 SAID = {
     "athena": {
@@ -45,12 +45,7 @@ def write_program(folder: Path, engine: str) -> None:
     (folder / "program.sql").write_text(text)
 
 
-def _alone(name: str) -> list[pytest.MarkDecorator]:
-    """What Spark computes is tried at night, as it takes as long as all the others do."""
-    return [pytest.mark.xdist_group(name), *([pytest.mark.nightly] if name == "spark" else [])]
-
-
-@pytest.fixture(scope="module", params=[pytest.param(name, marks=_alone(name)) for name in SAID])
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in SAID])
 def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -14,7 +14,13 @@ from tests.e2e import one_program
 from tests.e2e.captured import Deployed
 from tests.mariadb import fresh_database, mariadb_server
 
-pytestmark = [pytest.mark.xdist_group("mysql_capture"), pytest.mark.timeout(900), pytest.mark.budget(400), pytest.mark.deep]
+pytestmark = [
+    pytest.mark.xdist_group("mysql_capture"),
+    pytest.mark.timeout(900),
+    pytest.mark.budget(400),
+    pytest.mark.deep,
+    pytest.mark.nightly,
+]
 PROGRAM = Path(__file__).with_name("mysql_capture.sql")
 
 

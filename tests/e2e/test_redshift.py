@@ -12,25 +12,34 @@ from botocore.exceptions import ClientError
 from console.target import Target
 from doubles.redshift_data.door import Door
 from infra.embedded import EmbeddedAws
-from tests.e2e.one_program import CARRIERS, FLIGHTS, as_function, deployed, run, shop
+from shared_metadata import naming
+from slices.organize.redshift import named
+from tests.e2e.one_program import CARRIERS, FLIGHTS, as_function, deployed, reads_one_secret, run, shop, store_secret
 
 pytestmark = [pytest.mark.xdist_group("redshift"), pytest.mark.timeout(900), pytest.mark.budget(200), pytest.mark.deep]
 PROGRAM = Path(__file__).with_name("redshift.sql")
 WORKGROUP = "atoll-organize-redshift-dwh"
+PAST, DESK = {"ClusterIdentifier": "analytics", "Database": "reports"}, {"WorkgroupName": "reports", "Database": "dev"}
 
 
 @pytest.fixture(scope="module")
 def target(own_aws: EmbeddedAws) -> Iterator[Target]:
-    """The account, with these stacks and this program, and a database with flights."""
+    """The account, with these stacks and this program, a database with flights, and a cluster and a workgroup that no stack made."""
     shop(own_aws)
+    store_secret(own_aws, "desk", {"username": "atoll", "password": "x"})
     with deployed(own_aws, PROGRAM, "CollectPostgresSlice", "OrganizeRedshiftSlice") as found:
+        role = found.session.client("iam").get_role(RoleName=f"{named.role()}-{own_aws.region}")["Role"]["Arn"]
+        arn = f"arn:aws:redshift-serverless:{own_aws.region}:{found.account}:workgroup/01234567-89ab-cdef-0123-456789abcdef"
+        door = Door(found.session, own_aws.endpoint, str(own_aws.ca_bundle))
+        door.warehouse("analytics", kind="cluster", databases=["reports"], roles=[role])
+        door.warehouse("reports", kind="workgroup", databases=["dev"], roles=[role], arn=arn)
         yield found
 
 
-def rows(target: Target, query: str) -> list[list[object]]:
+def rows(target: Target, query: str, **where: str) -> list[list[object]]:
     """As the account's owner asks the Data API."""
-    client = target.session.client("redshift-data")
-    id = client.execute_statement(WorkgroupName=WORKGROUP, Database="dev", Sql=query, WaitTimeSeconds=20)["Id"]
+    client, where = target.session.client("redshift-data"), where or {"WorkgroupName": WORKGROUP, "Database": "dev"}
+    id = client.execute_statement(**where, Sql=query, WaitTimeSeconds=20)["Id"]  # type: ignore[arg-type]
     records = client.get_statement_result(Id=id)["Records"]
     return [[None if field.get("isNull") else next(iter(field.values())) for field in record] for record in records]
 
@@ -63,3 +72,27 @@ def test_a_role_asks_for_its_own_statements_and_reaches_no_other_warehouse(targe
     ):
         with pytest.raises(ClientError, match=r"AccessDenied|ResourceNotFound"):
             call()
+
+
+@pytest.mark.parametrize(("warehouse", "where"), [("past", PAST), ("desk", DESK)])
+def test_a_cluster_and_a_workgroup_that_are_there_take_the_same(target: Target, warehouse: str, where: dict[str, str]) -> None:
+    run(target, "collect.postgres", f"{warehouse}.ops.flights")
+    run(target, "organize.redshift", f"{warehouse}.ops.flights:load")
+    run(target, "organize.redshift", f"{warehouse}.ops.carriers")
+    assert rows(target, "SELECT id, carrier, delay FROM ops.flights ORDER BY id", **where) == [list(row) for row in FLIGHTS]
+    assert rows(target, "SELECT carrier, flights FROM ops.carriers ORDER BY carrier", **where) == [["AA", 2], ["UA", 1], ["XX", 1]]
+
+
+def test_a_role_is_no_other_user_of_the_cluster_and_reaches_no_other_one(target: Target, own_aws: EmbeddedAws) -> None:
+    """Each call differs in one word from one that is taken."""
+    door = Door(target.session, own_aws.endpoint, str(own_aws.ca_bundle))
+    door.warehouse("another_cluster", kind="cluster", databases=["reports"])
+    function = as_function(target, own_aws, "atoll-organize-redshift-load", "redshift-data")
+    own = {**PAST, "DbUser": "atoll", "Sql": "SELECT 1 AS n"}
+    assert function.execute_statement(**own)["Id"]
+    for name, other in (("DbUser", "admin"), ("Database", "dev"), ("ClusterIdentifier", "another_cluster")):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            function.execute_statement(**{**own, name: other})
+    with pytest.raises(ClientError, match="AccessDenied"):  # by another's secret
+        function.execute_statement(**DESK, SecretArn=naming.secret("ops"), Sql="SELECT 1 AS n")
+    reads_one_secret(target, own_aws, "atoll-organize-redshift-load", "desk")

@@ -25,7 +25,13 @@ from tests.e2e.one_program import execute, reads_one_secret, run, store_secret
 from tests.systems.rest.things import TOKEN
 from tests.systems.singer.under_test import TappedThings, TapUnderTest
 
-pytestmark = [pytest.mark.xdist_group("alone"), pytest.mark.timeout(1500), pytest.mark.budget(400), pytest.mark.deep]
+pytestmark = [
+    pytest.mark.xdist_group("alone"),
+    pytest.mark.timeout(1500),
+    pytest.mark.budget(400),
+    pytest.mark.deep,
+    pytest.mark.nightly,
+]
 BIN = Path(sys.executable).parent
 OWN, THEIRS = "lake.own.things", "lake.theirs.things"
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)

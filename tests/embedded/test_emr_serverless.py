@@ -214,6 +214,7 @@ class SparkUnderTest:
 
 
 @pytest.mark.deep
+@pytest.mark.nightly
 @pytest.mark.budget(200)
 @pytest.mark.timeout(600)
 class TestSpark(EngineConformance):

@@ -108,30 +108,46 @@ def test_a_process_that_dies_is_reported_as_lambda_does(local_aws: EmbeddedAws, 
 
 
 def test_a_state_machine_catches_an_exception_by_its_class_name(local_aws: EmbeddedAws, function: str) -> None:
-    session = local_aws.session()
+    assert _caught(local_aws.session(), function, {"fail": True}, "RetryLater")
+
+
+def test_a_state_machine_catches_a_refusal_for_want_of_concurrency(local_aws: EmbeddedAws, function: str) -> None:
+    client = local_aws.session().client("lambda")
+    client.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+    try:
+        assert _caught(local_aws.session(), function, {}, "Lambda.TooManyRequestsException")
+        with pytest.raises(client.exceptions.TooManyRequestsException):
+            _invoke(local_aws.session(), function, {})
+    finally:
+        client.delete_function_concurrency(FunctionName=function)
+    assert "remaining" in _invoke(local_aws.session(), function, {})
+
+
+def _caught(session: boto3.Session, function: str, event: dict[str, object], error: str) -> bool:
+    """Whether a state machine that calls the function meets the error, and no other."""
     states = {
         "Call": {
             "Type": "Task",
             "Resource": "arn:aws:states:::lambda:invoke",
             "Parameters": {"FunctionName": function, "Payload.$": "$"},
-            "Catch": [{"ErrorEquals": ["RetryLater"], "Next": "Caught"}],
+            "Catch": [{"ErrorEquals": [error], "Next": "Caught"}],
             "End": True,
         },
         "Caught": {"Type": "Pass", "Result": "caught", "End": True},
     }
-    client = session.client("stepfunctions")
+    client, name = session.client("stepfunctions"), f"catching-{error.replace('.', '-')}"
     machine = client.create_state_machine(
-        name="catching",
+        name=name,
         definition=json.dumps({"StartAt": "Call", "States": states}),
-        roleArn=_role(session, "catching-role", "states.amazonaws.com", ["lambda:InvokeFunction"]),
+        roleArn=_role(session, f"{name}-role", "states.amazonaws.com", ["lambda:InvokeFunction"]),
     )["stateMachineArn"]
-    execution = client.start_execution(stateMachineArn=machine, input='{"fail": true}')["executionArn"]
+    execution = client.start_execution(stateMachineArn=machine, input=json.dumps(event))["executionArn"]
 
     def ended() -> bool:
         return bool(client.describe_execution(executionArn=execution)["status"] != "RUNNING")
 
     wait_until(ended, 20, "the execution is still running")
-    assert client.describe_execution(executionArn=execution)["output"] == '"caught"'
+    return client.describe_execution(executionArn=execution).get("output") == '"caught"'
 
 
 @pytest.mark.deep

@@ -1,6 +1,8 @@
 -- Uses every slice (of those that are a manifest one: looked_at.py), two warehouses' schemas, the connections' secrets, one with a grant that rotates, and a mask key.
 CREATE WAREHOUSE  lake USING iceberg WITH (mask_key = 'mask', scan_limit_gb = 100, spark_vcpus = 128);
 CREATE WAREHOUSE  dwh  USING redshift WITH (managed = TRUE);
+CREATE WAREHOUSE  desk USING redshift WITH (workgroup = 'reports', workgroup_id = '01234567-89ab-cdef-0123-456789abcdef', secret = 'redshift');
+CREATE WAREHOUSE  past USING redshift WITH (cluster_identifier = 'analytics', database = 'reports', db_user = 'atoll');
 CREATE WAREHOUSE  snow USING snowflake WITH (
   account = 'myorg-myaccount', database = 'analytics', role = 'atoll', warehouse = 'atoll_wh', stage = 'analytics.public.atoll', secret = 'snowflake',
   storage_user_arn = 'arn:aws:iam::123456789012:user/abc1-b-self1234', storage_external_id = 'MYACCOUNT_SFCRole=2_a123456'
@@ -24,6 +26,7 @@ CREATE CONNECTION bus TO kafka WITH (
   cluster = 'arn:aws:kafka:us-east-1:123456789012:cluster/acme/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0-2'
 );
 CREATE CONNECTION queue TO kafka WITH (brokers = 'kafka-1.example.com:9094', secret = 'queue');
+CREATE CONNECTION partner TO webhook WITH (secret = 'partner');
 CREATE CONNECTION hooks TO http WITH (tables = 'orders, clicks', secret = 'senders');
 
 INSERT INTO lake.crm FROM crm TABLES (Account) EVERY '15 minutes';
@@ -85,4 +88,7 @@ INSERT INTO app.public.carriers EVERY '1 hour' MERGE ON (carrier)
 AS SELECT carrier, flights FROM lake.ops.carriers;
 
 INSERT INTO shop.sales.carriers EVERY '1 hour' MERGE ON (carrier)
+AS SELECT carrier, flights FROM lake.ops.carriers;
+
+INSERT INTO partner.carriers EVERY '1 hour' MERGE ON (carrier)
 AS SELECT carrier, flights FROM lake.ops.carriers;

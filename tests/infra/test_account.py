@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -181,8 +182,8 @@ def test_a_first_deploy_that_fails_leaves_nothing_behind(templates):
     metadata = templates["SharedMetadata"]["Resources"]
     assert {r["DeletionPolicy"] for r in metadata.values() if r["Type"] in KEPT} == {"RetainExceptOnCreate"}
     (table,) = (r for r in metadata.values() if r["Type"] == "AWS::DynamoDB::Table")
-    after = {metadata[name]["Type"] for name in table["DependsOn"]}
-    assert after >= {"AWS::S3::Bucket", "AWS::S3::BucketPolicy", "AWS::SNS::Topic", "AWS::SNS::TopicPolicy"}
+    after = [r for name, r in metadata.items() if r is not table and name not in table["DependsOn"]]
+    assert [r["Type"] for r in after] == ["AWS::SSM::Parameter"] and "StreamArn" in str(after), "and what tells its stream"
 
 
 def test_the_stack_that_holds_data_is_protected_and_the_others_can_be_destroyed(assembly):
@@ -302,3 +303,14 @@ def test_a_slice_reads_the_secrets_of_hundreds_of_connections(app_module, enviro
     granted = compact([p["PolicyDocument"] for p in extract])
     assert extract and not [name for name in names if f"secret:atoll/{name}-??????" not in granted]
     assert len(extract) - 1 <= 10  # managed policies that a role may have
+
+
+def test_the_page_tells_between_which_sizes_functions_are(templates):
+    page = (Path(__file__).resolve().parents[2] / "docs" / "deploying.md").read_text()
+    functions = [properties for _, properties in resources(templates, "AWS::Lambda::Function")]
+    sizes = {
+        "memoryOf": [properties["MemorySize"] for properties in functions],
+        "tmpOf": [properties.get("EphemeralStorage", {"Size": 512})["Size"] for properties in functions],
+    }
+    for option, found in sizes.items():
+        assert f"| `{option}` | {min(found)} to {max(found):,} |" in page

@@ -40,13 +40,20 @@ def bundles() -> Iterator[tuple[Bundle, str]]:
 def case(bundle: Bundle, handlers: str, *, deep: bool):
     marks = [
         pytest.mark.xdist_group(bundle.name),
-        *([pytest.mark.deep, pytest.mark.nightly(4), pytest.mark.budget(30)] if deep else []),
+        *([pytest.mark.deep, pytest.mark.nightly(8), pytest.mark.budget(30)] if deep else []),
     ]
     return pytest.param(bundle, handlers, id=bundle.name, marks=marks)
 
 
 # The conductor's and one slice's; those with the libraries for data are a hundred megabytes each to unpack.
 CASES = [case(*found, deep=number > 1) for number, found in enumerate(bundles())]
+
+
+def test_what_is_marked_as_of_rows_is_in_no_bundle_of_control_functions(tmp_path: Path) -> None:
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("pydantic==2.0  # of rows and all else\nkeeper==1.0 # rows\nduckdb==1.5\n# rows\n")
+    control, data = (Bundle("own", (), requirements, data).wanted for data in (False, True))
+    assert (control, data) == (("pydantic==2.0",), ("pydantic==2.0", "keeper==1.0", "duckdb==1.5"))
 
 
 @pytest.fixture(scope="session")

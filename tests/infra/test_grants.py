@@ -144,6 +144,17 @@ def test_a_statement_of_redshift_s_is_asked_for_by_whoever_submitted_it_alone(te
         assert resource == "* if redshift-data:statement-owner-iam-userid = ${aws:userid}", who
 
 
+def test_a_cluster_s_credentials_are_had_by_the_functions_that_ask_it_and_of_one_user_and_database(templates):
+    where = "arn:aws:redshift:eu-central-1:111122223333:"
+    got, asked = set(), set()
+    for who, action, resource in pairs(templates):
+        if action == "redshift:GetClusterCredentials":
+            got.add((who, resource))
+        elif action == "redshift-data:BatchExecuteStatement" and resource == f"{where}cluster:analytics":
+            asked.add(who)
+    assert asked and got == {(who, f"{where}{of}") for who in asked for of in ("dbuser:analytics/atoll", "dbname:analytics/reports")}
+
+
 def test_nothing_is_denied_or_excepted(templates, vpc_templates):
     for who, statement in [*statements(templates), *statements(vpc_templates)]:
         assert set(statement) - {"Condition"} == {"Action", "Effect", "Resource"} and statement["Effect"] == "Allow", who
@@ -260,9 +271,11 @@ def test_landed_reads_what_tables_say_of_themselves_or_a_secret_and_neither_rows
         "s3:GetObject",
         "s3:ListBucket",
         "secretsmanager:GetSecretValue",
+        "redshift:GetClusterCredentials",
         *(f"redshift-data:{name}" for name in ("ExecuteStatement", "BatchExecuteStatement", *OF_A_STATEMENT)),
     }
-    assert all(resource.endswith("/metadata/*") for action, resource in found if action == "s3:GetObject")
+    told = ("/metadata/*", "/journal/harness.webhook/*")  # of tables, and what stands for an application's receipts
+    assert all(resource.endswith(told) for action, resource in found if action == "s3:GetObject")
 
 
 def test_a_slice_reads_the_secrets_of_its_own_connections_only(templates, program):
@@ -275,7 +288,8 @@ def test_a_slice_reads_the_secrets_of_its_own_connections_only(templates, progra
         for secret in (flow.mask_key, program.connections[flow.connection].options.get("secret")) if flow.connection else ():
             if secret:
                 of.setdefault(installed()[flow.slice_id].stack_name, set()).add(f"atoll/{secret}-??????")
-    of["OrganizeRedshiftSlice"] = {"redshift!atoll-organize-redshift-dwh-atoll-??????"}  # of who administers what its stack makes
+    administers = "redshift!atoll-organize-redshift-dwh-atoll-??????"  # what its stack makes
+    of["OrganizeRedshiftSlice"] = {administers, "atoll/redshift-??????"}
     of["OrganizeSnowflakeSlice"], of["OrganizeDatabricksSlice"] = {"atoll/snowflake-??????"}, {"atoll/databricks-??????"}
     assert read == of and {"atoll/mask-??????", "atoll/ops-??????"} == of["CollectPostgresSlice"]
 
@@ -305,7 +319,8 @@ def test_a_slice_writes_below_its_own_prefixes_only(templates):
         lake = declared.works_in == "iceberg"
         kept = (*(("warehouse/lake/*",) if lake else ()), *(("answers/{}/*",) if lake and declared.waits else ()))
         received = ("inbox/{}/*",) if "receive" in declared.steps else ()
-        more = (*of_stage[declared.stage], *kept, *received)
+        sent = () if declared.capabilities.transactional else ("journal/{}/*",)
+        more = (*of_stage[declared.stage], *kept, *received, *sent)
         return {f"staging/{name}/*", *(prefix.format(name) for prefix in more)}
 
     for prefixes in written.values():  # a warehouse's own part of a slice's prefix is granted with it

@@ -1,9 +1,10 @@
-"""Another emulator than the one that everything else is tried on, moto, takes the stacks too: deployed, deleted, deployed again."""
+"""Another emulator than everything else's, moto's server, takes the stacks too: deployed, deleted, deployed again."""
 
 from __future__ import annotations
 
 import io
 import json
+import urllib.request
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,45 +13,73 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 from moto.cloudformation.parsing import get_model_map
 from moto.core.config import default_user_config
+from moto.server import ThreadedMotoServer
 
 from infra.settings import Settings
 from shared_metadata import naming
 from shared_metadata.program import Program
-from tests.infra.conftest import ACCOUNT, REGION, Assembly, Templates, synthesise
+from tests.infra.conftest import ACCOUNT, EVERY_OTHER, REGION, Assembly, Templates, synthesise
 
 pytestmark = [pytest.mark.xdist_group("synth"), pytest.mark.deep, pytest.mark.budget(60)]
 pytestmark.append(pytest.mark.filterwarnings("ignore:Tried to parse"))
 ORDER = ("SharedMetadata", "Network", "Conductor")  # then the slices
 # moto cannot read the tags of these; and it knows no DeletionPolicy but Retain, so that what holds data is not kept here.
 UNREAD_TAGS = ("AWS::KMS::Key", "AWS::SSM::Parameter")
+ASSETS = "assets"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """Where it answers."""
+    found = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    found.start()
+    host, port = found.get_host_and_port()
+    yield f"http://{host}:{port}"
+    found.stop()
 
 
 @pytest.fixture(autouse=True)
-def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name, value in {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": REGION}.items():
+def account(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty one, but for the bucket of the CDK's assets and its mark."""
+    access = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": REGION, "AWS_ENDPOINT_URL": server}
+    for name, value in {**access, "MOTO_ACCOUNT_ID": ACCOUNT}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("MOTO_ACCOUNT_ID", ACCOUNT)
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     monkeypatch.setitem(default_user_config, "lambda", {"use_docker": False})  # type: ignore[typeddict-item]
-    with mock_aws():
-        yield
+    urllib.request.urlopen(urllib.request.Request(f"{server}/moto-api/reset", method="POST")).close()
+    boto3.client("s3").create_bucket(Bucket=ASSETS, CreateBucketConfiguration={"LocationConstraint": REGION})
+    boto3.client("ssm").put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String")
 
 
 def deploy(assembly: Assembly) -> list[str]:
     """Creates the stacks in their order; their names."""
-    templates, stacks = assembly.templates, assembly.stacks
-    boto3.client("ssm").put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String", Overwrite=True)
+    templates, stacks, s3 = assembly.templates, assembly.stacks, boto3.client("s3")
     order = [*(name for name in ORDER if name in templates), *sorted(set(templates) - set(ORDER))]
     cloudformation = boto3.client("cloudformation")
     for name in order:
-        body = json.dumps(_readable(templates[name]))
-        cloudformation.create_stack(StackName=stacks[name]["stackName"], TemplateBody=body, Capabilities=["CAPABILITY_NAMED_IAM"])
+        s3.put_object(Bucket=ASSETS, Key=f"{name}.json", Body=_owners(json.dumps(_readable(templates[name]))).encode())
+        where = f"https://s3.amazonaws.com/{ASSETS}/{name}.json"  # as the CDK's own
+        cloudformation.create_stack(StackName=stacks[name]["stackName"], TemplateURL=where, Capabilities=["CAPABILITY_NAMED_IAM"])
         (made,) = cloudformation.describe_stacks(StackName=stacks[name]["stackName"])["Stacks"]
         assert made["StackStatus"] == "CREATE_COMPLETE", made.get("StackStatusReason")
     return [stacks[name]["stackName"] for name in order]
+
+
+def _owners(template: str) -> str:
+    """The template with a key, a VPC and subnets that are there in place of those that the settings name; nobody chooses an id."""
+    ec2, there = boto3.client("ec2"), dict[str, str]()
+    if EVERY_OTHER.key_arn in template:
+        there[EVERY_OTHER.key_arn] = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
+    if EVERY_OTHER.vpc_id in template:
+        (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+        subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc["VpcId"]]}])["Subnets"]
+        there[EVERY_OTHER.vpc_id] = vpc["VpcId"]
+        there |= {named: found["SubnetId"] for named, found in zip(EVERY_OTHER.subnet_ids, subnets, strict=False)}
+    for named, found in there.items():
+        template = template.replace(named, found)
+    return template
 
 
 def _readable(template: dict[str, Any]) -> dict[str, Any]:
@@ -78,14 +107,11 @@ def _without_attributes_of(names: set[str], value: Any) -> Any:
 def _code(code: dict[str, Any]) -> dict[str, Any]:
     if "S3Bucket" not in code:
         return code
-    s3, bucket = boto3.client("s3"), "assets"
-    if bucket not in [found["Name"] for found in s3.list_buckets()["Buckets"]]:
-        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as content:
         content.writestr("x.py", "")
-    s3.put_object(Bucket=bucket, Key="x.zip", Body=archive.getvalue())
-    return {"S3Bucket": bucket, "S3Key": "x.zip"}
+    boto3.client("s3").put_object(Bucket=ASSETS, Key="x.zip", Body=archive.getvalue())
+    return {"S3Bucket": ASSETS, "S3Key": "x.zip"}
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +119,7 @@ def trial(app_module: ModuleType, program: Program, environment: None, tmp_path_
     return synthesise(app_module, program, replace(Settings(), keep_data=False), tmp_path_factory.mktemp("trial"))
 
 
-@pytest.mark.parametrize("which", ["assembly", "vpc_assembly", "tasks_assembly"])
+@pytest.mark.parametrize("which", ["assembly", "vpc_assembly", "other_assembly", "tasks_assembly"])
 def test_all_stacks_are_made(which: str, request: pytest.FixtureRequest) -> None:
     made: Assembly = request.getfixturevalue(which)
     names = deploy(made)

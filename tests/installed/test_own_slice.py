@@ -10,7 +10,13 @@ from tests.installed.conftest import ROOT, Installed
 from tests.installed.shell import Shell
 from tests.shown import steps
 
-pytestmark = [pytest.mark.deep, pytest.mark.budget(600), pytest.mark.timeout(2400), pytest.mark.xdist_group("installed")]
+pytestmark = [
+    pytest.mark.deep,
+    pytest.mark.nightly,
+    pytest.mark.budget(600),
+    pytest.mark.timeout(2400),
+    pytest.mark.xdist_group("installed"),
+]
 PAGE = ROOT / "docs" / "guides" / "a-slice-of-your-own.md"
 
 

@@ -77,13 +77,13 @@ def _answer(text: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.mark.nightly(4)
+@pytest.mark.nightly(16)
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_nested_beyond_reason_is_refused(name: str) -> None:
     assert _answer(HEAD + view(REFUSED[name])) == "refused"
 
 
-@pytest.mark.nightly(4)
+@pytest.mark.nightly(16)
 @pytest.mark.parametrize("name", COMPILED)
 def test_what_is_only_long_compiles(name: str) -> None:
     assert _answer(HEAD + view(COMPILED[name])) == "compiled"

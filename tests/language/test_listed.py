@@ -167,6 +167,57 @@ def test_a_query_that_the_engine_runs_is_taken(name: str) -> None:
     assert {query: found for query, found in told.items() if found} == {}
 
 
+NAMED = (
+    *("SELECT {} AS x FROM far.ops.t", "SELECT id, max({}) AS x FROM far.ops.t GROUP BY id", "SELECT t.{} AS x FROM far.ops.t"),
+    *(
+        "SELECT id FROM far.ops.t WHERE {} > 1",
+        "SELECT count(*) AS n FROM far.ops.t GROUP BY {}",
+        "SELECT id FROM far.ops.t ORDER BY {}",
+    ),
+    *("SELECT {0}.id FROM far.ops.t AS {0}", "WITH {0} AS (SELECT id FROM far.ops.t) SELECT id FROM {0}"),
+    "SELECT count(*) AS n FROM far.ops.t JOIN far.ops.t AS o ON t.{} = o.id",
+)
+LABEL = "SELECT id AS {} FROM far.ops.t"
+
+
+@pytest.mark.sampled(3)
+@pytest.mark.parametrize(("name", "form"), [(name, form) for name in CASES for form in (*NAMED, LABEL)])
+def test_a_word_that_the_engine_keeps_for_itself_is_a_name_in_quotes_alone(name: str, form: str) -> None:
+    """sqlglot reads many of them as names, and the engine none."""
+    of, told, taken = rules(name), 0, list[str]()
+    for word in sorted(of.no_names - {"false", "null", "true"}):
+        tables = {"far.ops.t": {"id": "long", word: "long"}}
+        assert typed(form.format(f'"{word}"'), tables, name).problems == (), word
+        query = form.format(word)
+        try:
+            found = [(query[p.start : p.end], p.remedy) for p in typed(query, tables, name).problems]
+        except Problem:
+            continue  # which is told too
+        taken += [] if found else [word]
+        told += (word, f'write it in quotes where it is a name: "{word}"') in found
+    free = of.labels_free and form == LABEL
+    assert free or (taken == [] and told > 5) or of.names_all_the_same is None
+
+
+MOVING = {
+    "DATE 'today'": "today",
+    "CAST('yesterday' AS date) < day": "yesterday",
+    "TIMESTAMP ' NOW '": "NOW",
+    "CAST(('tomorrow 12:00') AS timestamp)": "tomorrow",
+    "CAST(CAST('now' AS varchar(9)) AS timestamp)": "now",
+    "max(CASE WHEN seen < CAST('now' AS timestamp) THEN n END)": "now",
+}
+
+
+@every
+def test_a_text_that_is_another_moment_each_time_it_is_read_is_refused_where_a_moment_is_read(name: str) -> None:
+    told = {one: _mistakes(f"SELECT {one} AS x FROM far.ops.flights", name) for one in MOVING}
+    causes = {one: [cause.partition(" each time")[0] for _, cause in found] for one, found in told.items()}
+    assert causes == {one: [f"`{word}` is another moment"] for one, word in MOVING.items()}
+    still = "SELECT carrier = 'today' AS a, CAST('2024-01-01' AS date) AS b, CAST('now' AS varchar(3)) AS c FROM far.ops.flights"
+    assert _mistakes(still, name) == []
+
+
 @every
 def test_columns_of_using_are_one_of_no_table_and_of_a_type_that_both_become(name: str) -> None:
     joined, tables = (

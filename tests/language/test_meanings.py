@@ -144,7 +144,6 @@ DUCKDB_AND_TRINO = [(s, t, name) for s, t in (("duckdb", "trino"), ("trino", "du
 
 
 @pytest.mark.sampled(16)
-@pytest.mark.nightly(16)
 @pytest.mark.parametrize(("source", "target", "name"), DUCKDB_AND_TRINO)
 def test_what_is_written_over_between_duckdb_and_athena_means_the_same(source: str, target: str, name: str) -> None:
     wrong = []
@@ -165,7 +164,6 @@ WITH_WAREHOUSES = [(*pair, name) for pair in PAIRS for name in ("", *_names(*pai
 @pytest.mark.budget(120)
 @pytest.mark.timeout(900)
 @pytest.mark.sampled(100)
-@pytest.mark.nightly(16)
 @pytest.mark.parametrize(("source", "target", "name"), [*WITH_WAREHOUSES, *((*pair, "") for pair in PAIRS)])
 def test_what_is_written_over_between_duckdb_and_a_warehouse_means_the_same(source: str, target: str, name: str) -> None:
     """Of each meaning, or of CASTs and whole queries; and the warehouse's double computes some row of each that was written over."""
@@ -191,6 +189,7 @@ def test_what_is_written_over_between_duckdb_and_a_warehouse_means_the_same(sour
 
 
 @pytest.mark.deep
+@pytest.mark.nightly(6)
 @pytest.mark.parametrize(("source", "target"), [*permutations(translated_dialects(), 2)])
 def test_each_meaning_is_written_over_for_some_types_at_least(source: str, target: str) -> None:
     never = {case.meaning for case in _cases(source, target)}
@@ -203,7 +202,7 @@ def test_each_meaning_is_written_over_for_some_types_at_least(source: str, targe
 @pytest.mark.deep
 @pytest.mark.budget(900)
 @pytest.mark.timeout(1800)
-@pytest.mark.nightly(6)
+@pytest.mark.nightly
 @pytest.mark.parametrize("part", range(6))
 def test_what_is_written_over_to_and_from_spark_means_the_same_there(part: int) -> None:
     from tests.spark_lake import real_spark  # which brings the CDK

@@ -108,7 +108,7 @@ def test_what_a_server_may_be_built_without_has_its_types() -> None:
 
 @pytest.mark.sampled(PARTS)
 @pytest.mark.parametrize("part", range(PARTS))
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.deep) for seed in range(1, 4))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=[pytest.mark.deep, pytest.mark.nightly]) for seed in range(1, 4))])
 def test_every_function_and_operator_gives_the_type_that_the_server_says(seed: int, part: int, server: Oracle) -> None:
     """seed 0: with the types that each declares.  others: with some of them changed by chance."""
     _wide_table(server)

@@ -18,7 +18,7 @@ from tests.language.test_listed import TAKEN as TAKEN_OF_ALL
 from tests.language.typed_query import typed
 from tests.spark_lake import real_spark
 
-pytestmark = [pytest.mark.deep, pytest.mark.budget(200), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.deep, pytest.mark.nightly, pytest.mark.budget(200), pytest.mark.timeout(600)]
 # Columns of each type that a signature may ask for.
 COLUMNS = {
     **{"boolean": "ok", "int": "n", "bigint": "id", "double": "delay", "string": "carrier", "binary": "raw", "date": "day"},

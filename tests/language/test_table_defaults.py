@@ -13,7 +13,7 @@ from language.compiler import compile_sources
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.program import Flow, Kind, Mode, Program
 from shared_metadata.program.schema import Schema, SchemaColumn
-from shared_metadata.program.source_schemas import ConnectionSchemas, SourceSchemas, TableDefaults
+from shared_metadata.program.source_schemas import ConnectionSchemas, SourceSchemas, TableDefaults, names_a_change
 from shared_metadata.update_set.compare import compare
 from shared_metadata.update_set.statements import changed_parts, statements
 
@@ -166,6 +166,21 @@ def test_a_snapshot_keeps_what_a_source_tells() -> None:
     snapshot = schemas()["src"]
     assert ConnectionSchemas.from_json(snapshot.to_json()) == snapshot
     assert snapshot.defaults_of("PUBLIC.Changing") == CHANGING and snapshot.defaults_of("public.plain") == TableDefaults()
+
+
+CHANGES = (
+    *("updated_at", "updatedAt", "UpdatedDateUTC", "last_edited_time", "lastmodified", "hs_lastmodifieddate", "modified", "updated"),
+    *("LastUpdateDate", "change_date", "date_modified", "dateUpdated", "EDITED", "lastModifiedDateTime", "modification_time"),
+)
+NO_CHANGES = (
+    *("created_at", "credit_date", "credited_at", "exchange_date", "edition_date", "Exchanged", "unchanged_since", "editor_since"),
+    *("accredited", "modifiers_at", "datetime", ""),
+)
+
+
+@pytest.mark.parametrize(("names", "said"), [(CHANGES, True), (NO_CHANGES, False)])
+def test_a_column_is_known_as_one_of_changes_by_a_whole_word(names: tuple[str, ...], said: bool) -> None:
+    assert [name for name in names if names_a_change(name) != said] == []
 
 
 def test_a_flow_without_settings_of_tables_is_its_own(slices: Mapping[str, Slice]) -> None:

@@ -66,10 +66,11 @@ class MemoryRedshift:
         databases().clear(name, database)
 
     def asked(self, name: str, database: str, query: str) -> list[dict[str, Any]]:
-        """What another session reads."""
+        """What another session reads, in UTC."""
         connection = databases().open(name, database)
         try:
             with connection.cursor(row_factory=dict_row) as cursor:
+                cursor.execute("SET timezone = 'UTC'")
                 return cursor.execute(query.encode()).fetchall()
         finally:
             databases().close(connection)

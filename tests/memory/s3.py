@@ -70,10 +70,19 @@ class MemoryS3:
     # -- objects
 
     def put_object(
-        self, *, Bucket: str, Key: str, Body: bytes = b"", ContentType: str = Stored.kind, IfNoneMatch: str = ""
+        self,
+        *,
+        Bucket: str,
+        Key: str,
+        Body: bytes = b"",
+        ContentType: str = Stored.kind,
+        IfNoneMatch: str = "",
+        IfMatch: str = "",
     ) -> dict[str, Any]:
         objects = self._objects(Bucket, "PutObject")
-        if IfNoneMatch and Key in objects:
+        if IfMatch and Key not in objects:
+            raise refused("NoSuchKey", "PutObject")
+        if (IfNoneMatch and Key in objects) or (IfMatch and IfMatch.strip('"') != objects[Key].etag.strip('"')):
             raise refused("PreconditionFailed", "PutObject")
         objects[Key] = Stored(Body, f'"{hashlib.md5(Body).hexdigest()}"', ContentType)
         return {"ETag": objects[Key].etag}

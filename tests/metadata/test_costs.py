@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -10,9 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
+from infra.settings import Settings
+from infra.slice_bundle import slice_bundle
 from shared_metadata.contract.runtime.meter import Meter, capacity_units
 from shared_metadata.costs import A_BATCH, cost_dollars, prices, share, skew, together, unpriced
+from slices.registry import installed
 
+ROOT = Path(__file__).parents[2]
 KINDS = sorted(prices()["per_million"])
 USED = st.dictionaries(st.sampled_from(KINDS), st.floats(0, 1e6), max_size=4)
 
@@ -33,6 +39,16 @@ def test_every_price_names_its_page() -> None:
     for group in ("per_month", "per_million", "per_gb"):
         for kind, price in listed[group].items():
             assert price["price"] > 0 and "https://" in price["source"], kind
+
+
+@pytest.mark.parametrize("file", sorted(ROOT.glob("slices/*/*/prices.json")), ids=lambda file: file.parent.name)
+def test_what_one_slice_alone_uses_is_priced_in_its_folder(file: Path) -> None:
+    own = json.loads(file.read_text())
+    shared = json.loads((ROOT / "shared_metadata" / "aws_prices.json").read_text())["per_million"]
+    assert own and own.items() <= prices()["per_million"].items() and not own.keys() & shared.keys()
+    declaration = installed()[f"{file.parent.parent.name}.{file.parent.name}"]
+    for data in (False, True):  # each function makes its batch's figures
+        assert str(file.relative_to(ROOT)) in {inside for _, inside in slice_bundle(declaration, Settings(), data=data).files()}
 
 
 @given(USED, USED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -53,6 +54,16 @@ def test_names_without_quotes_stand_in_capitals_and_an_empty_text_is_null(databa
     assert database.run("SELECT column_name FROM all_tab_cols WHERE table_name = 'Kept' ORDER BY internal_column_id") == [
         *(("ID",), ("Name",), ("AT",))
     ]
+
+
+def test_nothing_joined_to_a_text_is_the_text(database: Database) -> None:
+    assert database.run("SELECT NULL || 'a' || NULL || 'b', NULL || NULL FROM DUAL") == [("ab", None)]
+
+
+def test_a_json_object_has_as_many_values_as_are_asked_for(database: Database) -> None:
+    listed = ", ".join(f"'k{number}' VALUE '}}{number}'" for number in range(120))
+    ((text,),) = database.run(f"SELECT JSON_OBJECT({listed} RETURNING CLOB) FROM DUAL")
+    assert json.loads(str(text)) == {f"k{number}": f"}}{number}" for number in range(120)}
 
 
 def test_a_wrong_password_is_refused_by_number(database: Database) -> None:

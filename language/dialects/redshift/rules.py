@@ -76,6 +76,7 @@ RULES = Rules(
         exp.Chr: ("chr", ()),
         exp.DecodeCase: ("decode", ()),
     },
+    labels_free=True,
     items_named=True,
     orders_within=True,
     ordered_windows=frozenset(("lag", "lead")),

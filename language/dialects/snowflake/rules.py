@@ -29,6 +29,11 @@ def _unread(path: str, column: SchemaColumn) -> Told | None:
 
 
 _SEMI = not_read("Snowflake has paths into a VARIANT alone, which Atoll keeps in no table", "select it where it is collected")
+# https://docs.snowflake.com/en/sql-reference/reserved-keywords: no names in a SHOW, in DDL, or of a table in FROM, alone
+_ELSEWHERE = frozenset((
+    *("account", "connection", "constraint", "database", "gscluster", "issue", "organization", "schema", "view"),
+    *("cross", "full", "inner", "join", "lateral", "left", "natural", "right", "using"),
+))  # fmt: skip
 RULES = Rules(
     engine="Snowflake",
     types=TYPES,
@@ -53,6 +58,7 @@ RULES = Rules(
         exp.DecodeCase: ("decode", ()),
         exp.GroupConcat: ("listagg", ("this", "separator")),
     },
+    names_all_the_same=_ELSEWHERE,
     items_named=True,
     orders_within=True,
     # https://docs.snowflake.com/en/sql-reference/functions-window-syntax

@@ -87,6 +87,8 @@ RULES = Rules(
         exp.Initcap: ("initcap", ("this",)),  # sqlglot gives it a second argument
     },
     as_written=TYPES.as_written,
+    # https://spark.apache.org/docs/3.5.6/sql-ref-ansi-compliance.html: unless spark.sql.ansi.enforceReservedKeywords
+    names_all_the_same=None,
     items_named=True,
     items_ordered=True,
     items_reused=True,

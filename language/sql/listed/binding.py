@@ -13,6 +13,7 @@ from language.sql.listed import grouping, made, ordering, windows
 from language.sql.listed.clauses import HAVING, WHERE
 from language.sql.listed.expressions import Expressions
 from language.sql.listed.grouping import Grouped
+from language.sql.listed.names import unquoted
 from language.sql.listed.rules import Rules
 from language.sql.listed.sources import Common, Sources
 from language.sql.scope import Scope, Source, Typed, refs_of
@@ -44,6 +45,9 @@ def bind(rules: Rules, query: CalledQuery, tables: Tables) -> TypedQuery:
     binder = _Binder(rules, query, tables)
     outputs, items = binder.query(query.tree, {}, None), binder.items
     findings, columns = binder.findings, []
+    for alias in query.tree.find_all(exp.TableAlias):
+        for name in (alias.this, *alias.columns):
+            unquoted(rules, findings, name)
     for name, typed in outputs.items():
         kind = rules.types.schema_type(typed.kind) if typed.kind is not None else ""
         if not kind and typed.kind is not None:
@@ -176,6 +180,8 @@ class _Binder:
                 named = self._star(item, scope, found)
             else:
                 named = [item.alias_or_name.lower()]
+                if isinstance(item, exp.Alias) and not self._rules.labels_free:
+                    unquoted(self._rules, self.findings, item.args["alias"])
                 expressions.aliases = dict(found) if self._rules.items_reused else {}
                 found[named[0]] = made.selected(item, node, expressions) or expressions.typed(item.unalias())
                 if not named[0]:

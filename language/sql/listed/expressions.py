@@ -160,6 +160,7 @@ class Expressions:
 
     def cast(self, node: exp.Cast) -> Typed:
         inner, kind = node.this, self.types.cast(node.to)
+        moments.written(self, node, kind)
         called = isinstance(inner, exp.Func) and not {type(inner)} & (self.rules.operators.keys() | _OPERATORS.keys())
         found = call(self, inner, Around(cast=True)) if called else self.typed(inner)
         if kind == TypeName("decimal", sizes=self.types.unsized) and not node.to.expressions and inner.is_string:

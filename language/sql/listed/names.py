@@ -11,7 +11,9 @@ from language.sql.scope import NOTHING, Typed
 from language.text.diagnostics import did_you_mean
 
 if TYPE_CHECKING:
+    from language.sql.findings import Findings
     from language.sql.listed.expressions import Expressions
+    from language.sql.listed.rules import Rules
 
 
 def column(of: Expressions, node: exp.Column) -> Typed:
@@ -20,13 +22,23 @@ def column(of: Expressions, node: exp.Column) -> Typed:
     names = tuple(part.name.lower() for part in node.parts)
     found = of.scope.find(names[:-1], names[-1])
     if not found and len(names) == 1 and names[0] in of.aliases:
+        unquoted(of.rules, of.findings, node.this)
         return of.aliases[names[0]]
     if not found and len(names) > 1:
         return _field(of, node, names)
     if len(found) != 1:
         return _unnamed(of, node, names, len(found))
+    for part in node.parts:
+        unquoted(of.rules, of.findings, part)
     of.findings.used(found[0].refs, of.use, node)
     return found[0]
+
+
+def unquoted(rules: Rules, findings: Findings, name: exp.Expr | None) -> None:
+    """Refuses a word of the engine's SQL as a name without quotes: it reads it as that word, and sqlglot as the name."""
+    if isinstance(name, exp.Identifier) and not name.quoted and name.name.lower() in rules.no_names:
+        word = name.name
+        findings.problem(name, f"`{word}` is a word of {rules.engine}'s SQL", f'write it in quotes where it is a name: "{word}"')
 
 
 def _field(of: Expressions, node: exp.Column, names: tuple[str, ...]) -> Typed:

@@ -71,6 +71,8 @@ class Rules:
     groups_all: whether GROUP BY ALL groups by what is no aggregate.
     of_groups: functions that tell by what a row is grouped.  bare_joins: whether JOIN may have no condition.
     choosing_joins: the kinds of joins that only choose among the rows before them, as sqlglot calls them.
+    names_all_the_same: of the words that the engine keeps for itself, those that are names without quotes all the same; None for all.
+    labels_free: whether AS may stand before any word.
     refused_name: why the outermost query can have no column of that name.
     unread: why a table, by its path, cannot be read that has this column.
     """
@@ -106,12 +108,20 @@ class Rules:
     of_groups: frozenset[str] = frozenset()
     bare_joins: bool = False
     choosing_joins: frozenset[str] = frozenset()
+    names_all_the_same: frozenset[str] | None = frozenset()
+    labels_free: bool = False
     refused_name: Callable[[str], Told | None] = lambda name: None
     unread: Callable[[str, SchemaColumn], Told | None] = lambda path, column: None
 
     @cached_property
     def functions(self) -> Functions:
         return catalogue(self.functions_file, self.types, [*self.written, *self.makers])
+
+    @cached_property
+    def no_names(self) -> frozenset[str]:
+        """Words that are names in quotes alone."""
+        same = self.names_all_the_same
+        return self.functions.reserved - same if same is not None else frozenset()
 
     def read(self, span: Span) -> CalledQuery:
         """The query at `span`; it must be one SELECT or set operation over tables. Raises Problem where it is not."""

@@ -10,7 +10,7 @@ from shared_metadata.errors import RetryLater, WaitForAws, unquoted
 if TYPE_CHECKING:
     import duckdb
 
-# httpfs raises an IOException for what it could not even ask; a colon would part DuckDB's words from those of somebody else.
+# httpfs raises an IOException for what it could not even ask; a colon would part DuckDB's words from another's.
 _OF_S3 = re.compile(r"IO Error: (?:[^:\n]*\bHTTP\b|Unable to connect to URL )")
 _STATUS = re.compile(r"\bHTTP (?:code )?(\d{3})\b")
 # DuckDB's words for a value that cannot be, up to where the value stands.

@@ -18,6 +18,7 @@ from shared_metadata.contract.parquet.duckdb_errors import unreached
 from shared_metadata.contract.parquet.duckdb_session import identifier, literal, open_duckdb
 from shared_metadata.contract.parquet.duckdb_types import duckdb_type
 from shared_metadata.contract.parquet.exact_values import Value
+from shared_metadata.contract.parquet.lax_json import HALF, mended
 from shared_metadata.contract.parquet.left_rows import left_columns
 from shared_metadata.contract.parquet.nested_values import as_texts
 from shared_metadata.contract.parquet.staged_files import copied, with_keys
@@ -36,6 +37,7 @@ SETTINGS: Mapping[str, str] = {
     "allocator_flush_threshold": "1MB",
     "allocator_bulk_deallocation_flush_threshold": "4MB",
 }
+REPLACEMENT = 0xFFFD  # https://www.unicode.org/charts/nameslist/n_FFF0.html, for what is no character
 ROW_GROUP_ROWS = 61_440  # half of DuckDB's default: each thread holds one in memory until it is full
 _NAMED = re.compile(r'Invalid Input Error: converting column "([^"]+)"')  # at the text's beginning, where it is ours
 SourceSql = Callable[[Mapping[str, str]], str]  # fields with their DuckDB types ▸ a relation that has them
@@ -71,30 +73,41 @@ class TypedFiles:
         """The condition of rows that the batch takes, '' for all. read: a field ▸ the expression of its typed value."""
         return ""
 
-    def write(self, source: SourceSql, number: int) -> dict[str, Any]:
-        """A Parquet file; returns {'key', 'rows', 'bytes', 'values'}.
+    def write(self, source: SourceSql, number: int, files: Sequence[Path] = ()) -> dict[str, Any]:
+        """A Parquet file; returns {'key', 'rows', 'bytes', 'values'}.  files: of JSON that other programs wrote.
 
         Where the program tolerates bad rows, those with values that cannot be read as their type, and those with a null key, are in a
         file of their own, 'rejected' in the answer. Raises RowError where it does not.
         """
-        name = f"{number:04d}.parquet"
+        name, marked = f"{number:04d}.parquet", [file for file in files if mended(file)]
         if self._left:
             return self._of_left(source, name)
+        halves = self._with_halves(source) if marked else {}
         try:
+            if halves:
+                raise self._refused(f"a text of {min(halves)} holds half a character")
             strict = {name: self._strict(name) for name in self._types}
             typed = _selected(strict, f"{source(self._shapes)}{_where(self.taken(self._strict))}")
             written = self._copy(self._rows(typed), name)
             return with_keys(written, self._keys.values(), self._place)
         except RowError:
             misfits = {name: value.misfit for name, value in self._of_text.items() if value.misfit}
-            if not self._tolerant or not misfits:
+            if not self._tolerant or not (misfits or halves):
                 raise
         texts, taken = source(dict.fromkeys(self._types, "VARCHAR")), self.taken(lambda name: self._of_text[name].lenient)
-        bad = " OR ".join(f"({misfit})" for misfit in misfits.values())
+        bad = " OR ".join(f"({misfit})" for misfit in (*misfits.values(), *halves.values()))
         told = _where(f"({bad})", f"({taken}) IS NOT FALSE" if taken else "")  # what the WHERE reads may be what is none
-        rejected = self._copy(f"{self._rejected(misfits)} FROM {texts}{told}", f"{number:04d}-rejected.parquet")
+        rejected = self._copy(f"{self._rejected(misfits, halves)} FROM {texts}{told}", f"{number:04d}-rejected.parquet")
         written = self._copy(self._rows(self._as_far_as_read(texts, _where(f"({bad}) IS NOT TRUE", taken))), name)
         return {**written, "rejected": {"key": rejected["key"], "rows": rejected["rows"]}}
+
+    def _with_halves(self, source: SourceSql) -> dict[str, str]:
+        """Fields of which rows that the batch takes have half a character ▸ the condition of those."""
+        halves = {name: f"contains({identifier(name)}, {literal(HALF)})" for name in self._types}
+        counted = ", ".join(f"count(*) FILTER ({half})" for half in halves.values())
+        where = _where(f"({taken}) IS NOT FALSE" if (taken := self.taken(lambda name: self._of_text[name].lenient)) else "")
+        (counts,) = self._run("", f"SELECT {counted} FROM {source(dict.fromkeys(self._types, 'VARCHAR'))}{where}")
+        return {name: half for (name, half), count in zip(halves.items(), counts, strict=True) if count}
 
     def _of_left(self, source: SourceSql, name: str) -> dict[str, Any]:
         """Writes the file of rows that the WHERE no longer takes; one whose key cannot be read was never collected."""
@@ -117,15 +130,16 @@ class TypedFiles:
     def _rows(self, source: str) -> str:
         return f"SELECT {self._columns()} FROM {source}{self._hashing.joined}"
 
-    def _rejected(self, misfits: Mapping[str, str]) -> str:
+    def _rejected(self, misfits: Mapping[str, str], halves: Mapping[str, str]) -> str:
         """The SELECT of rejected rows, without masked values in their data."""
-        reasons = ", ".join(
-            rejected_rows.reason(misfit, f"{name} is {'null, or ' * (name in self._keys)}no {duckdb_type(self._types[name]).lower()}")
-            for name, misfit in misfits.items()
-        )
+        words = {n: f"{n} is {'null, or ' * (n in self._keys)}no {duckdb_type(self._types[n]).lower()}" for n in misfits}
+        reasons = [rejected_rows.reason(misfit, words[name]) for name, misfit in misfits.items()]
+        reasons += [rejected_rows.reason(half, f"{name} holds half a character") for name, half in halves.items()]
         clear = [c for c in self._schema.columns if c.source and c.name not in self._masks]
-        data = rejected_rows.as_json({c.name: (identifier(c.source), "VARCHAR") for c in clear})
-        return rejected_rows.select(to_text(self._batch_start), "collect", f"concat_ws(', ', {reasons})", data)
+        texts = {c.name: identifier(c.source) for c in clear}
+        whole = {n: f"replace({text}, {literal(HALF)}, chr({REPLACEMENT}))" if halves else text for n, text in texts.items()}
+        data = rejected_rows.as_json({name: (text, "VARCHAR") for name, text in whole.items()})
+        return rejected_rows.select(to_text(self._batch_start), "collect", f"concat_ws(', ', {', '.join(reasons)})", data)
 
     def _copy(self, query: str, name: str) -> dict[str, Any]:
         return copied(partial(self._run, name), self._out, query, name, self._schema, f"ROW_GROUP_SIZE {ROW_GROUP_ROWS}")
@@ -154,11 +168,11 @@ class TypedFiles:
         """DuckDB's message holds the value, so only the column is taken from it."""
         named = _NAMED.match(message)
         column = f"a value of {named[1]}" if named and named[1] in self._types else "a value"
-        return RowError(
-            f"{column} cannot be read as its type",
-            place=self._place,
-            remedy="set such rows aside with TOLERATE … BAD ROWS, or leave the column out of the program",
-        )
+        return self._refused(f"{column} cannot be read as its type")
+
+    def _refused(self, what: str) -> RowError:
+        remedy = "set such rows aside with TOLERATE … BAD ROWS, or leave the column out of the program"
+        return RowError(what, place=self._place, remedy=remedy)
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         if self._connection is None:

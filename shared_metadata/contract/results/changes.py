@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import csv
+import tempfile
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import chain
+from pathlib import Path
 from typing import Any, Literal
 
 from shared_metadata.contract.harness import run_again
 from shared_metadata.contract.results import comparison
 from shared_metadata.contract.results.receipt import Former, Receipt, identity
 from shared_metadata.contract.results.results import FILE_MB, File, FileGone, Results
+from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.contract.work import Work
-from shared_metadata.errors import DefinitionError
+from shared_metadata.errors import DefinitionError, RetryLater, StaleToken
 from shared_metadata.program import Mode
+from shared_metadata.program.intervals import to_text
+from shared_metadata.state.records import Claim
 
 Which = Literal["all", "this", "later"]  # receipts of a flow: those of this batch, of all after it
-Forget = Callable[[Which], str]  # how somebody deletes receipts of the batch's flow
+Forget = Callable[[Which], str]  # how receipts of the batch's flow are deleted
 
 
 def key_of(work: Work) -> tuple[str, ...]:
@@ -58,6 +65,55 @@ def compare(
     return {**changes, **counts, **compared, "files": files, "deleted": deleted}
 
 
+def published_before(receipts: Sequence[Receipt], claim: Claim, changes: Mapping[str, Any], place: str) -> Receipt | None:
+    """The batch's receipt, where it is published already; receipts: as `compare` takes them.
+
+    Raises StaleToken for an older token or batch, RetryLater where another worker has published since `compare`.
+    """
+    mine = next((r for r in receipts if r.start == claim.interval.start), None)
+    if mine and mine.token == claim.token and mine.result == changes["result"]:
+        return mine
+    last = receipts[-1] if receipts else None
+    if (mine and mine.token > claim.token) or (changes["forget"] and last and last.start > claim.interval.start):
+        raise StaleToken(f"the target holds a later state than batch {claim.interval}, token {claim.token}", place=place)
+    base = last if changes["forget"] else mine
+    if (base.mark if base else None) != changes["base"]:
+        raise RetryLater("another worker published since the changes were worked out", place=place)
+    return None
+
+
+def row_count(changes: Mapping[str, Any]) -> int:
+    """How many rows are to be written."""
+    return sum(file["rows"] for file in changes["files"] if file["into"] == "upserts")
+
+
+def offsets(changes: Mapping[str, Any]) -> dict[str, int]:
+    """The number of the first row of each file of rows that are to be written."""
+    found, at = {}, 0
+    for file in changes["files"]:
+        if file["into"] == "upserts":
+            found[file["key"]], at = at, at + file["rows"]
+    return found
+
+
+def keep_refused(
+    work: Work, results: Results, changes: Mapping[str, Any], staging: Staging, refused: Mapping[int, str]
+) -> tuple[Mapping[str, Any], ...]:
+    """Writes the rows of these numbers, with why, as Parquet, under a new name each time; nothing for no rows."""
+    if not refused:
+        return ()
+    key, start = staging.rejected(f"{uuid.uuid4().hex[:8]}.parquet"), to_text(work.claim.interval.start)
+    with tempfile.TemporaryDirectory() as folder:
+        reasons = Path(folder) / "reasons.csv"
+        with reasons.open("w", newline="") as file:
+            csv.writer(file).writerows(refused.items())
+        names = [column["name"] for column in changes["columns"]]
+        key_columns = list(key_of(work)) if work.flow.whole else []
+        former = Former(**changes["former"]) if changes["former"] else None
+        count = results.write_rejected(offsets(changes), names, reasons, start, former, key_columns, key)
+    return ({"key": key, "rows": count},)
+
+
 def _differences(
     work: Work,
     result: Mapping[str, Any],
@@ -77,6 +133,7 @@ def _differences(
     appends = flow.mode == Mode.APPEND
     compared = base.former if base and (appends or (key and flow.whole)) else None
     former, columns = former_rows(work, compared, results, forgetting)
+    standing = results.standing(compared, key) if compared and key else ""
     names, deleted = [column["name"] for column in result["schema"]["columns"]], key
     alike = bool(source and former) and results.columns(source) == columns
     rows, deletes = f"SELECT {comparison.names(names)} FROM {source}" if source else "", ""
@@ -84,9 +141,8 @@ def _differences(
         deleted = list(columns)
         deletes = comparison.rows_without(former, source, names) if alike else f"SELECT * FROM {former}"
         rows = comparison.rows_without(source, former, names) if alike else rows
-    elif compared and former:
-        listed, standing = comparison.names(key), results.standing(compared)
-        deletes = comparison.vanished(source, standing, key) if source else f"SELECT {listed} FROM {standing}"
+    elif standing:
+        deletes = comparison.vanished(source, standing, key) if source else f"SELECT DISTINCT {comparison.names(key)} FROM {standing}"
         rows = comparison.new_or_changed(source, former, names) if alike and exact and not rerun else rows
     elif key and source and not flow.whole:
         published = [receipt.former for receipt in receipts if receipt.start > work.claim.interval.start]
@@ -102,7 +158,7 @@ def _differences(
 def former_rows(work: Work, former: Former | None, results: Results, forgetting: Forget) -> tuple[str, dict[str, str]]:
     """What was published before, and its columns with their types; '' for nothing. Raises DefinitionError where it is gone."""
     try:
-        relation = results.written(former) if former else ""
+        relation = results.written(former, key_of(work)) if former else ""
         return relation, results.columns(relation) if relation else {}
     except FileGone:
         raise _forgotten(work, forgetting) from None

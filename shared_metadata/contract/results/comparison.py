@@ -40,10 +40,15 @@ def rows_without(source: str, other: str, columns: Sequence[str]) -> str:
     return f"SELECT {names(columns)} FROM {source} EXCEPT ALL SELECT {names(columns)} FROM {other}"
 
 
+def first_rows(rows: str, columns: Sequence[str], count: int, without: Sequence[int]) -> str:
+    """The first rows of a file, but for those of these numbers."""
+    but = f" AND {position(0)} NOT IN ({', '.join(map(str, without))})" if without else ""
+    return f"SELECT {names(columns, 'r')} FROM {rows} r QUALIFY {position(0)} < {count}{but}"
+
+
 def not_published_later(rows: str, later: str, key: Sequence[str]) -> str:
     """Those of `rows` whose key no later batch has published."""
-    same = " AND ".join(f"l.{identifier(name)} = r.{identifier(name)}" for name in key)
-    return f"SELECT r.* FROM ({rows}) r WHERE NOT EXISTS (SELECT 1 FROM {later} l WHERE {same})"
+    return f"SELECT * FROM {without_keys(f'({rows})', later, key)}"
 
 
 def without_rejected(former: str, rejected: str, columns: Sequence[str]) -> str:
@@ -54,6 +59,16 @@ def without_rejected(former: str, rejected: str, columns: Sequence[str]) -> str:
 def with_held(written: str, rejected: str, columns: Sequence[str]) -> str:
     """The rows, with those whose former version stands in the target."""
     return f"(SELECT {names(columns)} FROM {written} UNION ALL SELECT {_typed(columns)} FROM {rejected} r WHERE r.held)"
+
+
+def without_keys(rows: str, others: str, key: Sequence[str]) -> str:
+    """Those of `rows` whose key is none of the others'."""
+    same = " AND ".join(f"o.{identifier(name)} = r.{identifier(name)}" for name in key)
+    return f"(SELECT r.* FROM {rows} r WHERE NOT EXISTS (SELECT 1 FROM {others} o WHERE {same}))"
+
+
+def keys_of_either(rows: str, others: str, key: Sequence[str]) -> str:
+    return f"(SELECT {names(key)} FROM {rows} UNION SELECT {names(key)} FROM {others})"
 
 
 def _typed(columns: Sequence[str]) -> str:

@@ -12,16 +12,20 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Former:
-    """What results a target holds. files: their Parquet files' keys; rejected: those of rows of them that were set aside."""
+    """What results a target holds. files: their Parquet files' keys; rejected: those of rows of them that were set aside.
+
+    unsure: those of rows, and of keys of deleted ones, of which nothing is known but that they were sent, or were about to be.
+    """
 
     files: tuple[str, ...]
     rejected: tuple[str, ...] = ()
+    unsure: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Receipt:
     """One published batch. result: the identity of the result; files: its Parquet files' keys; rejected: {'key', 'rows'} of those of
-    rows that were set aside."""
+    rows that were set aside; unsure: as of `Former`, of what was sent since."""
 
     start: datetime
     token: int
@@ -30,10 +34,11 @@ class Receipt:
     upserts: int
     deletes: int
     rejected: tuple[Mapping[str, Any], ...] = ()
+    unsure: tuple[str, ...] = ()
 
     @property
     def former(self) -> Former:
-        return Former(self.files, tuple(file["key"] for file in self.rejected))
+        return Former(self.files, tuple(file["key"] for file in self.rejected), self.unsure)
 
     @property
     def mark(self) -> list[Any]:

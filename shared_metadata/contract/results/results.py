@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shared_metadata.contract.parquet import rejected_rows
 from shared_metadata.contract.parquet.duckdb_errors import status_of, unreached
 from shared_metadata.contract.parquet.duckdb_session import identifier, interrupted_at, literal, open_duckdb
 from shared_metadata.contract.results import comparison
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 FILE_MB = 64  # one file is brought in one go, which must be over long before a function's 15 minutes are
 END_SECONDS = 5.0  # before a call's time is up its query is ended: an error of ours says more than the end of the function
+ROWS_AT_ONCE = 200  # as JSON in memory
 File = dict[str, Any]
 Written = Callable[[str, str], str]  # the SQL of a value as a target reads it, of its SQL and DuckDB's type
 
@@ -48,21 +51,28 @@ class Results:
         """These files, which must be there, as DuckDB SQL."""
         return comparison.parquet([f"s3://{self._bucket}/{key}" for key in keys])
 
-    def written(self, former: Former) -> str:
-        """What was published, without the rows that were set aside; '' for nothing."""
+    def written(self, former: Former, key: Sequence[str] = ()) -> str:
+        """What was published, without the rows that were set aside, and without those of whose keys that is not sure; '' for
+        nothing."""
         if not former.files:
             return ""
         relation = self.relation(former.files)
-        if not former.rejected:
-            return relation
-        return comparison.without_rejected(relation, self.relation(former.rejected), list(self.columns(relation)))
+        if former.rejected:
+            relation = comparison.without_rejected(relation, self.relation(former.rejected), list(self.columns(relation)))
+        return comparison.without_keys(relation, self.relation(former.unsure), key) if former.unsure and key else relation
 
-    def standing(self, former: Former) -> str:
-        """The rows of whose keys the target has one of ours: with those that were set aside and have an earlier version there."""
-        written = self.written(former)
-        if not written or not former.rejected:
-            return written
-        return comparison.with_held(written, self.relation(former.rejected), list(self.columns(written)))
+    def standing(self, former: Former, key: Sequence[str]) -> str:
+        """The rows of whose keys the target has one of ours, or may have; '' for none.
+
+        With those that were set aside and have an earlier version there; of the ones that are not sure, the keys.
+        """
+        rows = self.written(former)
+        if rows and former.rejected:
+            rows = comparison.with_held(rows, self.relation(former.rejected), list(self.columns(rows)))
+        if not former.unsure:
+            return rows
+        unsure = self.relation(former.unsure)
+        return comparison.keys_of_either(rows, unsure, key) if rows else unsure
 
     def columns(self, relation: str) -> dict[str, str]:
         """Column ▸ DuckDB's type."""
@@ -90,6 +100,22 @@ class Results:
         query, quoted = comparison.csv_rows(f"s3://{self._bucket}/{file['key']}", marks, values, rows)
         self._fetch(f"COPY ({query}) TO {literal(str(path))} (FORMAT csv, HEADER false, FORCE_QUOTE ({', '.join(quoted)}))")
 
+    def documents(self, key: str, first: int) -> Iterator[str]:
+        """The rows of a Parquet file from that number on, as JSON objects: numbers have all their digits, no value but null is null.
+
+        They are read while they are asked for: nothing else may be asked until then.
+        """
+        relation = self.relation([key])
+        values = {name: (f"r.{identifier(name)}", kind) for name, kind in self.columns(relation).items()}
+        with self._explained():
+            rows = self._duckdb.execute(f"SELECT {rejected_rows.as_json(values)} FROM {relation} r OFFSET {first}")
+        while True:
+            with self._explained():
+                some = rows.fetchmany(ROWS_AT_ONCE)
+            if not some:
+                return
+            yield from (document for (document,) in some)
+
     def write_rejected(
         self,
         files: Mapping[str, int],
@@ -105,7 +131,7 @@ class Results:
         files: key ▸ the number of its first row.  former: what the batch was compared with; by `key` it tells what stands there.
         """
         urls = {f"s3://{self._bucket}/{name}": at for name, at in files.items()}
-        standing = self.standing(former) if former and key else ""
+        standing = self.standing(former, key) if former and key else ""
         types = self.columns(self.relation(list(files)))
         query = comparison.rejected(urls, {name: types[name] for name in columns}, str(reasons), batch, standing, key)
         rows = self._fetch(f"COPY ({query}) TO {literal(f's3://{self._bucket}/{into}')} (FORMAT parquet, COMPRESSION zstd)")
@@ -121,11 +147,17 @@ class Results:
         return [name for name, holds in zip(texts, found, strict=True) if holds]
 
     def _fetch(self, query: str) -> list[tuple[Any, ...]]:
+        with self._explained():
+            return self._duckdb.execute(query).fetchall()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Ends what runs before the call's time is up, and says why anything ended."""
         import duckdb
 
         try:
             with interrupted_at(self._duckdb, self._deadline.seconds_left - END_SECONDS):
-                return self._duckdb.execute(query).fetchall()
+                yield
         except duckdb.InterruptException:
             remedy = f"publish by batch_start() and batch_end() what a batch changes, or {self._more}"
             what = "the results are too large to be worked through in one call of 15 minutes"

@@ -37,7 +37,8 @@ class Look:
     """What a service says of a statement.
 
     reason: why it failed, or was cancelled; with names, never with data.  transient: the service failed, not the statement.
-    used: what it took, in kinds that aws_prices.json lists, or in units that have no list price and are told as such.
+    remedy: what to do of a failure, where the driver knows it.
+    used: what it took, in kinds that have a list price (costs.py), or in units that have none and are told as such.
     estimated: what it may have taken of what is billed otherwise than by statements, which is in no cost.
     console_id: how the service's console calls it, where that is not its id.  result: whatever its driver needs of it.
     bytes_written: of rows into tables and files, where the service tells.
@@ -55,6 +56,7 @@ class Look:
     estimated: Mapping[str, float] = field(default_factory=dict)
     console_id: str = ""
     bytes_written: int = 0
+    remedy: str = ""
 
 
 class Engine(Protocol):
@@ -177,5 +179,5 @@ class Statements:
         if look.status == Status.CANCELLED:
             said = f"{what} was cancelled by somebody else" + (f": {look.reason}" if look.reason else "")
             return DefinitionError(said, place=self._place, remedy="ask who administers it why; the batch is tried again")
-        remedy = "mend what it says; the console of the service shows the statement by this id"
+        remedy = look.remedy or "mend what it says; the console of the service shows the statement by this id"
         return DefinitionError(f"{what} failed: {look.reason}", place=self._place, remedy=remedy)

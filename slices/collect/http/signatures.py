@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 
 from shared_metadata.errors import SecretError
 from shared_metadata.program import Connection
+from systems.standard_webhooks import signing
+from systems.standard_webhooks.signing import FEWEST_BYTES, PREFIX
 
-FEWEST_BYTES = 24  # of a key: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#symmetric
-PREFIX = "whsec_"
 _SENDER = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
 _MESSAGE = re.compile(r"[!-~]{1,256}")
 Keys = Mapping[str, Sequence[bytes]]  # sender ▸ the keys that hold for it
@@ -67,13 +67,9 @@ def read_secret(connection: Connection, values: Mapping[str, Any]) -> Keys:
 
 def _key(text: str, form: str) -> bytes:
     """Raises ValueError with what is wrong."""
-    if form == "stripe":
-        key = text.encode()  # as it is, with its prefix
-    else:
-        try:
-            key = base64.b64decode(text.removeprefix(PREFIX), validate=True)
-        except (binascii.Error, ValueError):
-            raise ValueError("is no base 64") from None
+    if form != "stripe":
+        return signing.read_key(text)
+    key = text.encode()  # as it is, with its prefix
     if len(key) < FEWEST_BYTES:
         raise ValueError(f"is shorter than {FEWEST_BYTES} bytes")
     return key
@@ -88,7 +84,7 @@ def verified(form: str, headers: Mapping[str, str], body: bytes, keys: Keys, now
     senders = set[str]()
     for sender, of_sender in keys.items():
         for key in of_sender:
-            wanted = hmac.new(key, prefix + body, hashlib.sha256).digest()
+            wanted = signing.digest(key, prefix, body)
             senders |= {sender for one in given if hmac.compare_digest(wanted, one)}
     if not senders:
         raise Refused(401, "the signature is none of a sender's that this endpoint knows")
@@ -97,11 +93,12 @@ def verified(form: str, headers: Mapping[str, str], body: bytes, keys: Keys, now
 
 def _of_standard(headers: Mapping[str, str], body: bytes) -> tuple[str, int, bytes, list[bytes]]:
     """The message's id, the moment, what is signed before the body, and the signatures."""
-    message, moment = _header(headers, "webhook-id"), _moment(_header(headers, "webhook-timestamp"))
+    message, moment = _header(headers, signing.ID), _moment(_header(headers, signing.TIMESTAMP))
     if not _MESSAGE.fullmatch(message):
         raise Refused(400, "the header webhook-id takes 256 printable characters of ASCII at most")
-    given = [_decoded(one[3:]) for one in _header(headers, "webhook-signature").split()[:16] if one.startswith("v1,")]
-    return message, moment, f"{message}.{headers['webhook-timestamp']}.".encode(), given
+    signatures = [one for one in _header(headers, signing.SIGNATURE).split()[:16] if one.startswith(signing.VERSION)]
+    given = [_decoded(one.removeprefix(signing.VERSION)) for one in signatures]
+    return message, moment, signing.before_body(message, headers[signing.TIMESTAMP]), given
 
 
 def _of_stripe(headers: Mapping[str, str], body: bytes) -> tuple[str, int, bytes, list[bytes]]:

@@ -22,6 +22,6 @@ SLICE = Slice(
     deployed_options=("tables", "signature", "format", "most_kb", "requests_a_second", "tolerance_seconds"),
     secret="slices.collect.http.signatures:read_secret",
     secret_for="receive",
-    systems=("events",),
+    systems=("events", "standard_webhooks"),
     steps=("plan", "extract", "commit", "discover", "receive"),
 )

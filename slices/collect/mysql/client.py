@@ -15,6 +15,7 @@ from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.sizes import Size
 from shared_metadata.drift.changes import source_name
 from shared_metadata.drift.column_values import SAMPLE_ROWS, ColumnValues, sampled
+from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Connection, Flow, Table
 from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.program.source_schemas import Concern, SourceNote
@@ -41,7 +42,7 @@ PLAN_TIMEOUT_SECONDS, DAY_SECONDS = 30, 86_400.0
 LEAVES = "a row that leaves this view by its own WHERE stays in a MERGE; collect the table below it with that WHERE, or use REPLACE"
 
 
-class MysqlSource(SqlSource):
+class MysqlSource(SqlSource[TableName]):
     """A Source over one connection of a program."""
 
     dialect = DIALECT
@@ -49,7 +50,6 @@ class MysqlSource(SqlSource):
     def __init__(self, connection: Connection, secret: Mapping[str, Any], aws: Any, until: Callable[[], float], part_mb: int) -> None:
         self._config, self.address = read_config(connection), read_address(connection, secret)
         super().__init__(connection, aws, until, self._config.max_parts, part_mb)
-        self._opened: list[Session[Any]] = []
 
     def open_scan(self, request: ExtractRequest, deadline: Deadline, part: Part, before: Mapping[str, str] | None) -> Scan:
         from slices.collect.mysql.scanning import MysqlScan
@@ -63,7 +63,7 @@ class MysqlSource(SqlSource):
 
         relation = self._relation(flow, table)
         with self.translated(str(flow.position)):
-            name = self._found(table, str(flow.position))
+            name = self.found(table.source, str(flow.position))
             return CapturePlan(self, self._max_parts, self._part_mb).of(flow, table, relation, name, window)
 
     def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
@@ -79,46 +79,23 @@ class MysqlSource(SqlSource):
         with self.translated(self.place):
             return catalog.allowed_tables(self.session)
 
-    def describe(self, tables: Sequence[str]) -> dict[str, Schema | None]:
-        return {name: self._schema_of(name) for name in tables}
-
     def notes(self, tables: Sequence[str]) -> dict[str, list[SourceNote]]:
         """Tells of views, whose own WHERE a user without SHOW VIEW cannot read, and of what a replica may show late."""
         found = {}
         with self.translated(self.place):
             late = [SourceNote(Concern.CURSOR, replica.UNTOLD)] if replica.is_untold(self.session) else []
             for table in tables:
-                if name := self._find(table):
+                if name := self.find(table):
                     found[table] = [*([SourceNote(Concern.MERGE, LEAVES)] if name.kind == "VIEW" else ()), *late]
         return {table: notes for table, notes in found.items() if notes}
 
-    def primary_key(self, table: str) -> Sequence[str]:
-        name = self._find(table)
-        return catalog.primary_key(self.session, name) if name else ()
-
-    def sizes(self, tables: Sequence[str]) -> dict[str, Size]:
-        """The server's estimates, for tables that exist and may be read."""
-        found = {}
-        with self.translated(self.place):
-            for table in tables:
-                if name := self._find(table):
-                    found[table] = estimated_size(self.session, name)
-        return found
-
     def sample(self, table: str, column: SchemaColumn) -> ColumnValues:
         with self.translated(f"{self.place}: {table}"):
-            name = self._find(table)
-            if name is None:
-                raise catalog.missing_table(self.session, table, self.address.dbname, self.place)
+            name = self.found(table, self.place)
             value = f"CAST({identifier(source_name(column))} AS CHAR)"
             with self.session.cursor() as cursor:
                 cursor.execute(f"SELECT {value} FROM {name.quoted} LIMIT {SAMPLE_ROWS}")
                 return sampled(column.type, [found for (found,) in cursor.fetchall()])
-
-    def close(self) -> None:
-        while self._opened:
-            with contextlib.suppress(Exception):  # it has ended already
-                self._opened.pop().close()
 
     # -- sessions
 
@@ -143,7 +120,7 @@ class MysqlSource(SqlSource):
 
     def described(self, flow: Flow, table: Table) -> Relation:
         flow = without_dropped(flow, table)
-        name = self._found(table, str(flow.position))
+        name = self.found(table.source, str(flow.position))
         columns = columns_to_read(flow, table, catalog.columns_of(self.session, name))
         flow = spelled(flow, columns)
         where = f" WHERE ({flow.filter}\n)" if flow.filter else ""
@@ -153,23 +130,21 @@ class MysqlSource(SqlSource):
         members = members_of_table(self.session, name, {column.name for column in columns})
         return replace(table_relation(flow, name.quoted, read_columns(columns), size), members=members)
 
-    def _found(self, table: Table, place: str) -> TableName:
-        name = self._find(table.source)
-        if name is None:
-            raise catalog.missing_table(self.session, table.source, self.address.dbname, place)
-        return name
-
-    def _find(self, table: str) -> TableName | None:
+    def find(self, table: str) -> TableName | None:
         return catalog.find_table(self.session, table, self.address.dbname)
 
-    def _schema_of(self, table: str) -> Schema | None:
-        """All columns of a table; None for a missing table."""
-        with self.translated(f"{self.place}: {table}"):
-            name = self._find(table)
-            if name is None:
-                return None
-            first(self.session, f"SELECT 1 FROM {name.quoted} LIMIT 0")
-            return catalog.table_schema(catalog.columns_of(self.session, name))
+    def missing(self, table: str, place: str) -> DefinitionError:
+        return catalog.missing_table(self.session, table, self.address.dbname, place)
+
+    def key_of(self, name: TableName) -> Sequence[str]:
+        return catalog.primary_key(self.session, name)
+
+    def schema_of(self, name: TableName) -> Schema:
+        first(self.session, f"SELECT 1 FROM {name.quoted} LIMIT 0")  # which names what may not be read
+        return catalog.table_schema(catalog.columns_of(self.session, name))
+
+    def size_of(self, name: TableName) -> Size:
+        return estimated_size(self.session, name)
 
     @contextlib.contextmanager
     def translated(self, place: str) -> Iterator[None]:

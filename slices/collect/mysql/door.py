@@ -48,7 +48,7 @@ class Door:
         self._free: queue.SimpleQueue[Session[Any]] = queue.SimpleQueue()
         for session in sessions:
             self._free.put(session)
-        self._folder = Path(tempfile.mkdtemp(prefix="atoll-door-"))  # nobody else may enter it
+        self._folder = Path(tempfile.mkdtemp(prefix="atoll-door-"))  # no other user may enter it
         self.path = str(self._folder / "s")
         self._listening = socket.socket(socket.AF_UNIX)
         self._listening.bind(self.path)
@@ -83,7 +83,7 @@ class Door:
             some = session or self._sessions[0]
             client.sendall(_packet(0, _greeting(version_of(some), number_of(some))))
             commands = _Commands(client)
-            commands.read()  # who it is: there is nobody else
+            commands.read()  # who it is: there is no other user
             client.sendall(_packet(2, _OK))
             if session is None:
                 self._answer(client, commands)

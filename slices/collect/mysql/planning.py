@@ -19,7 +19,7 @@ from systems.sql_source.due_rows import DueRows
 if TYPE_CHECKING:
     from pymysql import Connection as Session
 
-PAGE_BYTES = 2**14  # of InnoDB, unless somebody has set it
+PAGE_BYTES = 2**14  # of InnoDB, unless it is set
 # Estimates, which cost nothing; MySQL keeps them for a day unless asked otherwise.
 _SIZE = "SELECT data_length, table_rows FROM information_schema.tables WHERE table_schema = %s AND table_name = %s"
 _KEY = """SELECT k.column_name FROM information_schema.key_column_usage k

@@ -21,9 +21,11 @@ WHERE u.oracle_maintained = 'N' AND o.object_type IN ('TABLE', 'VIEW', 'MATERIAL
 _SELECTED, _GROUPED = f"SELECT o.owner, o.object_name, MAX(o.object_type) {_OBJECTS}", "GROUP BY o.owner, o.object_name"
 _EXACT = "AND o.owner = :owner AND o.object_name = :name"
 _FOLDED = "AND UPPER(o.owner) = :owner AND UPPER(o.object_name) = :name"
+# Of what Oracle makes itself, one says whether a row is archived: https://docs.oracle.com/en/database/oracle/oracle-database/19/vldbg/
 _COLUMNS = """SELECT column_name, data_type, data_precision, data_scale, char_length, data_length, data_type_owner, nullable,
   hidden_column
-FROM all_tab_cols WHERE owner = :owner AND table_name = :name AND user_generated = 'YES' ORDER BY internal_column_id"""
+FROM all_tab_cols WHERE owner = :owner AND table_name = :name AND (user_generated = 'YES' OR column_name = 'ORA_ARCHIVE_STATE')
+ORDER BY internal_column_id"""
 _PRIMARY_KEY = """SELECT k.column_name FROM all_constraints c
 JOIN all_cons_columns k ON k.owner = c.owner AND k.constraint_name = c.constraint_name
 WHERE c.owner = :owner AND c.table_name = :name AND c.constraint_type = 'P' ORDER BY k.position"""

@@ -15,6 +15,7 @@ from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.sizes import Size
 from shared_metadata.drift.changes import source_name
 from shared_metadata.drift.column_values import SAMPLE_ROWS, ColumnValues, sampled
+from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Connection, Flow, Table
 from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.program.source_schemas import Concern, SourceNote
@@ -43,7 +44,7 @@ LATE = "this database is a standby, which shows rows late: give the connection a
 _ROLE = "SELECT SYS_CONTEXT('USERENV', 'DATABASE_ROLE') FROM DUAL"
 
 
-class OracleSource(SqlSource):
+class OracleSource(SqlSource[TableName]):
     """A Source over one connection of a program."""
 
     dialect = DIALECT
@@ -51,7 +52,6 @@ class OracleSource(SqlSource):
     def __init__(self, connection: Connection, secret: Mapping[str, Any], aws: Any, until: Callable[[], float], part_mb: int) -> None:
         self._config, self.address = read_config(connection), read_address(connection, secret)
         super().__init__(connection, aws, until, self._config.max_parts, part_mb)
-        self._opened: list[Session] = []
         self._looked_back: set[str] = set()  # datasets whose tables can be read as they were
 
     def open_scan(self, request: ExtractRequest, deadline: Deadline, part: Part, before: Mapping[str, str] | None) -> Scan:
@@ -75,9 +75,6 @@ class OracleSource(SqlSource):
         with self.translated(self.place):
             return catalog.allowed_tables(self.session)
 
-    def describe(self, tables: Sequence[str]) -> dict[str, Schema | None]:
-        return {name: self._schema_of(name) for name in tables}
-
     def warnings(self, tables: Sequence[str] | None) -> dict[str, str]:
         """Warns of tables of which policies hide rows, so that a batch of them is refused, or whose columns are not all collected."""
         with self.translated(self.place):
@@ -91,26 +88,13 @@ class OracleSource(SqlSource):
             ((role,),) = rows(self.session, _ROLE)
             late = [SourceNote(Concern.CURSOR, LATE)] if "STANDBY" in str(role).upper() else []
             for table in tables:
-                if name := self._find(table):
+                if name := self.find(table):
                     found[table] = [*([SourceNote(Concern.MERGE, LEAVES)] if name.kind == "VIEW" else ()), *late]
         return {table: notes for table, notes in found.items() if notes}
 
-    def primary_key(self, table: str) -> Sequence[str]:
-        name = self._find(table)
-        return catalog.primary_key(self.session, name) if name else ()
-
-    def sizes(self, tables: Sequence[str]) -> dict[str, Size]:
-        """The server's statistics, for tables that exist and may be read."""
-        found = {}
-        with self.translated(self.place):
-            for table in tables:
-                if name := self._find(table):
-                    found[table] = estimated_size(self.session, name)
-        return found
-
     def sample(self, table: str, column: SchemaColumn) -> ColumnValues:
         with self.translated(f"{self.place}: {table}"):
-            name = self._found(table, self.place)
+            name = self.found(table, self.place)
             value = next((c for c in catalog.columns_of(self.session, name) if c.name == source_name(column)), None)
             mapped = map_type(value.type) if value else None
             if mapped is None:
@@ -118,11 +102,6 @@ class OracleSource(SqlSource):
             wanted = mapped.expression(identifier(source_name(column)))
             found = rows(self.session, f"SELECT {wanted} FROM {name.quoted} FETCH FIRST {SAMPLE_ROWS} ROWS ONLY")
             return sampled(column.type, [_text(each) for (each,) in found])
-
-    def close(self) -> None:
-        while self._opened:
-            with contextlib.suppress(Exception):  # it has ended already
-                self._opened.pop().close()
 
     # -- sessions
 
@@ -145,7 +124,7 @@ class OracleSource(SqlSource):
 
     def described(self, flow: Flow, table: Table) -> Relation:
         flow, place = without_dropped(flow, table), str(flow.position)
-        name = self._found(table.source, place)
+        name = self.found(table.source, place)
         if said := hiding(self.session, name):
             raise failures.hidden(said, place)
         columns = columns_to_read(flow, table, catalog.columns_of(self.session, name))
@@ -164,26 +143,24 @@ class OracleSource(SqlSource):
     def _schema(self) -> str:
         return self._config.default_schema or self.address.username.upper()
 
-    def _found(self, table: str, place: str) -> TableName:
-        name = self._find(table)
-        if name is None:
-            raise catalog.missing_table(self.session, table, self._schema, place)
-        return name
-
-    def _find(self, table: str) -> TableName | None:
+    def find(self, table: str) -> TableName | None:
         return catalog.find_table(self.session, table, self._schema)
 
-    def _schema_of(self, table: str) -> Schema | None:
-        """All columns of a table; None for a missing table."""
-        with self.translated(f"{self.place}: {table}"):
-            name = self._find(table)
-            if name is None:
-                return None
-            rows(self.session, f"SELECT 1 FROM {name.quoted} WHERE 1 = 0")
-            return catalog.table_schema(catalog.columns_of(self.session, name))
+    def missing(self, table: str, place: str) -> DefinitionError:
+        return catalog.missing_table(self.session, table, self._schema, place)
+
+    def key_of(self, name: TableName) -> Sequence[str]:
+        return catalog.primary_key(self.session, name)
+
+    def schema_of(self, name: TableName) -> Schema:
+        rows(self.session, f"SELECT 1 FROM {name.quoted} WHERE 1 = 0")  # which names what may not be read
+        return catalog.table_schema(catalog.columns_of(self.session, name))
+
+    def size_of(self, name: TableName) -> Size:
+        return estimated_size(self.session, name)
 
     def _warning(self, table: str) -> str:
-        name = self._find(table)
+        name = self.find(table)
         if name is None:
             return ""
         said = hiding(self.session, name)

@@ -32,7 +32,7 @@ _UNDO = (
     "what the table was when the batch began has left the undo: raise UNDO_RETENTION (and RETENTION GUARANTEE), or give the table a "
     "CURSOR and MERGE ON its key, which reads it in parts; the batch begins anew"
 )
-# What passes, or what somebody at the server ends ▸ what helps where it does not pass.
+# What passes, or what is ended at the server ▸ what helps where it does not pass.
 PASSING: Mapping[str, str] = {
     **dict.fromkeys(("ORA-01555", "ORA-08180", "ORA-08181", "ORA-22924", "ORA-30052", "ORA-01466"), _UNDO),
     **dict.fromkeys(

@@ -19,7 +19,7 @@ from systems.sql_source.due_rows import DueRows
 if TYPE_CHECKING:
     from oracledb import Connection as Session
 
-BLOCK_BYTES = 8192  # unless somebody has set it
+BLOCK_BYTES = 8192  # unless it is set
 RANGE_BYTES = 2**17  # of table, at least
 MOST_RANGES, BLOCKS_A_RANGE = 256, 20  # which are looked at
 # Of the last statistics, which cost nothing. Rows of other organizations have no ROWID that rises from block to block.

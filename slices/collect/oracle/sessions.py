@@ -29,8 +29,14 @@ SETTINGS = {
     "NLS_TIMESTAMP_TZ_FORMAT": "'SYYYY-MM-DD HH24:MI:SS.FF TZR'",
     "NLS_NCHAR_CONV_EXCP": "TRUE",
     "TIME_ZONE": "'+00:00'",
+    # Else a materialized view may answer for its table, stale where QUERY_REWRITE_INTEGRITY is STALE_TOLERATED.
+    "QUERY_REWRITE_ENABLED": "FALSE",
 }
-SETTLING = "ALTER SESSION SET " + " ".join(f"{name} = {value}" for name, value in SETTINGS.items())
+SETTLING = (
+    "ALTER SESSION SET " + " ".join(f"{name} = {value}" for name, value in SETTINGS.items()),
+    # A table of ROW ARCHIVAL hides the rows that are archived in it: https://docs.oracle.com/en/database/oracle/oracle-database/19/vldbg/
+    "ALTER SESSION SET ROW ARCHIVAL VISIBILITY = ALL",
+)
 
 
 def connect(address: Address, *, reference: str, place: str, seconds: float = CONNECT_SECONDS) -> Connection:
@@ -50,7 +56,8 @@ def connect(address: Address, *, reference: str, place: str, seconds: float = CO
         )
         session.call_timeout = max(int(seconds * 1000), 1)
         with session.cursor() as cursor:
-            cursor.execute(SETTLING)
+            for statement in SETTLING:
+                cursor.execute(statement)
     except (oracledb.Error, ssl.SSLError, OSError) as error:
         raise failures.connection_error(error, reference, place) from None
     return session

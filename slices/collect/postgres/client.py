@@ -22,6 +22,8 @@ from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.program.source_schemas import SourceNote
 from shared_metadata.spelling import did_you_mean
 from slices.collect.postgres import failures
+from slices.collect.postgres.capture import slots
+from slices.collect.postgres.capture.watching import watch
 from slices.collect.postgres.config import read_config
 from slices.collect.postgres.dialect import DIALECT
 from slices.collect.postgres.logic import read_columns
@@ -32,6 +34,7 @@ from slices.collect.postgres.table_sizes import estimated_size, table_size
 from slices.collect.postgres.unseen import hidden_columns, unseen
 from systems.postgres import catalog, sessions
 from systems.postgres.address import read_address
+from systems.postgres.catalog import TableName
 from systems.postgres.failures import connection_error, scrub
 from systems.postgres.watchdog import Watchdog
 from systems.sql_source.dialect import Scan
@@ -47,7 +50,7 @@ if TYPE_CHECKING:
 PLAN_TIMEOUT_SECONDS = 30
 
 
-class PostgresSource(SqlSource):
+class PostgresSource(SqlSource[TableName]):
     """A Source over one connection of a program."""
 
     dialect = DIALECT
@@ -59,12 +62,21 @@ class PostgresSource(SqlSource):
         super().__init__(connection, aws, until, self._config.max_parts, part_mb)
         self._owner = owner
         self._watchdog: Watchdog | None = None
-        self._opened: list[Session[Any]] = []
+        self._watched = False
 
     def open_scan(self, request: ExtractRequest, deadline: Deadline, part: Part, before: Mapping[str, str] | None) -> Scan:
         from slices.collect.postgres.scanning import PostgresScan
 
         return PostgresScan(self, request, deadline, part, before)
+
+    def schema(self, flow: Flow, table: Table) -> Schema:
+        """What else stands still, by drift or because it has failed too often, a batch of the same database looks after here."""
+        if not self._watched:
+            self._watched = True
+            own = [slots.slot_name(self._owner, each.dataset) for each in flow.tables] if flow.capture else []
+            with self.translated(str(flow.position)):
+                watch(self.session, self._owner, own, self._config.max_log_gb * 2**30, str(flow.position))
+        return super().schema(flow, table)
 
     def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
         if not flow.capture:
@@ -89,9 +101,6 @@ class PostgresSource(SqlSource):
         with self.translated(self.place):
             return list(catalog.allowed_tables(self.session))
 
-    def describe(self, tables: Sequence[str]) -> dict[str, Schema | None]:
-        return {name: self._schema_of(name) for name in tables}
-
     def warnings(self, tables: Sequence[str] | None) -> dict[str, str]:
         """Warns of tables of which policies hide rows, so that a batch of them is refused, or some columns may not be read."""
         with self.translated(self.place):
@@ -105,29 +114,13 @@ class PostgresSource(SqlSource):
     def notes(self, tables: Sequence[str]) -> dict[str, list[SourceNote]]:
         """Tells by what rows of tables may be missed by a cursor."""
         with self.translated(self.place):
-            names = {table: catalog.find_table(self.session, table, self._config.default_schema) for table in tables}
+            names = {table: self.find(table) for table in tables}
             return {table: notes for table, name in names.items() if name and (notes := unseen(self.session, name))}
-
-    def primary_key(self, table: str) -> Sequence[str]:
-        name = catalog.find_table(self.session, table, self._config.default_schema)
-        return catalog.primary_key(self.session, name) if name else ()
-
-    def sizes(self, tables: Sequence[str]) -> dict[str, Size]:
-        """The planner's estimates, for tables that exist and may be read."""
-        import psycopg
-
-        found = {}
-        for table in tables:
-            with self.translated(f"{self.place}: {table}"):
-                if name := catalog.find_table(self.session, table, self._config.default_schema):
-                    with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
-                        found[table] = estimated_size(self.session, name)
-        return found
 
     def _warning(self, table: str) -> str:
         import psycopg
 
-        name = catalog.find_table(self.session, table, self._config.default_schema)
+        name = self.find(table)
         try:
             self.session.execute(f"SELECT 1 FROM {name.quoted}\nLIMIT 0" if name else "SELECT 1")
         except psycopg.errors.InsufficientPrivilege as error:
@@ -137,9 +130,7 @@ class PostgresSource(SqlSource):
 
     def sample(self, table: str, column: SchemaColumn) -> ColumnValues:
         with self.translated(f"{self.place}: {table}"):
-            name = catalog.find_table(self.session, table, self._config.default_schema)
-            if name is None:
-                raise catalog.missing_table(self.session, table, self._config.default_schema, self.place)
+            name = self.found(table, self.place)
             rows = rows_sql(name.quoted, [f"({identifier(source_name(column))})::text"], [])
             found = self.session.execute(f"{rows}\nLIMIT {SAMPLE_ROWS}").fetchall()
         return sampled(column.type, [value for (value,) in found])
@@ -147,8 +138,7 @@ class PostgresSource(SqlSource):
     def close(self) -> None:
         if self._watchdog:
             self._watchdog.stop()
-        while self._opened:
-            self._opened.pop().close()
+        super().close()
 
     # -- sessions
 
@@ -198,9 +188,7 @@ class PostgresSource(SqlSource):
             found = [replace(column, not_null=False) for column in found]
             relation = query_relation(flow, read_columns(flow, found), dropped)
             return replace(relation, members=members_of_query(session, relation.reads, str(flow.position)))
-        name = catalog.find_table(session, table.source, self._config.default_schema)
-        if name is None:
-            raise catalog.missing_table(session, table.source, self._config.default_schema, str(flow.position))
+        name = self.found(table.source, str(flow.position))
         columns = [column.source for column in flow.columns] or ["*"]
         try:
             found = catalog.columns_of(session, rows_sql(name.quoted, columns, [flow.filter] if flow.filter else []))
@@ -215,14 +203,25 @@ class PostgresSource(SqlSource):
         members, remade = members_of_table(session, name, flow, str(flow.position))
         return replace(relation, members=members, remade=remade)
 
-    def _schema_of(self, table: str) -> Schema | None:
-        """The columns of a table that may be read; None for a missing table."""
-        with self.translated(f"{self.place}: {table}"):
-            name = catalog.find_table(self.session, table, self._config.default_schema)
-            if name is None:
-                return None
-            rows = rows_sql(name.quoted, catalog.allowed_columns(self.session, name), [])
-            return catalog.table_schema(catalog.columns_of(self.session, rows))
+    def find(self, table: str) -> TableName | None:
+        return catalog.find_table(self.session, table, self._config.default_schema)
+
+    def missing(self, table: str, place: str) -> DefinitionError:
+        return catalog.missing_table(self.session, table, self._config.default_schema, place)
+
+    def key_of(self, name: TableName) -> Sequence[str]:
+        return catalog.primary_key(self.session, name)
+
+    def schema_of(self, name: TableName) -> Schema:
+        rows = rows_sql(name.quoted, catalog.allowed_columns(self.session, name), [])
+        return catalog.table_schema(catalog.columns_of(self.session, rows))
+
+    def size_of(self, name: TableName) -> Size | None:
+        import psycopg
+
+        with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+            return estimated_size(self.session, name)
+        return None
 
     @contextlib.contextmanager
     def translated(self, place: str) -> Iterator[None]:

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 SAMPLED = 8  # of the newest objects, to tell a table's columns
-HIDDEN = ("_", ".")  # begin the names of what Spark, Hive and others put beside their data
+
+
+def is_hidden(part: str) -> bool:
+    """Whether a folder's or an object's name says that it is no data: `_SUCCESS`, and not `_day=2026-01-01`, which is a column's."""
+    return part.startswith(".") or (part.startswith("_") and "=" not in part)
 
 
 class Found(NamedTuple):
@@ -69,7 +73,7 @@ class Bucket:
         """All objects of data below the prefix: neither markers of folders nor what is hidden."""
         file, newest, count, size = tempfile.TemporaryFile(), list[tuple[int, str, Found]](), 0, 0  # noqa: SIM115 - it ends with the listing
         for found in self._pages(prefix):
-            if found.key.endswith("/") or any(part.startswith(HIDDEN) for part in found.key[len(prefix) :].split("/")):
+            if found.key.endswith("/") or any(map(is_hidden, found.key[len(prefix) :].split("/"))):
                 continue
             file.write(found.line())
             count, size = count + 1, size + found.size
@@ -87,7 +91,7 @@ class Bucket:
                 names += [group["Prefix"][len(prefix) : -1] for group in page.get("CommonPrefixes", ())]
                 if len(names) >= MOST_NAMES:
                     break
-        return sorted(name for name in names if name and not name.startswith(HIDDEN))[:MOST_NAMES]
+        return sorted(name for name in names if name and not is_hidden(name))[:MOST_NAMES]
 
     def _pages(self, prefix: str) -> Iterator[Found]:
         """Raises DefinitionError for a bucket that lists in no order, as a directory bucket does: then nothing tells what is new."""

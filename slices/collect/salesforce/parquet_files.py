@@ -51,4 +51,4 @@ class ParquetFiles(TypedFiles):
             record = f"(SELECT unnest(records) AS r FROM read_json({paths(files)}, {options}))"
             return f"(SELECT {', '.join(f'r.{identifier(name)}' for name in types)} FROM {record})"
 
-        return self.write(source, number)
+        return self.write(source, number, files)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MOST_BYTES_OF_TEXT = 262_144
 # https://aws.amazon.com/athena/pricing/: a statement is billed for 10 MB at least
 MEGABYTE, LEAST_MEGABYTES = 1 << 20, 10
+# "DML query timeout" of the same page: what an account has by itself, and the most that can be asked for
+TIMEOUT_MINUTES, MOST_TIMEOUT_MINUTES = 30, 240
+TIMEOUTS = (206, 210)  # https://docs.aws.amazon.com/athena/latest/ug/error-reference.html, of ErrorType
 SYSTEM = 1  # https://docs.aws.amazon.com/athena/latest/APIReference/API_AthenaError.html
 _STATUS = {
     "QUEUED": Status.WAITS,
@@ -27,6 +30,10 @@ _STATUS = {
 }
 _FORBIDDEN = re.compile(r"not authorized to perform|Access ?Denied|Insufficient (?:Lake Formation )?permission", re.IGNORECASE)
 MOST_OF_A_REASON = 500
+_LATE = (
+    f'raise "DML query timeout" of Athena in Service Quotas, to {MOST_TIMEOUT_MINUTES} minutes at most, make it of several views, '
+    "or have Spark compute it: USING spark"
+)
 _CODE = re.compile(r"([A-Z][A-Z0-9_]{3,}): ?(.*)", re.DOTALL)
 # Errors before any row is read, whose words can quote nothing but the statement and the catalog.
 _WORDS_ARE_THE_STATEMENTS = frozenset(
@@ -78,13 +85,17 @@ class Athena:
         state, statistics = found["Status"], found.get("Statistics", {})
         scanned = statistics.get("DataScannedInBytes", 0)
         status, fault = _STATUS[state["State"]], state.get("AthenaError", {})
-        reason = _said(state.get("StateChangeReason", ""))
-        if status == Status.CANCELLED and "limit" in state.get("StateChangeReason", "").lower():
+        said = state.get("StateChangeReason", "")
+        reason, remedy, late = _said(said), "", fault.get("ErrorType") in TIMEOUTS
+        if late:  # again it would take as long
+            reason, remedy = f"it took longer than the account lets a query take ({TIMEOUT_MINUTES} minutes by itself)", _LATE
+        elif status == Status.CANCELLED and "limit" in said.lower():
             status, reason = Status.FAILED, "it would have scanned more than its workgroup allows (scan_limit_gb of the warehouse)"
         return Look(
             status,
             reason=reason if status in (Status.FAILED, Status.CANCELLED) else "",
-            transient=bool(fault.get("Retryable")) or fault.get("ErrorCategory") == SYSTEM,
+            remedy=remedy,
+            transient=not late and (bool(fault.get("Retryable")) or fault.get("ErrorCategory") == SYSTEM),
             queue_seconds=statistics.get("QueryQueueTimeInMillis", 0) / 1000,
             run_seconds=statistics.get("EngineExecutionTimeInMillis", 0) / 1000,
             bytes_scanned=scanned,

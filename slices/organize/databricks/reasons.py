@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from slices.organize.databricks.logic import MOVED_WORD
-from slices.organize.databricks.script import ZONE_WORD
+from slices.organize.databricks.script import ANSI_WORD, ZONE_WORD
 from systems.sql_warehouse.session import MOVED
 
 README = "the slice's README lists what that needs"
@@ -74,6 +74,8 @@ def reason(code: str, said: str) -> str:
         return MOVED
     if ZONE_WORD in said:
         return "sessions of this SQL warehouse are not in UTC; set TIMEZONE in its configuration to UTC"
+    if ANSI_WORD in said:
+        return "sessions of this SQL warehouse are not in ANSI mode; set ANSI_MODE in its configuration to TRUE"
     found = _CONDITION.search(said)
     condition = found[1] if found else ""
     if transient(said):

@@ -25,13 +25,16 @@ PROPERTIES = {
     "delta.enableTypeWidening": "true",
     "delta.feature.timestampNtz": "supported",
 }
-ZONE_WORD = "atoll session not in UTC"
+ZONE_WORD, ANSI_WORD = "atoll session not in UTC", "atoll session not in ANSI mode"
 _NAME = r"`(?:[^`]|``)*`"
 _TABLE = re.compile(rf"CREATE TABLE (?P<there>IF NOT EXISTS )?(?P<name>{_NAME}\.{_NAME}) (?P<rest>.*)", re.DOTALL)
 _ZONE = (
     "IF current_timezone() NOT IN ('UTC', 'Etc/UTC', 'GMT', 'Z') THEN "
     f"SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = '{ZONE_WORD}'; END IF"
 )
+# Without it what overflows wraps, and what is no number is NULL: of a number and a text its common type is a text then.
+# https://docs.databricks.com/aws/en/sql/language-manual/parameters/ansi_mode, …/sql-ref-datatype-rules
+_ANSI = f"IF lower(typeof(coalesce(0, '0'))) = 'string' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = '{ANSI_WORD}'; END IF"
 ANSWER = re.compile(r"atoll_(\d+)_of_(\d+)")
 
 
@@ -52,9 +55,8 @@ def scripted(texts: Sequence[str]) -> str:
         lines = [*before, (-1, atomic), *after, *([last] if last[1] else [])]
     body = [_kept(line, asks) for line in lines]
     answer = ", ".join(f"a{at} AS atoll_{at}_of_{len(texts)}" for at in asks) or "1 AS done"
-    return "\n".join(
-        ["BEGIN", *(f"{one};" for one in (*(f"DECLARE a{at} STRING" for at in asks), _ZONE, *body)), f"SELECT {answer};", "END"]
-    )
+    steps = [*(f"DECLARE a{at} STRING" for at in asks), _ZONE, _ANSI, *body]
+    return "\n".join(["BEGIN", *(f"{one};" for one in steps), f"SELECT {answer};", "END"])
 
 
 def _kept(line: tuple[int, str], asks: Sequence[int]) -> str:

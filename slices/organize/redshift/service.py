@@ -23,6 +23,9 @@ _STATUS = {
     **{"SUBMITTED": Status.WAITS, "PICKED": Status.WAITS, "STARTED": Status.RUNS, "FINISHED": Status.DONE},
     **{"FAILED": Status.FAILED, "ABORTED": Status.CANCELLED},
 }
+# What a user's own settings (ALTER USER … SET) would decide over a view's values: of which zone a moment's day is, and how days are
+# written and read. https://docs.aws.amazon.com/redshift/latest/dg/r_timezone_config.html, …/r_datestyle.html
+SETTLING = ("SET timezone TO 'UTC'", "SET datestyle TO 'ISO, MDY'")
 # Words of Redshift's that name what the statement or the catalog does, and no value of a row.
 _TOLD = re.compile(
     r"(relation|column|schema|database|type|function|operator|permission denied|must be owner|syntax error|Table|S3ServiceException"
@@ -61,7 +64,7 @@ class RedshiftService:
     ) -> None:
         self._client, self._where, self._place, self._rpus = client, where, place, rpus
         # https://docs.aws.amazon.com/redshift/latest/dg/r_query_group.html
-        self._first = [f"SET query_group TO '{group}'"] if group else []
+        self._first = [*([f"SET query_group TO '{group}'"] if group else []), *SETTLING]
         self._results: dict[str, Mapping[str, Any]] = {}
 
     def submit(self, text: str, token: str) -> str:
@@ -130,19 +133,21 @@ class RedshiftService:
     def asks(self, statements: Sequence[Mapping[str, Any]]) -> list[str]:
         """Asks of each transaction that was at work, by one of its queries' ids, in microseconds and bytes.
 
-        https://docs.aws.amazon.com/redshift/latest/dg/SYS_QUERY_HISTORY.html, …/SYS_QUERY_DETAIL.html
+        https://docs.aws.amazon.com/redshift/latest/dg/SYS_QUERY_HISTORY.html, …/SYS_QUERY_DETAIL.html; how uneven the slices' shares
+        were stands at segments: …/cm_chap_system-tables.html
         """
         ids = [str(one["console_id"]) for one in statements if str(one.get("console_id", "")).isdecimal()]
         if not ids:
             return []
         steps = (
-            "SELECT query_id, sum(CASE WHEN step_name = 'scan' THEN input_bytes ELSE 0 END) AS scanned, "
-            "sum(CASE WHEN step_name = 'insert' THEN input_bytes ELSE 0 END) AS written "
-            "FROM sys_query_detail WHERE metrics_level = 'step' GROUP BY query_id"
+            "SELECT query_id, sum(CASE WHEN metrics_level = 'step' AND step_name = 'scan' THEN input_bytes ELSE 0 END) AS scanned, "
+            "sum(CASE WHEN metrics_level = 'step' AND step_name = 'insert' THEN input_bytes ELSE 0 END) AS written, "
+            "max(data_skewness) AS of_data, max(time_skewness) AS of_time FROM sys_query_detail GROUP BY query_id"
         )
         text = (
             "SELECT one.query_id, sum(h.queue_time) AS queued, sum(h.execution_time) AS ran, sum(steps.scanned) AS scanned, "
-            "sum(steps.written) AS written FROM sys_query_history AS one "
+            "sum(steps.written) AS written, max(steps.of_data) AS of_data, max(steps.of_time) AS of_time "
+            "FROM sys_query_history AS one "
             "JOIN sys_query_history AS h ON h.transaction_id = one.transaction_id "
             f"LEFT JOIN ({steps}) AS steps ON steps.query_id = h.query_id "
             f"WHERE one.query_id IN ({', '.join(ids)}) GROUP BY one.query_id"
@@ -187,11 +192,12 @@ def _said(error: str, found: Mapping[str, Any]) -> str:
     return f"{known[0].strip()}{f' ({remedy})' if remedy else ''}"
 
 
-def _figures(queued: Any, ran: Any, scanned: Any, written: Any) -> dict[str, Any]:
-    """Seconds and bytes, as far as they are known."""
+def _figures(queued: Any, ran: Any, scanned: Any, written: Any, of_data: Any, of_time: Any) -> dict[str, Any]:
+    """Seconds, bytes, and the most uneven shares of slices, as Redshift counts them; as far as they are known."""
     seconds = {"queue_seconds": queued, "run_seconds": ran}
     found: dict[str, Any] = {name: float(value) / 1e6 for name, value in seconds.items() if value is not None}
-    return found | {name: int(value) for name, value in {"bytes_scanned": scanned, "bytes_written": written}.items() if value}
+    counts = {"bytes_scanned": scanned, "bytes_written": written, "data_skewness": of_data, "time_skewness": of_time}
+    return found | {name: int(value) for name, value in counts.items() if value}
 
 
 def _rows(found: Mapping[str, Any]) -> int | None:

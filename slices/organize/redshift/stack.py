@@ -19,7 +19,7 @@ from slices.organize.redshift.workflow import workflow
 from systems.sql_warehouse.stack import STEPS, SqlWarehouseStack
 
 SUBMIT = ["redshift-data:ExecuteStatement", "redshift-data:BatchExecuteStatement"]
-# Of statements, which are no resources: whoever submitted one may ask for it, and nobody else.
+# Of statements, which are no resources: whoever submitted one may ask for it, and no other role.
 OWN = ["redshift-data:DescribeStatement", "redshift-data:GetStatementResult", "redshift-data:CancelStatement"]
 OWNER = {"StringEquals": {"redshift-data:statement-owner-iam-userid": "${aws:userid}"}}
 STATED = "the Data API's actions on statements take no resource; each is of whoever submitted it"

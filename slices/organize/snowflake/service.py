@@ -27,6 +27,14 @@ PARAMETERS = {
     "TIMESTAMP_LTZ_OUTPUT_FORMAT": "YYYY-MM-DD HH24:MI:SS.FF6TZH:TZM",
     "DATE_OUTPUT_FORMAT": "YYYY-MM-DD",
 }
+# What an account's or a user's own parameters would decide over a view's values and names; a request of several statements takes them
+# as a statement, and not beside it: https://docs.snowflake.com/en/sql-reference/parameters, …/developer-guide/sql-api/reference
+SETTINGS = {
+    **{"TIMESTAMP_TYPE_MAPPING": "'TIMESTAMP_NTZ'", "QUOTED_IDENTIFIERS_IGNORE_CASE": "FALSE", "TWO_DIGIT_CENTURY_START": "1970"},
+    **{"WEEK_START": "0", "WEEK_OF_YEAR_POLICY": "0", "BINARY_INPUT_FORMAT": "'HEX'", "BINARY_OUTPUT_FORMAT": "'HEX'"},
+    **{"DATE_INPUT_FORMAT": "'AUTO'", "TIME_INPUT_FORMAT": "'AUTO'", "TIMESTAMP_INPUT_FORMAT": "'AUTO'"},
+}
+SETTLING = "ALTER SESSION SET " + ", ".join(f"{name} = {value}" for name, value in SETTINGS.items())
 _MOST_SECONDS = 604_800
 MOST_HISTORY = 10_000
 # https://docs.snowflake.com/en/user-guide/warehouses-overview: of a standard warehouse of the first generation
@@ -52,7 +60,7 @@ class SnowflakeService:
 
     def submit(self, text: str, token: str) -> str:
         """text: a JSON list of statements.  token: the request's id, under which it is run once."""
-        texts = arranged(json.loads(text))
+        texts = [SETTLING, *arranged(json.loads(text))]
         whole = ";\n".join(texts)
         if len(whole.encode()) > MOST_TEXT_BYTES:
             raise DefinitionError(
@@ -83,8 +91,10 @@ class SnowflakeService:
             said = str(told.get("message", ""))
             ended = Status.CANCELLED if code == CANCELLED else Status.FAILED
             return Look(ended, reason=reason(code, said), transient=code in TRANSIENT)
+        handles: Sequence[str] = told.get("statementHandles") or ()
+        one = self._api.ask("GET", f"/{handles[1]}")[1] if len(handles) == 2 else told  # of several none tells what they did together
         taken = max(time.time() - told.get("createdOn", 0) / 1000, 0.0) if told.get("createdOn") else 0.0
-        return Look(Status.DONE, run_seconds=taken, rows=_count(told))
+        return Look(Status.DONE, run_seconds=taken, rows=_count(one))
 
     def cancel(self, id: str) -> None:
         self._answers.pop(id, None)
@@ -112,10 +122,8 @@ class SnowflakeService:
     def rows(self, id: str, number: int) -> list[list[Any]]:
         """The values that a statement gave, counted among all that were sent; the parts of a result are read to their end."""
         _, told = self._answers.get(id) or self._api.ask("GET", f"/{id}")
-        handles = told.get("statementHandles")
-        wanted = id if not handles else handles[number]
-        if handles:
-            _, told = self._api.ask("GET", f"/{wanted}")
+        wanted = told["statementHandles"][number + 1 if number >= 0 else number]  # the first one settles the session
+        _, told = self._api.ask("GET", f"/{wanted}")
         meta, rows = told["resultSetMetaData"], list(told["data"])
         for part in range(1, len(meta.get("partitionInfo", ()))):
             rows += self._api.ask("GET", f"/{wanted}", {"partition": str(part)})[1]["data"]

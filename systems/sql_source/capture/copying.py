@@ -34,7 +34,7 @@ class Copying:
 
     def __init__(
         self,
-        source: SqlSource,
+        source: SqlSource[Any],
         request: ExtractRequest,
         deadline: Deadline,
         aws: Any,

@@ -61,7 +61,7 @@ class LogExtraction:
     request: with the part by which the whole table would be read.
     """
 
-    def __init__(self, source: SqlSource, request: ExtractRequest, deadline: Deadline, aws: Any, log: TableLog) -> None:
+    def __init__(self, source: SqlSource[Any], request: ExtractRequest, deadline: Deadline, aws: Any, log: TableLog) -> None:
         self._source, self._request, self._deadline, self._aws, self._log = source, request, deadline, aws, log
         self._place = str(request.flow.position)
 

@@ -24,7 +24,7 @@ class Writing:
     files: what has been written.
     """
 
-    def __init__(self, source: SqlSource, request: ExtractRequest, deadline: Deadline, aws: Any, log: TableLog) -> None:
+    def __init__(self, source: SqlSource[Any], request: ExtractRequest, deadline: Deadline, aws: Any, log: TableLog) -> None:
         self._source, self._request, self._deadline, self._aws, self._log = source, request, deadline, aws, log
         self._part = Part.from_plain(request.part)
         self.files: Files = []

@@ -62,8 +62,12 @@ def test_discover_tells_how_a_table_is_collected(cloud: Cloud, source: ThingsUnd
     cloud.put_secret("thing", source.secret)
     connection = {"name": "out", "system": source.declaration.system, "options": {"secret": "thing"}}
     told = step({"connection": connection, "tables": [table, "check", "none"]}, FakeContext())["defaults"]
-    assert told == {table: {"key": ("id",), "cursor": "updated", "mode": "MERGE", "deletes": "by flag"}, "check": told["check"]}
-    assert told["check"] == {"key": ("id",), "cursor": "updated", "mode": "MERGE"}
+    read = {"reads": "what its cursor says is new"}
+    assert told == {
+        table: {"key": ("id",), "cursor": "updated", "mode": "MERGE", "deletes": "by flag", **read},
+        "check": told["check"],
+    }
+    assert told["check"] == {"key": ("id",), "cursor": "updated", "mode": "MERGE", **read}
 
 
 class TestConformance(CollectConformance):

@@ -15,7 +15,7 @@ from systems.rest.answers import Answer
 from systems.rest.covered import not_interpreted
 from systems.rest.manifest import streams_of
 from systems.rest.portions import Span
-from systems.rest.records import below
+from systems.rest.transformations import below
 from systems.rest.unread import Unread, unread
 from tests.systems.rest.reading import API, NOW, Reading, answer, stream
 
@@ -221,7 +221,7 @@ def test_records_are_filtered_and_shaped_as_the_manifest_says() -> None:
 
 def test_what_is_not_interpreted_is_named() -> None:
     declared = stream(retriever={"paginator": {"type": "CustomPaginator", "class_name": "x.Y"}})
-    assert not_interpreted(streams_of({"streams": [declared]})["things"]) == ("CustomPaginator",)
+    assert not_interpreted(streams_of({"streams": [declared]})["things"]) == ("code x.Y",)
 
 
 def test_references_and_parameters_reach_what_they_are_for() -> None:

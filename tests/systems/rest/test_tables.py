@@ -84,12 +84,16 @@ def test_the_overlay_keeps_an_object_as_text() -> None:
 
 CHANGED = {**windows(), "cursor_field": "updated_at"}
 MADE = {**windows(), "cursor_field": "created_at"}
-FIELDS = schema(id=WHOLE, updated_at=MOMENT, created_at=MOMENT, gone={"type": "boolean"}, State=TEXT)
+FIELDS = schema(id=WHOLE, updated_at=MOMENT, created_at=MOMENT, credited_at=MOMENT, gone={"type": "boolean"}, State=TEXT)
+
+
+CREDITED = {**windows(), "cursor_field": "credited_at"}
 
 
 @pytest.mark.parametrize(
     ("more", "said", "expected"),
     [
+        ({"primary_key": "id", "incremental_sync": CREDITED}, {}, TableDefaults(("id",))),
         ({"primary_key": "id", "incremental_sync": CHANGED}, {}, TableDefaults(("id",), "updated_at", Mode.MERGE)),
         ({"primary_key": ["id", "State"], "incremental_sync": MADE}, {}, TableDefaults(("id", "state"))),
         ({"primary_key": "id", "incremental_sync": MADE}, {"cursor": "created_at"}, TableDefaults(("id",), "created_at", Mode.MERGE)),
@@ -107,12 +111,30 @@ FIELDS = schema(id=WHOLE, updated_at=MOMENT, created_at=MOMENT, gone={"type": "b
 def test_a_table_is_merged_by_what_moves_when_it_changes_and_never_by_when_it_was_made(
     more: dict[str, Any], said: dict[str, Any], expected: TableDefaults
 ) -> None:
-    assert defaults_of(stream(**FIELDS, **more), said) == expected
+    assert dataclasses.replace(defaults_of(stream(**FIELDS, **more), said), reads="") == expected
 
 
 def test_a_cursor_that_the_api_does_not_filter_by_makes_no_merge() -> None:
     sync = {name: value for name, value in CHANGED.items() if name not in ("start_time_option", "end_time_option")}
-    assert defaults_of(stream(**FIELDS, primary_key="id", incremental_sync=sync), {}) == TableDefaults(("id",), "updated_at")
+    found = defaults_of(stream(**FIELDS, primary_key="id", incremental_sync=sync), {})
+    assert found == TableDefaults(("id",), "updated_at", reads="all")
+
+
+@pytest.mark.parametrize(
+    ("sync", "routed", "said", "reads"),
+    [
+        (CHANGED, False, {}, "what its cursor says is new"),
+        (CHANGED, True, {}, "what its cursor says is new, by each parent"),
+        (None, False, {}, "all"),
+        (None, True, {}, "all, by each parent"),
+        (CHANGED, True, {"reads": "the last week, again"}, "the last week, again"),
+    ],
+)
+def test_what_a_batch_reads_is_told(sync: Any, routed: bool, said: dict[str, Any], reads: str) -> None:
+    parent = {"type": "ParentStreamConfig", "stream": stream(**FIELDS), "parent_key": "id", "partition_field": "parent"}
+    router = {"partition_router": {"type": "SubstreamPartitionRouter", "parent_stream_configs": [parent]}} if routed else {}
+    declared = stream(**FIELDS, retriever=router, **({"incremental_sync": sync} if sync else {}))
+    assert defaults_of(declared, said).reads == reads
 
 
 @pytest.mark.parametrize(
@@ -240,6 +262,39 @@ def test_a_nested_value_that_does_not_fit_is_refused_or_set_aside_and_never_roun
         written(cloud, tmp_path, [{"id": "a"}, {"id": "b", **record}])
     rows, bad = written(cloud, tmp_path, [{"id": "a"}, {"id": "b", **record}], tolerant=True)
     assert [row["id"] for row in rows] == ["a"] and bad == 1
+
+
+@pytest.mark.parametrize(
+    "half", [{"place": {"name": "cut \ud83d"}}, {"raw": "\udeeb cut"}, {"raw": {"\ud83d": 1}}, {"counts": {"a \ud83d\ud83d": 1}}]
+)
+def test_half_a_character_is_told_or_set_aside_and_takes_no_other_row_with_it(
+    cloud: Cloud, tmp_path: Path, half: dict[str, Any]
+) -> None:
+    """As many an API has it that cuts texts at so many units of UTF-16."""
+    whole = [{"id": "a", "raw": "🛫 \\ud83d \\"}, {"id": "c", "raw": {"x": ["\u00e9\ufffd"]}}]
+    (field,) = half
+    with pytest.raises(RowError, match=f"a text of {field} holds half a character") as caught:
+        written(cloud, tmp_path, [*whole, {"id": "b", **half}])
+    assert "TOLERATE" in caught.value.remedy and "cut" not in str(caught.value)
+    rows, bad = written(cloud, tmp_path, [*whole, {"id": "b", **half}, {"id": "d", "sizes": ["x"]}], tolerant=True)
+    assert [(row["id"], row["raw"]) for row in rows] == [("a", "🛫 \\ud83d \\"), ("c", '{"x":["é�"]}')] and bad == 2
+    listed = cloud.s3.list_objects_v2(Bucket=cloud.bucket)["Contents"]
+    (aside,) = [pq.read_table(io.BytesIO(cloud.body(one["Key"]))).to_pylist() for one in listed if "rejected" in one["Key"]]
+    reasons = {json.loads(row["data"])["id"]: (row["reason"], row["data"]) for row in aside}
+    assert reasons["b"][0] == f"{field} holds half a character" and "�" in reasons["b"][1] and "\ufdd0" not in reasons["b"][1]
+    assert "half" not in reasons["d"][0]
+
+
+def test_what_json_has_no_number_for_is_a_text_within_what_is_kept_as_text(cloud: Cloud, tmp_path: Path) -> None:
+    nan, inf = float("nan"), float("inf")
+    records = [{"id": "a", "raw": {"x": [nan, -inf, 1], "NaN": 'NaN, "Infinity"'}, "counts": {"NaN": 1}}, {"id": "b", "raw": inf}]
+    rows, _ = written(cloud, tmp_path, records)
+    assert json.loads(rows[0]["raw"], parse_constant=_none) == {"x": ["NaN", "-Infinity", 1], "NaN": 'NaN, "Infinity"'}
+    assert dict(rows[0]["counts"]) == {"NaN": 1} and rows[1]["raw"] == "Infinity"
+
+
+def _none(word: str) -> None:
+    raise AssertionError(word)
 
 
 @pytest.mark.security

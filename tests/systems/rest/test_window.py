@@ -88,6 +88,19 @@ def test_a_row_whose_cursor_is_further_ahead_than_any_batch_is_taken_by_each_bat
             cursor = cursor_text(window)
 
 
+@pytest.mark.parametrize(("given", "kind"), [(2**63 - 1, "BIGINT"), (-(2**63), "BIGINT"), (10**18, "BIGINT"), ("'nan'", "DOUBLE")])
+def test_a_number_that_is_no_moment_is_of_no_moment_and_its_row_is_taken(given: object, kind: str) -> None:
+    """What an API writes for `never`; it ended the batch, and with it all collecting."""
+    sync = {"type": "DatetimeBasedCursor", "cursor_field": "c", "datetime_format": "%ms", "start_datetime": "2020-01-01"}
+    declared = streams_of({"streams": [stream(incremental_sync=sync)]})["things"]
+    window = Window(Interval(START, START + HOUR), cursor_text(Window(Interval(START - HOUR, START), "", False)), False)
+    cut = taken(Mode.MERGE, window, declared, SchemaColumn("c", "x", True, "c", EPOCH), 60, START + HOUR).cut
+    with duckdb.connect() as connection:
+        rows = f"(VALUES (1, CAST({given} AS {kind})), (2, {int(START.timestamp() * 1000) + 5}), (3, 1000)) AS t(id, c)"
+        found = connection.execute(f"SELECT id FROM {rows} WHERE {cut.condition(identifier)} ORDER BY 1").fetchall()
+        assert found == [(1,), (2,)]
+
+
 def test_a_replace_and_another_cursor_than_the_apis_ask_for_what_is_still_to_come() -> None:
     declared = streams_of({"streams": [stream()]})["things"]
     window = Window(Interval(START, START + HOUR), '{"until": "2026-11-24T22:00:00Z"}', False)

@@ -151,6 +151,39 @@ def test_rows_that_are_committed_after_the_batch_has_read_past_them_come_with_a_
         assert len(held) == len(set(held)) and (told or held == [])
 
 
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("stays", [True, False])
+@pytest.mark.parametrize("kind", ["datetime(6)", "bigint"])
+def test_a_distributed_transaction_that_is_prepared_is_one_that_is_open(
+    collecting: Collecting, database: Database, kind: str, stays: bool
+) -> None:
+    """Whose session has ended, too: XA PREPARE outlasts it, and another one commits."""
+    write(database, f"CREATE TABLE t (id int PRIMARY KEY, at {kind})")
+    write(database, f"INSERT INTO t VALUES (0, {ordinary(kind, 0, collecting)})")
+    collect(collecting, database, MERGED, options={"lag": "0 seconds"})
+    held, branch, named = ids(collecting), database.connect(), f"'{database.name}'"
+    with branch.cursor() as cursor:
+        for statement in ("SET time_zone = '+00:00'", f"XA START {named}"):
+            cursor.execute(statement)
+        cursor.execute(f"INSERT INTO t VALUES (1, {ordinary(kind, 1, collecting)})")
+        for statement in (f"XA END {named}", f"XA PREPARE {named}"):
+            cursor.execute(statement)
+    if not stays:
+        branch.close()
+    write(database, f"INSERT INTO t VALUES (2, {ordinary(kind, 2, collecting)})")
+    held += ids(collecting) + ids(collecting)
+    if stays:
+        with branch.cursor() as cursor:
+            cursor.execute(f"XA COMMIT {named}")
+        branch.close()
+    else:
+        write(database, f"XA COMMIT {named}")
+    held += ids(collecting)
+    write(database, f"INSERT INTO t VALUES (3, {ordinary(kind, 3, collecting)})")
+    held += ids(collecting) + ids(collecting)
+    assert set(held) == {0, 1, 2, 3}
+
+
 @pytest.mark.parametrize("kind", ["int", "decimal(12,3)", "float", "bigint unsigned"])
 def test_rows_with_the_number_at_which_a_batch_ended_come_with_it(collecting: Collecting, database: Database, kind: str) -> None:
     """Also those that take another's place; and without any there is nothing to read."""

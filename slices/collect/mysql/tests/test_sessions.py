@@ -10,9 +10,13 @@ from infra.embedded.tls import ensure_certificate
 from shared_metadata.errors import DefinitionError, RetryLater, SecretError
 from shared_metadata.program import Connection, Position
 from slices.collect.mysql.client import open_source
+from slices.collect.mysql.tests import captured
+from slices.collect.mysql.tests.captured import SETTINGS as LOGGING
+from slices.collect.mysql.tests.captured import Capturing
 from slices.collect.mysql.tests.test_types import CASES, make_table
 from slices.collect.mysql.tests.under_test import GRANTS, MysqlUnderTest
 from systems.mysql.sessions import SETTINGS
+from tests.conformance.capturing import staged
 from tests.conformance.collect import Collecting
 from tests.conformance.fixtures import Cloud
 from tests.mariadb import Database, Server, fresh_database, mariadb_server
@@ -65,7 +69,7 @@ OF_MYSQL = (
 def hostile() -> Iterator[Server]:
     named = {name: value for name, value in HOSTILE.items() if name not in OF_MYSQL}
     of_each = ", ".join(f"{name} = {value if value.isdigit() else repr(value)}" for name, value in named.items())
-    with mariadb_server((f"--init-connect=SET {of_each}", "--transaction-isolation=READ-UNCOMMITTED")) as server:
+    with mariadb_server((f"--init-connect=SET {of_each}", "--transaction-isolation=READ-UNCOMMITTED", *LOGGING)) as server:
         yield server
 
 
@@ -123,6 +127,47 @@ def test_every_value_is_the_same_at_a_server_with_other_settings(cloud: Cloud, i
     for number, (kind, (_, values)) in enumerate(CASES.items()):
         for place, wanted in enumerate(values.values(), 1):
             assert rows[place][f"c{number}"] == wanted, kind
+
+
+def test_a_captured_table_is_the_same_at_a_server_with_other_settings(cloud: Cloud, hostile: Server) -> None:
+    """Its copy, what its log tells, and the rows that are asked for since the log tells them in part."""
+    with fresh_database(hostile, captured.GRANTS) as found:
+        capturing = Capturing(cloud, found)
+        columns = (
+            "at datetime(6), day date, span time(3), price decimal(12,3), ratio double, raw varbinary(9), pad char(9), told json"
+        )
+        capturing.make(f"id int PRIMARY KEY, name text, big text, {columns}")
+        values = "'2026-03-29 02:30:00.000001', '1999-12-31', '-01:02:03.5', -0.125, 5e-324, x'005C27FF', 'a', '{\"a\": 0.10}'"
+        capturing.database.run(f"INSERT INTO thing VALUES (1, 'a\\\\b ''é', 'big', {values}), (2, 'second', NULL, {values})")
+        capturing.database.run(f"INSERT INTO thing VALUES (3, 'third', '', {values})")
+        capturing.apply()
+        capturing.run()
+        expected = capturing.rows()
+        assert expected == [{**row, "span": "-01:02:03.500"} for row in capturing.source()] and len(expected) == 3
+        for number, loses in enumerate((False, True)):
+            capturing.all(*capturing.in_part, f"UPDATE thing SET name = 'again {number}'")
+            if loses:
+                capturing.forget()
+            capturing.run()
+            assert capturing.rows() == [{**row, "name": f"again {number}"} for row in expected]
+            assert (capturing.was_whole(), staged(capturing)) == (loses, (3, 0))
+
+
+def test_a_table_is_described_alike_at_a_server_with_other_settings(in_hostile: Database, database: Database) -> None:
+    found = []
+    for at in (database, in_hostile):
+        make_table(at)
+        at.run("CREATE TABLE keyed (b int, a int, PRIMARY KEY (b, a))")
+        at.run("CREATE VIEW seen AS SELECT id FROM every")
+        source, names = open_source(SHOP, at.secret, aws=None), ["every", "EVERY", "keyed", "seen", "nowhere"]
+        try:
+            listed = [name.replace(at.name, "") for name in source.tables()]
+            found.append((listed, source.describe(names), source.defaults(names), source.notes(names)))
+        finally:
+            source.close()
+    assert found[0] == found[1]
+    listed, described, *_ = found[1]
+    assert described["every"] and len(described["every"].columns) == len(CASES) + 1 and listed == [".every", ".keyed", ".seen"]
 
 
 @pytest.mark.parametrize("mode", ["disable", "prefer", "require", "verify-ca", "verify-full"])

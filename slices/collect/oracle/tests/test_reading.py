@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+import oracledb
 import psycopg
+import pyarrow.parquet as pq
 import pytest
 
+from doubles.oracle.session import OracleSession, Statement
 from shared_metadata.errors import DefinitionError, RetryLater, SecretError
-from shared_metadata.program import Connection, Mode, Position
+from shared_metadata.program import Column, Connection, Mode, Position
 from slices.collect.oracle import planning
 from slices.collect.oracle.client import OracleSource, open_source
+from slices.collect.oracle.sessions import SETTLING
 from slices.collect.oracle.tests.under_test import OracleUnderTest
 from systems.sql_source import parts
 from tests.conformance.collect import COLUMNS, Collecting, label_rows
 from tests.conformance.fixtures import Cloud, FakeContext
-from tests.oracle import Database, Server, fresh_database
+from tests.oracle import RIGHTS, Database, Server, fresh_database
 
 HR = Connection("hr", "oracle", {"secret": "hr"}, Position("p.sql", 1, 1))
 
@@ -108,7 +113,7 @@ def test_edges_rise_and_a_table_without_statistics_has_none(database: Database) 
     under_test = OracleUnderTest(database)
     table = under_test.create_table(COLUMNS)
     with source_of(database) as source:
-        name = source._found(table, "here")
+        name = source.found(table, "here")
         assert planning.table_size(source.session, name, in_ranges=True).pages == 1
         under_test.put(table, label_rows([f"row {number:05d}" for number in range(5000)]), datetime(2026, 1, 1))
         size = planning.table_size(source.session, name, in_ranges=True)
@@ -183,6 +188,92 @@ def test_a_table_of_which_policies_hide_rows_is_refused_until_the_user_is_exempt
     assert collecting.labels() == ["a", "b"]
 
 
+@pytest.mark.parametrize("rights", [RIGHTS, ("GV$TRANSACTION",)], ids=["as of a state", "in a transaction"])
+def test_rows_that_are_archived_in_their_table_are_read_and_a_where_leaves_them_out(
+    cloud: Cloud, server: Server, rights: tuple[str, ...]
+) -> None:
+    """Whatever an application's own session sees; a row that is archived meanwhile leaves the WHERE, and is marked."""
+    with fresh_database(server, *rights) as database:
+        collecting = Collecting(cloud, OracleUnderTest(database))
+        table = collecting.source.create_table(COLUMNS)
+        collecting.source.put(table, label_rows(["a", "b", "c"]), collecting.at)
+        name = table.partition(".")[2]
+        database.run(f'ALTER TABLE "{name}" ROW ARCHIVAL')
+        archive(database, name, "b")
+        assert database.run(f'SELECT COUNT(*) FROM "{name}"') == [(2,)]
+        collecting.collect(table, incremental=False)
+        collecting.run()
+        assert collecting.labels() == ["a", "b", "c"] and "ora_archive_state" not in collecting.rows()[0]
+        columns = tuple(Column(column, column.upper()) for column in ("label", "updated_at"))
+        collecting.dataset = "lake.raw.active:staged"
+        collecting.collect(table, columns=columns, filter="ORA_ARCHIVE_STATE = '0'")
+        collecting.run()
+        assert collecting.labels() == ["a", "c"]
+        archive(database, name, "c", collecting.at)
+        collecting.run()
+        assert sum(file["rows"] for file in collecting.cloud.manifest(collecting.dataset)["left"]) == 1
+
+
+@pytest.mark.parametrize("kind", ["DATE", "TIMESTAMP(6)", "TIMESTAMP(6) WITH TIME ZONE", "NUMBER(9)"])
+def test_a_row_that_leaves_the_where_is_told_by_its_key(collecting: Collecting, database: Database, kind: str) -> None:
+    """One whose cursor is none that a warehouse holds has left all the same."""
+    database.run(f"CREATE TABLE t (id NUMBER(9) PRIMARY KEY, at {kind}, state VARCHAR2(9))")
+
+    def write(number: int, state: str, minutes: int) -> None:
+        moment = f"{collecting.at + timedelta(minutes=minutes):%Y-%m-%d %H:%M:%S}"
+        at = str(minutes) if kind.startswith("NUMBER") else f"TIMESTAMP '{moment}'"
+        database.run("DELETE FROM t WHERE id = :1", [number])
+        database.run(f"INSERT INTO t VALUES ({number}, {at}, '{state}')")
+
+    for number in range(3):
+        write(number, "open", number)
+    columns = (Column("id", "ID"), Column("at", "AT"))
+    how = {"mode": Mode.MERGE, "key": ("id",), "cursor": "at"}
+    collecting.collect(f"{database.schema}.T", how=how, columns=columns, filter="STATE = 'open'")
+    collecting.run()
+    assert collecting.cloud.rows(collecting.dataset).num_rows == 3
+    write(0, "closed", 11)
+    write(1, "open", 12)
+    if kind == "DATE":
+        database.run("UPDATE t SET state = 'closed', at = TO_DATE('-4712-02-01', 'SYYYY-MM-DD') WHERE id = 2")
+    collecting.run()
+    (file,) = collecting.cloud.manifest(collecting.dataset)["left"]
+    left = pq.read_table(io.BytesIO(collecting.cloud.body(file["key"]))).to_pylist()
+    assert sorted(row["id"] for row in left) == ([0, 2] if kind == "DATE" else [0])
+    assert [row["id"] for row in collecting.cloud.rows(collecting.dataset).to_pylist() if row["id"] != 2] == [1]
+
+
+def archive(database: Database, table: str, label: str, at: datetime | None = None) -> None:
+    with database.connect() as session, session.cursor() as cursor:
+        cursor.execute("ALTER SESSION SET ROW ARCHIVAL VISIBILITY = ALL")
+        cursor.execute(f"UPDATE \"{table}\" SET ORA_ARCHIVE_STATE = '1' WHERE LABEL = :1", [label])
+        if at is not None:
+            cursor.setinputsizes(oracledb.DB_TYPE_TIMESTAMP)
+            cursor.execute(f'UPDATE "{table}" SET UPDATED_AT = :1 WHERE LABEL = :2', [at.replace(tzinfo=None), label])
+        session.commit()
+
+
+def test_every_setting_of_a_session_is_settled(collecting: Collecting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the plan, the extraction and discover; what an account or a logon trigger has set before decides over nothing."""
+    asked, run = list[list[str]](), OracleSession.run
+
+    def noted(session: OracleSession, statement: Statement, rows: Any) -> int:
+        if not hasattr(session, "noted"):
+            session.noted = list[str]()  # type: ignore[attr-defined]
+            asked.append(session.noted)  # type: ignore[attr-defined]
+        session.noted.append(statement.text)  # type: ignore[attr-defined]
+        return run(session, statement, rows)
+
+    table = collecting.source.create_table(COLUMNS)
+    collecting.source.put(table, label_rows(["a"]), collecting.at)
+    collecting.collect(table)
+    monkeypatch.setattr(OracleSession, "run", noted)
+    collecting.run()
+    assert len(asked) >= 2 and all(tuple(statements[: len(SETTLING)]) == SETTLING for statements in asked)
+    for name in ("NLS_SORT", "NLS_COMP", "NLS_DATE_FORMAT", "TIME_ZONE", "QUERY_REWRITE_ENABLED"):
+        assert f"{name} = " in SETTLING[0]
+
+
 def test_a_wrong_service_and_a_table_that_may_not_be_read_are_told_by_what_helps(database: Database) -> None:
     with (
         source_of(replace(database, secret={**database.secret, "dbname": "nowhere"})) as source,
@@ -190,7 +281,7 @@ def test_a_wrong_service_and_a_table_that_may_not_be_read_are_told_by_what_helps
     ):
         source.tables()
     with source_of(database) as source, pytest.raises(DefinitionError, match=r"the table ATOLL\.GONE is not there"):
-        source._found("GONE", "here")
+        source.found("GONE", "here")
 
 
 def test_a_moment_between_two_seconds_bounds_a_date_by_the_later_one() -> None:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.collect import TablePlan, Window
 from shared_metadata.contract.parquet.duckdb_session import identifier
-from shared_metadata.contract.runtime.figures import tell
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Flow, Table
 from slices.collect.postgres.capture import requirements, slots
@@ -24,7 +23,6 @@ from slices.collect.postgres.capture.requirements import Captured
 from slices.collect.postgres.capture.slots import Slot
 from slices.collect.postgres.config import Config
 from slices.collect.postgres.horizon import written_since
-from slices.collect.postgres.slice import RETAINED_LOG
 from systems.postgres import catalog
 from systems.postgres.catalog import TableName
 from systems.sql_source.cursor_window import Bounds
@@ -111,7 +109,6 @@ class CapturePlan:
         if window.rerun:  # its changes are in the log no more; the slot, which later batches go on with, stays as it is
             return self._copy(flow, relation, window, log, window.cursor or "{}")
         if slot is not None:
-            tell(RETAINED_LOG, slot.retained_bytes, "Bytes")
             self._give_up(slot, place)
         members = Members.of(relation.members).to_plain()
         if state is None or slot is None or self._gone(state, slot, captured, now, system) or self._rewritten(state, name, relation):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 PLUGIN = "pgoutput"
 LONGEST_WORD = 30  # of 63 bytes that a name may have, which is lower case, digits and _
+DIGITS = 8  # of what tells installations apart, and of what tells their datasets apart
 _FIND = """SELECT plugin, database, active, wal_status, confirmed_flush_lsn::text, restart_lsn::text,
   coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint
 FROM pg_replication_slots WHERE slot_name = %s"""
@@ -39,7 +40,16 @@ class Slot:
 def slot_name(owner: str, dataset: str) -> str:
     """The name of a table's slot, the same in every batch. owner: names the installation, so that two never share a slot."""
     word = re.sub(r"[^a-z0-9]+", "_", dataset.removesuffix(":staged").lower())[-LONGEST_WORD:].strip("_")
-    return f"atoll_{word}_{hashlib.sha256(f'{owner} {dataset}'.encode()).hexdigest()[:12]}"
+    return f"atoll_{word}_{_digest(owner)}{_digest(dataset)}"
+
+
+def names_of(owner: str) -> str:
+    """A regular expression that the names of an installation's slots meet, and no others."""
+    return f"^atoll_[a-z0-9_]*_{_digest(owner)}[0-9a-f]{{{DIGITS}}}$"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 
 
 def find(session: Session[Any], name: str, place: str) -> Slot | None:

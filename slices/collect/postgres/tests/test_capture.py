@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from shared_metadata.errors import RetryLater
-from slices.collect.postgres.capture import planning, slots
+from slices.collect.postgres.capture import planning, slots, watching
 from slices.collect.postgres.capture.log import Log
 from slices.collect.postgres.capture.pgoutput import lsn_of
 from slices.collect.postgres.tests.captured import Capturing, connected, ended, forget_slots
@@ -151,6 +151,36 @@ def test_too_much_log_gives_the_slot_up_tells_and_copies(capturing: Capturing, m
     capturing.later()
     capturing.run()
     assert (capturing.rows(), capturing.manifest().get("whole", False)) == (capturing.source(), True)
+
+
+OTHERS = {"of a statement that went": ("a bucket", "lake.raw.gone:staged"), "another's": ("another bucket", "lake.raw.gone:staged")}
+
+
+def test_slots_whose_batches_do_not_run_are_told_of_and_given_up_by_those_that_do(
+    capturing: Capturing, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By a batch that stands still for a drift, too; what another installation has is left alone."""
+    capturing.make()
+    begun(capturing, "(1, 'one')")
+    gone, other = (slots.slot_name(*of) for of in OTHERS.values())
+    own = capturing.slot()["slot_name"]
+    for name in (gone, other):
+        capturing.database.run("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (name,))
+    told = list[tuple[str, float]]()
+    monkeypatch.setattr(watching, "tell", lambda name, value, unit: told.append((name, value)))
+    capturing.run()
+    assert slots_of(capturing) == {own, gone, other}
+    monkeypatch.setattr(watching, "too_much", lambda size, most: size > 0)
+    capturing.database.run("INSERT INTO thing VALUES (2, 'two'); ALTER TABLE thing DROP COLUMN name")
+    capturing.run(record_errors=True)
+    assert slots_of(capturing) == {own, other}
+    assert f"for the replication slot {gone}, whose batches do not run: it is dropped" in caplog.text
+    assert {name for name, _ in told} == {"RetainedLogBytes"} and len(told) == 2 and all(size > 0 for _, size in told)
+
+
+def slots_of(capturing: Capturing) -> set[str]:
+    found = capturing.database.run("SELECT slot_name FROM pg_replication_slots WHERE database = current_database()")
+    return {name for (name,) in found}
 
 
 @pytest.mark.deep

@@ -8,10 +8,13 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from shared_metadata.program import Mode
+from shared_metadata.program import Connection, Mode, Position
+from slices.collect.postgres.client import open_source
+from slices.collect.postgres.tests.captured import Capturing
 from slices.collect.postgres.tests.database import Database
 from slices.collect.postgres.tests.test_source import collect, staged
 from systems.postgres.sessions import SETTINGS, settling
+from tests.conformance.capturing import staged as staged_counts
 from tests.conformance.collect import Collecting
 from tests.conformance.postgres_settings import HOSTILE
 
@@ -31,6 +34,16 @@ FLOWS: tuple[dict[str, Any], ...] = (
     {"source": "t", "mode": Mode.MERGE, "key": ("id",), "cursor": "updated_at"},
     {"source": "", "query": QUERY},
 )
+
+
+CAPTURED = (
+    "id int PRIMARY KEY, name text, big text, at timestamptz, day date, moment timestamp, gap interval, real real, double float8, "
+    "bytes bytea, several bytea[], moments timestamptz[], range tstzrange"
+)
+CAPTURED_ROWS = """(1, 'C:\\temp ''é', repeat('b', 9000), '2020-02-03 04:05:06Z', '2020-02-03', '2020-02-03 04:05',
+  '1 day -2 hours', 0.1, 0.1::float8 + 0.2, '\\x005c27ff', ARRAY['\\x005c'::bytea, NULL],
+  ARRAY['2020-02-03 04:05:06Z'::timestamptz], '[2020-02-03,)'),
+  (2, 'NULL', NULL, '1999-12-31 23:59:59.999999Z', '1999-12-31', NULL, '-3 mons', -1e-30, 1e300, '', '{}', NULL, 'empty')"""
 
 
 @pytest.fixture
@@ -79,6 +92,42 @@ def test_every_session_is_settled(collecting: Collecting, values: Database) -> N
     differing = {name for name in names if said[name.lower()] != own.get(name, SETTINGS[name])}
     assert differing == {"statement_timeout", "lock_timeout"}
     assert said["statement_timeout"] not in ("0", HOSTILE["statement_timeout"]) and said["lock_timeout"] == "15s"
+
+
+def test_a_captured_table_is_the_same_under_any_settings(capturing: Capturing) -> None:
+    """Its copy, what its log tells, and the rows that are asked for since the log tells them in part."""
+    capturing.make(CAPTURED)
+    capturing.database.run(f"INSERT INTO thing VALUES {CAPTURED_ROWS}")
+    capturing.apply()
+    capturing.run()
+    expected = capturing.rows()
+    assert len(expected) == 2
+    capturing.database.run("CREATE SCHEMA hostile; CREATE TABLE hostile.thing (id int, wrong text)")
+    make_hostile(capturing.database, "role")
+    for loses in (False, True):
+        capturing.all(f"UPDATE thing SET name = 'again {loses}'")
+        if loses:
+            capturing.forget()
+        capturing.run()
+        assert capturing.rows() == [{**row, "name": f"again {loses}"} for row in expected]
+        assert (capturing.was_whole(), staged_counts(capturing)) == (loses, (2, 0))
+
+
+def test_a_table_is_described_alike_under_any_settings(values: Database) -> None:
+    values.run("CREATE TABLE defaulted (at timestamp DEFAULT now()); CREATE VIEW part AS SELECT id FROM t WHERE text <> ''")
+    names, found = ["t", "public.t", "public.defaulted", "public.part", "nowhere"], list[Any]()
+    for hostile in (False, True):
+        if hostile:
+            make_hostile(values, "role")
+        source = open_source(Connection("ops", "postgres", {"secret": "ops"}, Position("p.sql", 2, 3)), values.secret, aws=None)
+        try:
+            asked = (source.tables(), source.describe(names), source.defaults(names), source.warnings(names), source.notes(names[3:]))
+        finally:
+            source.close()
+        found.append(asked)
+    assert found[0] == found[1]
+    described = found[1][1]
+    assert described["t"] == described["public.t"] and len(described["t"].columns) == 15
 
 
 def test_settings_that_a_server_does_not_know_are_left_out(values: Database) -> None:

@@ -238,6 +238,16 @@ def test_folders_named_as_hive_does_are_columns(drop: Drop) -> None:
     assert {row["id"]: (row["day"], row["city"]) for row in drop.rows()} == {1: ("2026-01-01", "São Paulo"), 2: (None, "x")}
 
 
+def test_a_folder_of_a_column_whose_name_begins_as_what_is_hidden_is_read(drop: Drop) -> None:
+    """apache/spark's own rule: `_` hides a name, unless it has a `=`."""
+    drop.collect()
+    drop.put("_day=2026-01-01/a.csv", "id\n1\n", drop.at)
+    drop.put("_day=2026-01-02/.b.csv", "id\n2\n", drop.at)
+    drop.put(".day=2026-01-02/c.csv", "id\n3\n", drop.at)
+    drop.run()
+    assert [(row["id"], row["_day"]) for row in drop.rows()] == [(1, "2026-01-01")]
+
+
 @pytest.mark.parametrize(
     ("options", "body"),
     [

@@ -66,7 +66,7 @@ def broken_off(way: Way, cloud: Cloud, interval: Any) -> None:
 
 
 @pytest.mark.deep
-@pytest.mark.nightly(6)
+@pytest.mark.nightly(48)
 @pytest.mark.budget(60)
 @pytest.mark.parametrize("first", range(STRIDE))
 @pytest.mark.parametrize("tolerated", [0, 1])

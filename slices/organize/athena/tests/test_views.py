@@ -131,6 +131,17 @@ def test_a_statement_that_would_scan_too_much_is_stopped_and_told_how_to_allow_i
     assert "scan_limit_gb" in str(error)
 
 
+def test_a_statement_that_takes_longer_than_the_account_allows_names_the_quota_and_is_run_once(lake: Views) -> None:
+    lake.program(carriers())
+    lake.load(flights((1, "AA")))
+    lake.service.double.executions.settings.dml_seconds = 0.2
+    lake.service.double.faults.arm("slow", match="INSERT", seconds=30)
+    (error,) = lake.run(VIEW, record_errors=True).errors.values()
+    assert "it took longer than the account lets a query take (30 minutes by itself)" in str(error)
+    assert '"DML query timeout" of Athena in Service Quotas, to 240 minutes at most' in str(error) and "USING spark" in str(error)
+    assert lake.submitted() == 1
+
+
 def test_a_statement_that_an_administrator_cancels_is_told_so(lake: Views) -> None:
     lake.program(carriers())
     lake.load(flights((1, "AA")))

@@ -158,6 +158,19 @@ def test_a_token_that_is_withdrawn_is_asked_for_again(dwh: Warehouse) -> None:
     assert (service.rows(first, -1), service.rows(second, -1)) == ([[1]], [[2]])
 
 
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [({"zone": "Asia/Kolkata"}, "are not in UTC; set TIMEZONE"), ({"ansi": False}, "are not in ANSI mode; set ANSI_MODE")],
+)
+def test_what_an_administrator_has_set_of_sessions_changes_no_value_but_is_told(
+    dwh: Warehouse, setting: dict[str, Any], said: str
+) -> None:
+    dwh.load(flights((1, "AA")))
+    dwh.served.api.workspace.catalogs[CATALOG].__dict__.update(setting)
+    assert said in str(dwh.fails())
+    assert dwh.ids() == [1]
+
+
 def test_a_workspace_that_is_not_reached_is_later(dwh: Warehouse) -> None:
     dwh.cloud.put_secret("databricks", {**dwh.served.secret, "host": "127.0.0.1:1"})
     assert isinstance(dwh.fails(), RetryLater)

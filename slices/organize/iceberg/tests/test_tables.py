@@ -23,6 +23,8 @@ from systems.iceberg.engine import CUT_SECONDS
 from systems.iceberg.iceberg_schema import parsed_type
 from tests.conformance.fixtures import FakeContext, open_cloud
 from tests.conformance.organize import FLIGHTS, HERE, ID, VIEW, Lake, flights
+from tests.memory.dynamodb import refused
+from tests.memory.glue import MemoryGlue
 
 
 @pytest.fixture
@@ -132,6 +134,20 @@ def test_a_database_that_somebody_else_made_is_not_written_to_until_its_owner_gi
     glue.update_database(Name="lake_ops", DatabaseInput={"Name": "lake_ops", "Parameters": {"atoll": "lake.ops"}})
     lake.cloud.clock.advance(hours=1)
     lake.run(f"{FLIGHTS}:load")
+    assert len(glue.get_tables(DatabaseName="lake_ops")["TableList"]) == 1
+
+
+def test_a_database_that_is_there_is_not_made_again(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Lake Formation decides, roles may be granted one that an administrator has made, and none of their own."""
+    lake.collected(Mode.APPEND)
+    glue = lake.cloud.session.client("glue")
+    glue.create_database(DatabaseInput={"Name": "lake_ops", "Parameters": {"atoll": "lake.ops"}})
+
+    def refuse(*_: object, **__: object) -> None:
+        raise refused("AccessDeniedException", "CreateDatabase")
+
+    monkeypatch.setattr(MemoryGlue, "create_database", refuse)
+    lake.load(flights((1, "AA")))
     assert len(glue.get_tables(DatabaseName="lake_ops")["TableList"]) == 1
 
 

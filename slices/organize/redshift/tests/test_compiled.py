@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import date, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -72,6 +73,21 @@ def test_a_view_s_columns_have_the_types_that_it_was_compiled_with(dwh: Compiled
     assert {c.name: c.type for c in version.schema.columns} == {
         **{"carrier": "string", "id": "long", "mean": "long", "delay": "double", "said": "string", "until": "timestamptz"}
     }
+
+
+def test_a_user_s_own_settings_decide_over_no_value(dwh: Compiled) -> None:
+    """ALTER USER … SET timezone, datestyle: a moment's day is that of UTC, and a day is read with its month first."""
+    dwh.program(
+        f"CREATE MATERIALIZED VIEW {VIEW} EVERY '1 hour' REPLACE "
+        "EXPECT noon: (CAST(late AS date) < CAST('2026-11-24' AS date)) OR FAIL "
+        "AS SELECT max(id) AS id, max(dateadd(hour, 11, batch_start())) AS late, "
+        "max(CAST(dateadd(hour, 11, batch_start()) AS date)) AS day, max(CAST('02/11/2026' AS date)) AS read "
+        f"FROM {FLIGHTS};"
+    )
+    interval = dwh.load(flights((1, "AA", 1.5)))
+    dwh.run(VIEW)
+    (row,) = dwh.rows(VIEW)
+    assert (row["day"], row["read"]) == ((interval.start + timedelta(hours=11)).date(), date(2026, 2, 11))
 
 
 def test_every_type_is_kept_and_published_as_it_is(dwh: Compiled) -> None:

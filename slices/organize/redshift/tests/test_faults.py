@@ -176,6 +176,7 @@ def test_a_statement_s_figures_stand_in_the_statistics_of_its_batch(dwh: Warehou
     load = found["statements"][0]
     assert load["rows"] == 2 and int(load["console_id"]) > 0
     assert load["bytes_scanned"] > 4096 and load["bytes_written"] >= 2 * 2048, "of all statements of its transaction"
+    assert (load["data_skewness"], load["time_skewness"]) == (77, 44), "the most uneven ones of its segments"
     assert load["estimated"]["redshift_rpu_seconds"] >= 8 * load["run_seconds"] - 0.01
     assert "redshift_rpu_seconds" not in found.get("unpriced", {})
 

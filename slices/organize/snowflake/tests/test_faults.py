@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
+from shared_metadata.contract.maintenance.step import MaintainStep
 from shared_metadata.errors import DefinitionError, RetryLater, SecretError
 from shared_metadata.program import Mode
 from slices.organize.snowflake.handlers import open_driver
 from slices.organize.snowflake.logic import SnowflakeSql, folded
-from slices.organize.snowflake.service import arranged
+from slices.organize.snowflake.service import SETTLING, arranged
 from slices.organize.snowflake.slice import SLICE
 from systems.sql_warehouse.dialect import table
 from systems.sql_warehouse.session import GUARD
 from tests.conformance.fixtures import FakeContext, open_cloud
-from tests.conformance.organize import FLIGHTS, Lake, flights
+from tests.conformance.organize import FLIGHTS, VIEW, Lake, flights
 from tests.memory.snowflake import OPTIONS, STAGE, WAREHOUSE, Served, snowflake
 
 
@@ -77,6 +78,18 @@ def test_a_statement_that_takes_long_is_paid_by_no_function(dwh: Warehouse) -> N
     interval = dwh.stage(flights((1, "AA")))
     assert dwh.run(f"{FLIGHTS}:load", interval).pauses
     assert dwh.ids() == [1]
+
+
+def test_every_session_is_settled(dwh: Warehouse) -> None:
+    """What an account or a user has set of types, weeks, names and texts decides over no load, no view and no maintenance."""
+    dwh.served.api.requests.clear()
+    dwh.load(flights((1, "AA"), (2, "UA")))
+    dwh.view(f"SELECT id FROM {FLIGHTS}")
+    dwh.run(VIEW)
+    MaintainStep(SLICE, dwh.cloud.services(SLICE.id), open_driver)({"dataset": FLIGHTS}, FakeContext())
+    requests = [*dwh.served.api.requests.values()]
+    assert requests and all(request.texts[0] == SETTLING and len(request.texts) > 1 for request in requests)
+    assert dwh.ids() == dwh.ids(VIEW) == [1, 2]
 
 
 TOLD = [

@@ -58,7 +58,7 @@ def _date(node: Mapping[str, Any]) -> str:
     pattern = node.get("pattern") or ""
     if "T" not in pattern and node.get("format") != "date-time":
         return "2026-11-24"
-    fraction = r"\.[0-9]" in pattern and "?" not in pattern.split(r"\.[0-9]")[1][:8]
+    fraction = ".[0-9]" in pattern and "?" not in pattern.split(".[0-9]")[1][:8]
     return "2026-11-24T00:00:00.000Z" if fraction else "2026-11-24T00:00:00Z"
 
 
@@ -69,7 +69,7 @@ def _kind(node: Mapping[str, Any]) -> str | None:
 
 def answer_for(stream: Mapping[str, Any], config: Mapping[str, Any], now: datetime) -> Any:
     """One answer to whatever is asked for a stream: its records, its parents', and tokens; None where these have not one shape."""
-    document: dict[str, Any] = {"access_token": "tok", "token": "tok", "expires_in": 3600, "token_type": "bearer"}
+    document: dict[str, Any] = {"access_token": "tok", "token": "tok", "expires_in": 3600, "token_type": "bearer", "isLast": True}
     streams = [one for one in components(stream) if one["type"] == "DeclarativeStream"]
     roots = []
     for one in streams:
@@ -120,7 +120,9 @@ def _of_schema(schema: Any, depth: int) -> dict[str, Any]:
         if not isinstance(node, dict):
             continue
         kind = _kind(node)
-        if kind == "object":
+        if "const" in node:
+            found[name] = node["const"]
+        elif kind == "object":
             found[name] = _of_schema(node, depth + 1) if depth < DEEPEST else {}
         elif kind == "array":
             found[name] = []

@@ -1,0 +1,1 @@
+"""A double of an application that takes what `harness/webhook` sends."""

@@ -1,0 +1,1 @@
+"""Publishes to applications that take webhooks."""

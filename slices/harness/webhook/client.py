@@ -1,0 +1,85 @@
+"""Sends groups of rows by HTTP, and says what the answers mean."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from shared_metadata.contract.runtime.deadline import Deadline
+from shared_metadata.contract.runtime.services import Services
+from shared_metadata.errors import DefinitionError, RetryLater
+from shared_metadata.program import Connection
+from slices.harness.webhook.config import Config
+from slices.harness.webhook.logic import CONTENT, body_of, meaning
+from slices.harness.webhook.receiver import Receiver
+from systems.application_target.application import Group
+
+if TYPE_CHECKING:
+    import urllib3
+
+SPARE_SECONDS = 10  # of a call, to write down what was answered
+ANSWER_BYTES = 1 << 16  # nothing of an answer is used; what is longer closes the connection
+
+
+class Webhook:
+    """The Application of systems/application_target."""
+
+    def __init__(self, connection: Connection, config: Config, receiver: Receiver, services: Services) -> None:
+        self._config, self._receiver, self._clock = config, receiver, services.clock
+        self._place, self._connection = f"connection {connection.name} ({connection.position})", connection.name
+        self.rows_a_group, self.seconds_a_group = config.rows_a_request, float(config.timeout_seconds)
+
+    @cached_property
+    def _pool(self) -> urllib3.PoolManager:
+        import urllib3
+
+        from shared_metadata.contract.secrets.https_pool import https_pool
+
+        return https_pool(
+            self._receiver.authority, urllib3.Timeout(total=self.seconds_a_group), secret=self._config.secret, place=self._place
+        )
+
+    def send(self, group: Group, deadline: Deadline) -> str:
+        """Follows no redirect, so that neither rows nor credentials go elsewhere."""
+        import urllib3
+
+        seconds = min(self.seconds_a_group, deadline.seconds_left - SPARE_SECONDS)
+        if seconds <= 0:
+            raise RetryLater("a call's time is over", place=self._place)
+        body = body_of(group, self._config.format)
+        headers = {"User-Agent": "atoll", "Content-Type": CONTENT[self._config.format]}
+        headers |= self._receiver.headers(group.key, int(self._clock().timestamp()), body)
+        url = self._receiver.address(group.dataset.removeprefix(f"{self._connection}."))
+        try:
+            answer = self._pool.request(
+                "POST", url, headers=headers, body=body, redirect=False, preload_content=False, decode_content=False,
+                timeout=urllib3.Timeout(total=seconds),
+            )  # fmt: skip
+        except urllib3.exceptions.HTTPError as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                remedy = "have it show one with its name, of a known authority or of that in the secret's `ca_certificate`"
+                raise DefinitionError(
+                    "the application's certificate is not to be trusted", place=self._place, remedy=remedy
+                ) from None
+            raise RetryLater(f"the application does not answer: {type(error).__name__}", place=self._place) from None
+        _drain(answer)
+        return meaning(answer.status, answer.headers, self._config.secret, self._place)
+
+    def close(self) -> None:
+        if "_pool" in vars(self):
+            self._pool.clear()
+
+
+def _drain(answer: urllib3.BaseHTTPResponse) -> None:
+    """Reads the rest of an answer, so that its connection serves again; its status is all that counts."""
+    import urllib3
+
+    left = ANSWER_BYTES
+    try:
+        while left and (some := answer.read(left)):
+            left -= len(some)
+    except urllib3.exceptions.HTTPError:
+        left = 0
+    if not left:
+        answer.close()
+    answer.release_conn()

@@ -1,0 +1,38 @@
+"""What of a batch that was broken off an application has, or may have: with that the batch's next result is compared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from shared_metadata.contract.results import comparison
+from shared_metadata.contract.results.receipt import Former, Receipt
+from shared_metadata.contract.results.results import Results
+from systems.application_target.journal import Sent
+
+
+def unsure(sent: Sent, base: Receipt) -> Receipt:
+    """A receipt in the place of the last one, where a batch says all that is there: what was to be sent may be there, or gone."""
+    return replace(base, result="", unsure=sent.files)
+
+
+def settled(sent: Sent, base: Receipt, results: Results, url: str) -> Receipt:
+    """A receipt in the place of a batch's own, where it only adds rows: those are there that were taken.
+
+    Of the group whose answer did not come nothing is known: its rows are sent again.  url: where that is written.
+    """
+    columns, taken, gone = [column["name"] for column in sent.changes["columns"]], list[str](), list[str]()
+    former = results.written(Former(**sent.changes["former"])) if sent.changes["former"] else ""
+    if former and list(results.columns(former)) != columns:  # another program's: all is sent again
+        return replace(base, result="")
+    first, left = 0, sent.settled
+    for file in sent.changes["files"]:
+        count, refused = min(left, file["rows"]), [row - first for row in sent.refused if first <= row < first + file["rows"]]
+        rows = comparison.first_rows(results.relation([file["key"]]), columns, count, refused)
+        (taken if file["into"] == "upserts" else gone).append(rows)
+        first, left = first + file["rows"], left - count
+    added = [*([f"SELECT {comparison.names(columns)} FROM {former}"] if former else []), *taken]
+    if not added:
+        return replace(base, result="", files=(), rejected=())
+    there = f"SELECT * FROM ({' UNION ALL '.join(added)})" + "".join(f" EXCEPT ALL ({rows})" for rows in gone)
+    files = results.write(there, f"{url}/settled")
+    return replace(base, result="", files=tuple(file["key"] for file in files), rejected=())

@@ -1,0 +1,136 @@
+"""Sends a batch's rows in groups, each until it is answered, and goes on where an earlier call or attempt has stopped.
+
+A group that is refused is halved, until the rows are found that are. Rows are settled in their order, so that one number says how far
+a batch came; and the halves are the same in every attempt, and with them the keys of what is sent.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import count, islice
+from typing import Any
+
+from shared_metadata.contract.harness import allowance
+from shared_metadata.contract.results.halving import refused
+from shared_metadata.contract.results.results import File, Results
+from shared_metadata.contract.runtime.deadline import MARGIN_SECONDS, Deadline
+from shared_metadata.contract.work import Work
+from shared_metadata.errors import DefinitionError, RetryLater, RowError, Unfinished
+from shared_metadata.program.intervals import to_text
+from systems.application_target.application import Application, Group
+from systems.application_target.journal import Sent
+
+KEYS = uuid.UUID("5c0f2a2e-8a53-4d0e-9f0e-2d0a7f6f2b11")  # of groups; any would do that never changes
+HALVED = "some of its rows are refused"
+REPEATS, LONGEST_PAUSE_SECONDS = 5, 60.0  # of one group within a call, where the application says when it wants it again
+
+
+class Sending:
+    """One call's share of a batch.  sent: how far it has come, also when an error has ended it."""
+
+    def __init__(self, work: Work, sent: Sent, application: Application, results: Results, deadline: Deadline) -> None:
+        self.sent = sent
+        self._work, self._application, self._results = work, application, results
+        self._deadline, self._before = deadline, sent.settled
+
+    @property
+    def advanced(self) -> bool:
+        """Whether anything was settled in this call."""
+        return self.sent.settled > self._before
+
+    def groups(self) -> Iterator[Sent]:
+        """Sends what is left; after each group how far it came.
+
+        Raises Unfinished when the call's time is up and something was settled, RetryLater as the application has it, RowError where
+        more rows are refused than the program tolerates.
+        """
+        first = 0
+        for file in self.sent.changes["files"]:
+            yield from self._of_file(file, first)
+            first += file["rows"]
+
+    def _of_file(self, file: File, first: int) -> Iterator[Sent]:
+        """Sends what is left of a file.  first: the number of its first row."""
+        size, done = self.sent.rows_a_group, self.sent.settled - first
+        if done >= file["rows"]:
+            return
+        at = max(done, 0) // size * size
+        rows = self._results.documents(file["key"], at)
+        while at < file["rows"]:
+            some = list(islice(rows, size))
+            if not some:
+                what = "a file of the result has fewer rows than it had"
+                raise DefinitionError(what, place=self._work.place, remedy="run the result's batch again")
+            self._settle(self._group(file, at, some), first + at)
+            at += len(some)
+            yield self.sent
+
+    def _group(self, file: File, first: int, rows: list[str]) -> Group:
+        """Its key is made of all that says which rows these are: another result, file or size makes another one, and a run on purpose
+        makes its own."""
+        sent, batch = self.sent, to_text(self.sent.start)
+        named = [self._work.flow.id, batch, sent.changes["result"], file["key"], first, sent.rows_a_group, sent.begun * sent.rerun]
+        key = str(uuid.uuid5(KEYS, json.dumps(named)))
+        upserts, deletes = (rows, []) if file["into"] == "upserts" else ([], rows)
+        return Group(key, self._work.table.dataset, batch, upserts, deletes)
+
+    def _settle(self, group: Group, at: int) -> None:
+        """Sends a group, and what it is halved to.  at: the number of its first row."""
+        allowed = allowance(self._work, self.sent.changes)
+        for row, why in refused(0, len(group), lambda start, end: self._attempt(group, at, start, end)):
+            if group.deletes:
+                raise _cannot_go(why, self._work.place)
+            found: Mapping[int, str] = {**self.sent.refused, at + row: why}
+            if not allowed.allows(len(found)):
+                raise allowed.exceeded(Counter(found.values()), self._work.place, at_least=True)
+            self.sent = replace(self.sent, settled=at + row + 1, refused=found)
+
+    def _attempt(self, group: Group, at: int, start: int, end: int) -> str:
+        """Why these rows of a group are refused, or ''. What was settled before is not sent; what it is a part of was refused."""
+        settled = self.sent.settled - at
+        if end <= settled:
+            return ""
+        if start < settled:
+            return HALVED
+        needed = max(MARGIN_SECONDS, self._application.seconds_a_group)
+        if self.advanced and self._deadline.seconds_left < needed:
+            raise Unfinished("a call's time is over", place=self._work.place)
+        why = self._send(group.part(start, end))
+        if not why:
+            self.sent = replace(self.sent, settled=at + end)
+        return why
+
+    def _send(self, group: Group) -> str:
+        """Waits as long as the application asks, where the call has time for it."""
+        for attempt in count(1):
+            try:
+                return self._application.send(group, self._deadline)
+            except RetryLater as error:
+                seconds = error.after_seconds
+                longest = min(LONGEST_PAUSE_SECONDS, self._deadline.seconds_left - MARGIN_SECONDS - self._application.seconds_a_group)
+                if seconds is None or seconds > longest or attempt > REPEATS:
+                    raise
+            time.sleep(seconds)
+        raise AssertionError
+
+
+def _cannot_go(why: str, place: str) -> RowError:
+    remedy = "have it take keys that are to go also where it has none such; the batch is tried again"
+    return RowError(f"the application refuses to delete a row: {why}", place=place, remedy=remedy)
+
+
+def begun(work: Work, changes: Mapping[str, Any], sent: Sent | None, rows_a_group: int) -> Sent:
+    """What is to be sent: what was begun, under this claim's token, or the batch's changes from their first row."""
+    claim = work.claim
+    if sent and is_of(sent, work, changes):
+        return replace(sent, token=claim.token)
+    return Sent(claim.interval.start, claim.token, claim.token, claim.rerun, changes, rows_a_group)
+
+
+def is_of(sent: Sent, work: Work, changes: Mapping[str, Any]) -> bool:
+    return sent.start == work.claim.interval.start and sent.changes == changes

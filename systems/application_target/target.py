@@ -1,0 +1,123 @@
+"""Publishes to an application: sends what changed in groups, each until it is answered, and remembers in a journal how far it came.
+
+A group whose answer is lost is sent again, under the same key: at least once, and once where the application knows such keys. What
+was begun is gone on with as it was, by whatever attempt. Where a batch has another result than the one that was broken off, that is
+compared with what arrived (`arrived.py`).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from shared_metadata.contract.harness import Published
+from shared_metadata.contract.results.changes import compare, keep_refused, published_before
+from shared_metadata.contract.results.receipt import Receipt, identity
+from shared_metadata.contract.results.results import FileGone, Results
+from shared_metadata.contract.runtime.deadline import Deadline
+from shared_metadata.contract.runtime.services import Services
+from shared_metadata.contract.runtime.staging import Staging
+from shared_metadata.contract.work import Work
+from shared_metadata.errors import AtollError, DefinitionError, RetryLater, StaleToken
+from shared_metadata.program import Mode
+from systems.application_target.application import Application
+from systems.application_target.arrived import settled, unsure
+from systems.application_target.journal import Journal, journal_of
+from systems.application_target.sending import Sending, begun, is_of
+
+
+class ApplicationTarget:
+    """The Target of contract/harness.py."""
+
+    def __init__(self, open_application: Callable[[], Application], services: Services) -> None:
+        self._open_application, self._services = open_application, services
+        self._open: list[Any] = []
+
+    def close(self) -> None:
+        for opened in self._open:
+            opened.close()
+
+    def diff(self, work: Work, result: Mapping[str, Any], staging: Staging, deadline: Deadline) -> dict[str, Any]:
+        """What is to be sent; asks the journal, and nothing of the application."""
+        journal = self._journal(work)
+        standing = journal.standing()
+        sent, start = standing.sent, work.claim.interval.start
+        if sent and sent.start == start and sent.changes["result"] == identity(result) and sent.rerun >= work.claim.rerun:
+            return dict(sent.changes)
+        receipts = journal.receipts(standing, start, supersedes=work.flow.supersedes)
+        url = staging.url(work.table.dataset, f"changes-{uuid.uuid4().hex[:8]}")  # which no other call writes over
+        results, supersedes = self._results(work, deadline), work.flow.supersedes
+        base = receipts[-1] if receipts and supersedes else next((one for one in receipts if one.start == start), None)
+        broken = sent if sent and (supersedes or (work.flow.mode == Mode.APPEND and sent.start == start)) else None
+        try:
+            if broken:
+                nothing = base or Receipt(start, 0, "", (), 0, 0)
+                receipts = [unsure(broken, nothing) if supersedes else settled(broken, nothing, results, url)]
+            changes = compare(work, result, receipts, results, url, journal.forgetting(start))
+        except FileGone:
+            if not broken:
+                raise
+            raise _forgotten(work, journal) from None
+        if broken:
+            changes["base"] = base.mark if base else None
+        return {**changes, "columns": result["schema"]["columns"], "unsure": list(broken.files) if broken and supersedes else []}
+
+    def publish(
+        self, work: Work, changes: Mapping[str, Any], staging: Staging, resume: Mapping[str, Any] | None, deadline: Deadline
+    ) -> Published:
+        """Sends group after group. It goes on from the journal; the token only says that there is more to send."""
+        if changes["nothing"]:
+            return Published(rejected=tuple(changes["rejected"]))
+        journal, claim, supersedes = self._journal(work), work.claim, work.flow.supersedes
+        standing = journal.standing()
+        if standing.sent and is_of(standing.sent, work, changes):
+            if standing.sent.token > claim.token:
+                raise StaleToken("another worker sends this batch", place=work.place)
+        elif receipt := published_before(
+            journal.receipts(standing, claim.interval.start, supersedes=supersedes), claim, changes, work.place
+        ):
+            return Published(rejected=receipt.rejected)
+        before = None if supersedes else journal.tag_of(claim.interval.start)
+        results, application = self._results(work, deadline), self._opened()
+        sent = begun(work, changes, standing.sent, application.rows_a_group)
+        standing = journal.put(replace(standing, sent=sent))
+        sending = Sending(work, sent, application, results, deadline)
+        try:
+            for sent in sending.groups():
+                standing = journal.put(replace(standing, sent=sent))
+        except FileGone:
+            raise _forgotten(work, journal) from None
+        except AtollError as error:
+            if sending.advanced and not isinstance(error, StaleToken):
+                journal.put(replace(standing, sent=sending.sent))
+                if isinstance(error, RetryLater):
+                    return Published({"settled": sending.sent.settled})
+            raise
+        kept = keep_refused(work, results, changes, staging, sent.refused)
+        counts = (changes["upserts"] - len(sent.refused), changes["deletes"])
+        receipt = Receipt(claim.interval.start, claim.token, changes["result"], tuple(changes["result_files"]), *counts, kept)
+        journal.finish(standing, receipt, claim.interval.end, before)
+        return Published(rejected=kept)
+
+    def _opened(self) -> Application:
+        application = self._open_application()
+        self._open.append(application)
+        return application
+
+    def _results(self, work: Work, deadline: Deadline) -> Results:
+        results = Results(self._services, work.place, deadline)
+        self._open.append(results)
+        return results
+
+    def _journal(self, work: Work) -> Journal:
+        return journal_of(self._services, work.flow.id, work.place)
+
+
+def _forgotten(work: Work, journal: Journal) -> DefinitionError:
+    """The error of a batch that was broken off longer ago than what it was to send is kept."""
+    what = "what was sent in part is not known any more, since its files are gone from S3"
+    forget = journal.forgetting(work.claim.interval.start)
+    remedy = f"{forget('all')}: the next batch sends its whole result; what vanished from it meanwhile you delete yourself"
+    return DefinitionError(what, place=work.place, remedy=remedy)

@@ -1,0 +1,12 @@
+CREATE WAREHOUSE  lake USING iceberg;
+CREATE CONNECTION ops TO postgres WITH (secret = 'ops');
+CREATE CONNECTION partner TO webhook WITH (secret = 'partner', rows_a_request = 1);
+
+INSERT INTO lake.ops.flights EVERY '1 hour' MERGE ON (id) CURSOR changed
+AS SELECT id, carrier, delay, changed FROM ops.public.flights;
+
+CREATE MATERIALIZED VIEW lake.ops.carriers EVERY '1 hour' REPLACE
+AS SELECT carrier, count(*) AS flights, sum(delay) AS delay, max(changed) AS changed FROM lake.ops.flights GROUP BY carrier;
+
+INSERT INTO partner.carriers EVERY '1 hour' MERGE ON (carrier)
+AS SELECT carrier, flights, delay, changed FROM lake.ops.carriers;
