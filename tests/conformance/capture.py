@@ -30,6 +30,7 @@ Begins = Callable[[Cloud], AbstractContextManager[CapturingSource]]
 NAMES = ['a"b', "k", "v", "r", "q", "t", "n", "c0", "select", "ü ñ", "a'b", "%s", "gone", "asked", "told", "salt", "h"]
 VALUES = ["", "NULL", "null", "{}", "'", '"', "\\", "\\N", "a\nb\tc", "\u2028", "🛫", "%(a)s", '{"a": [1]}', "$$;--", "/* */"]
 BATCHES = ("batch", "pieces", "crash", "forget")
+SHARES = 8  # of the places at which a batch may end, each of which is a case
 STEPS = st.lists(st.tuples(st.integers(0, 99), st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=25)
 
 
@@ -349,7 +350,7 @@ class CaptureConformance:
 
     @pytest.mark.budget(600)
     @pytest.mark.sampled(4)
-    @pytest.mark.parametrize("share", range(8))
+    @pytest.mark.parametrize("share", range(SHARES))
     def test_no_step_is_one_at_which_a_batch_may_not_end(self, capturing: CapturingSource, share: int) -> None:
         """Whatever its function dies at or loses, before it was done or after, the next attempt loses and doubles nothing."""
         capturing.make()
@@ -358,27 +359,31 @@ class CaptureConformance:
         most = struck(capturing, None)
         assert most > 10
         assert capturing.rows() == capturing.source()
-        self._ends_there(capturing, [place for place in self._numbered(most) if place[0] % 8 == share])
+        self._ends_there(capturing, [place for place in self._numbered(most) if place[0] % SHARES == share])
 
     @pytest.mark.nightly
     @pytest.mark.timeout(3600)
     @pytest.mark.deep
     @pytest.mark.budget(600)
-    def test_a_share_of_several_calls_may_end_at_any_step(self, capturing: CapturingSource) -> None:
+    @pytest.mark.parametrize("share", range(SHARES))
+    def test_a_share_of_several_calls_may_end_at_any_step(self, capturing: CapturingSource, share: int) -> None:
         capturing.make()
         begun(capturing, "(1, 'one', REPEAT('x', 9000)), (2, 'two', NULL)")
         self._change(capturing, 0)
         with capturing.in_pieces(2):
             most = struck(capturing, None)
             assert capturing.rows() == capturing.source()
-            self._ends_there(capturing, self._numbered(most)[4::5])
+            self._ends_there(capturing, self._numbered(most)[4::5][share::SHARES])
 
     @pytest.mark.nightly
     @pytest.mark.timeout(3600)
     @pytest.mark.deep
     @pytest.mark.budget(600)
+    @pytest.mark.parametrize("share", range(SHARES))
     @pytest.mark.parametrize("seconds", [900, 5])
-    def test_a_new_copy_may_end_at_any_step(self, capturing: CapturingSource, seconds: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_new_copy_may_end_at_any_step(
+        self, capturing: CapturingSource, seconds: int, share: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """seconds: of a call, of which the fewer are for one chunk."""
         if seconds < 900:
             self._in_small_calls(monkeypatch)
@@ -388,7 +393,7 @@ class CaptureConformance:
         capturing.forget()
         most = struck(capturing, None, seconds=seconds)
         assert capturing.was_whole()
-        self._ends_there(capturing, self._numbered(most)[2::3], forgets=True, seconds=seconds)
+        self._ends_there(capturing, self._numbered(most)[2::3][share::SHARES], forgets=True, seconds=seconds)
 
     @staticmethod
     def _numbered(most: int) -> list[tuple[int, tuple[int, bool, bool]]]:

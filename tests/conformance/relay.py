@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 
 LOOPBACK = "127.0.0.1"
 # When it hangs up: before the server hears what it is asked, when it has answered and nobody heard, in the middle of its answer.
@@ -67,9 +68,9 @@ class _Connection:
         for pump in (self._from_client, self._from_server):
             threading.Thread(target=self._run, args=(pump,), daemon=True).start()
 
-    def _run(self, pump: object) -> None:
+    def _run(self, pump: Callable[[], None]) -> None:
         with contextlib.suppress(OSError):
-            pump()  # type: ignore[operator]
+            pump()
         for each in (self._client, self._server):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)

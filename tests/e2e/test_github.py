@@ -22,6 +22,7 @@ from language import compile_program
 from shared_metadata import naming
 from shared_metadata.program.intervals import to_text
 from slices.registry import installed
+from tests.e2e import one_program
 
 pytestmark = [pytest.mark.xdist_group("alone"), pytest.mark.timeout(600), pytest.mark.budget(200), pytest.mark.deep]
 TOKEN = "github_pat_hidden"
@@ -97,6 +98,13 @@ def test_a_batch_of_changes_asks_for_them_and_takes_nothing_else(target: Target,
     assert [(row["number"], row["title"]) for row in _rows(target, "lake.code.issues:staged")] == [(7, "changed")]
     since = f"{start - timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
     assert {asked.one("since", since) for asked in github.asked} == {since}
+
+
+@pytest.mark.security
+def test_the_functions_of_a_manifest_read_no_other_secret(target: Target, own_aws: EmbeddedAws) -> None:
+    one_program.store_secret(own_aws, "ops", {"another": "secret"})
+    for step in ("plan", "extract", "discover"):
+        one_program.reads_one_secret(target, own_aws, naming.function("collect.github", step), "code")
 
 
 def test_a_refused_token_says_which_secret(target: Target) -> None:
