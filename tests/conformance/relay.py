@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 
 LOOPBACK = "127.0.0.1"
-# When it hangs up: before the server hears what it is asked, when it has answered and nobody heard, in the middle of its answer.
+# When it hangs up: before the server hears what it is asked, after its answer, which is not passed on, or within its answer.
 KINDS = ("hung up before", "hung up after", "cut off")
 _AT_ONCE = 1 << 16
 

@@ -24,7 +24,7 @@ def watch(session: Session[Any], owner: str, own: Collection[str], most_bytes: i
     """Tells how much log the server keeps for the slot that holds it back most, and drops those for which it keeps too much.
 
     own: slots of the batch at work, which looks after them itself, and fails where one is given up. What keeps this from looking
-    fails no batch: the server's age, or rights that were taken away.
+    fails no batch: the age of the server, or rights that were taken away.
     """
     import psycopg
 
