@@ -54,6 +54,10 @@ def _typed(command: str, *shown: str) -> Step:
 def _conductor(shell: Shell) -> str:
     """What its code hashes to."""
     session = boto3.Session(*(shell.variables[f"AWS_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")))
-    where = {"endpoint_url": shell.variables["AWS_ENDPOINT_URL"], "verify": shell.variables["AWS_CA_BUNDLE"]}
-    found = session.client("lambda", region_name=shell.variables["AWS_REGION"], **where)
+    found = session.client(
+        "lambda",
+        region_name=shell.variables["AWS_REGION"],
+        endpoint_url=shell.variables["AWS_ENDPOINT_URL"],
+        verify=shell.variables["AWS_CA_BUNDLE"],
+    )
     return str(found.get_function_configuration(FunctionName=naming.CONDUCTOR_FUNCTION)["CodeSha256"])
