@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from importlib.metadata import Distribution
 
 FILE = Path("requirements.txt")
-UNKNOWN = "FOLDER"  # where nobody knows in which folder wheels of Atoll lie
+UNKNOWN = "FOLDER"  # where it is not known in which folder wheels of Atoll lie
 _PINNED = re.compile(r"^(?P<name>atoll(?:\[[^\]]*\])?)\s*==\s*(?P<version>[^\s;#]+)", re.MULTILINE | re.IGNORECASE)
 _CACHE = "CACHEDIR.TAG"  # https://bford.info/cachedir/
 

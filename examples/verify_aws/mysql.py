@@ -69,7 +69,8 @@ class GivenMysql:
     """
 
     def __init__(self, url: str) -> None:
-        self._url, self.shop = urlsplit(url), MysqlShop.of_this_run()
+        self._url = urlsplit(url)
+        self.shop: Shop = MysqlShop.of_this_run()
 
     def make(self, undo: ExitStack) -> None: ...
 

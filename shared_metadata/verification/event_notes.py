@@ -21,7 +21,7 @@ from shared_metadata.state.timeline import Programs
 from shared_metadata.store.table_actions import EVENT_DAYS
 from shared_metadata.verification.facts import Completed
 
-PART_EVENTS = 250_000  # of ninety days, some 70 MB in memory
+PART_EVENTS = 50_000  # of ninety days, some 15 MB in memory
 HELD = 10_000  # events of a day in memory, before they are written
 Lines = dict[str, dict[str, str]]  # flow ▸ an event's key ▸ the rest of it; all as JSON
 

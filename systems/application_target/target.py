@@ -118,7 +118,6 @@ class ApplicationTarget:
 def _forgotten(work: Work, journal: Journal) -> DefinitionError:
     """The error of a batch that was broken off longer ago than what it was to send is kept."""
     what = "what was sent in part is not known any more, since its files are gone from S3"
-    remedy = (
-        f"{journal.forgetting('all')}: the next batch sends its whole result; what vanished from it meanwhile you delete yourself"
-    )
+    forget = journal.forgetting(work.claim.interval.start)
+    remedy = f"{forget('all')}: the next batch sends its whole result; what vanished from it meanwhile you delete yourself"
     return DefinitionError(what, place=work.place, remedy=remedy)

@@ -15,17 +15,17 @@ from shared_metadata.contract.secrets.rotating_grant import OPTION, RotatingGran
 from shared_metadata.contract.sizes import Size
 from shared_metadata.drift.changes import source_name
 from shared_metadata.drift.column_values import SAMPLE_ROWS, ColumnValues, sampled
-from shared_metadata.errors import DefinitionError
+from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.program import Connection, Flow, Mode, Table
 from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.program.source_schemas import TableDefaults
 from shared_metadata.spelling import did_you_mean
 from systems.rest import table_defaults
-from systems.rest.columns import columns_of, key_fields
+from systems.rest.columns import columns_of
 from systems.rest.document import Document, said_of
-from systems.rest.manifest import CHANGES, Node
+from systems.rest.manifest import CHANGES, Node, has_parents
 from systems.rest.options import config_of, lag_of
-from systems.rest.passes import is_numbered
+from systems.rest.passes import Moving, is_numbered
 from systems.rest.portions import Portion, Span
 from systems.rest.reader import Reader
 from systems.rest.sending import Sending
@@ -104,14 +104,18 @@ class RestSource(Source):
         return Schema((*found.columns, DELETED)) if deletes else found
 
     def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
-        """One part, of all portions: an API's rate is limited, whoever asks."""
+        """One part, of all portions: an API's rate is limited, whoever asks. Those that parents tell are asked for by `extract`."""
         stream, reader = self._stream(flow, table), self._reader(window.interval.end)
         cursor = self._cursor(flow, table, schema) if flow.mode == Mode.MERGE and flow.cursor else None
         changes = CHANGES in stream and cursor is not None and reads_changes(stream, window, self._lag, self._clock())
         stream = stream[CHANGES] if changes else stream
         wanted = taken(flow.mode, window, stream, cursor, self._lag, self._clock())
-        portions = [*reader.portions.of(stream, wanted.span)]
-        if wanted.changes and (not portions or (len(portions) == 1 and self._is_empty(reader, stream, portions[0]))):
+        portions = [] if has_parents(stream) else [*reader.portions.of(stream, wanted.span)]
+        if (
+            wanted.changes
+            and not has_parents(stream)
+            and (not portions or (len(portions) == 1 and self._is_empty(reader, stream, portions[0])))
+        ):
             return None
         known = {column.source: column for column in self._columns(table.source)}
         fields = {c.source: c.type for c in schema.columns if c.source}
@@ -122,7 +126,8 @@ class RestSource(Source):
         beside |= {gone} - {""}
         fields |= {source: known[source].type for source in sorted(beside - {*fields})}
         part = {
-            "portions": [[dict(one.partition), dict(one.window), dict(one.extra)] for one in portions],
+            "portions": None if has_parents(stream) else [[dict(one.partition), dict(one.window)] for one in portions],
+            "span": wanted.span.to_plain(),
             "fields": fields,
             "cut": asdict(wanted.cut),
             "changes": changes,
@@ -132,14 +137,31 @@ class RestSource(Source):
 
     def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
         from systems.rest.extracting import Extraction
+        from systems.rest.parents import Parents
         from systems.rest.parquet_files import ParquetFiles
 
         stream = self._stream(request.flow, request.table)
         stream = stream[CHANGES] if request.part.get("changes") else stream
         files = ParquetFiles(self._aws, request, place_of(request.flow, request.table))
         reader = self._reader(request.window.interval.end)
+        key = table_defaults.key_of(stream, self._said(request.table.source))
+        told = resume or {}
         try:
-            return Extraction(reader, stream, request, files, key_fields(stream), self._is_numbered(stream)).run(resume, deadline)
+            if request.part["portions"] is not None:
+                portions = [Portion(*one) for one in request.part["portions"]]
+                return Extraction(reader, stream, request, portions, files, key, self._is_numbered(stream)).run(resume, deadline)
+            parents = Parents(reader, request, told.get("parents") or (), deadline)
+            found = parents.portions(stream, Span.of_plain(request.part["span"]))
+            if found is None:
+                return Extracted((), {**told, "parents": parents.keep()})
+            extraction = Extraction(reader, stream, request, found, files, key, self._is_numbered(stream))
+            try:
+                done = extraction.run(told.get("rows"), deadline)
+            except RetryLater as error:
+                if isinstance(error, Moving) or not parents.pages:
+                    raise
+                return Extracted((), {**told, "parents": parents.keep()})
+            return done if done.resume is None else Extracted(done.files, {"parents": parents.keep(), "rows": done.resume})
         finally:
             files.close()
 

@@ -1,9 +1,9 @@
 """Extracts one part of a table: page after page of each portion, until done or the deadline is near.
 
-Resume token: {'portion', 'page', 'begun', 'files', 'pages', 'seen', 'before', 'passes', 'held'}; `page` is the API's own.
+Resume token: {'portion', 'page', 'begun', 'files', 'passes', 'held'}; `page` is the API's own.
 Rows that move between numbered pages while these are read would be left out: a portion of several such pages is read again until
-two passes after one another bring the same records, and the last one is taken. `seen` is a digest of the pass's records, `before` of
-the former one's, and `held` are the files of the pass, which count only when it is the last.
+two passes after one another bring the same records, and the last one is taken. `passes` names the document of what is known of them,
+and `held` are the files of the pass, which count only when it is the last.
 """
 
 from __future__ import annotations
@@ -20,14 +20,13 @@ from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.errors import RetryLater
 from systems.rest.manifest import Node
 from systems.rest.parquet_files import ParquetFiles
-from systems.rest.passes import DIGESTS, MOST_PASSES, Moving, digest, moving
+from systems.rest.passes import Moving, Passes
 from systems.rest.portions import Portion
 from systems.rest.reader import Page, Reader
 from systems.rest.records import is_plain
 
 GROUP_PAGES, GROUP_BYTES = 50, 64 << 20
-FIRST: Mapping[str, Any] = {"portion": 0, "page": None, "begun": False, "files": 0, "pages": 0, "seen": "0", "before": ""}
-FIRST = {**FIRST, "passes": 1, "held": []}
+FIRST: Mapping[str, Any] = {"portion": 0, "page": None, "begun": False, "files": 0, "passes": "", "held": []}
 Token = dict[str, Any]
 
 
@@ -39,12 +38,14 @@ class Extraction:
         reader: Reader,
         stream: Mapping[str, Node],
         request: ExtractRequest,
+        portions: Sequence[Portion],
         files: ParquetFiles,
         key: Sequence[str],
         numbered: bool,
     ) -> None:
         self._reader, self._stream, self._files, self._key, self._numbered = reader, stream, files, key, numbered
-        self._portions: Sequence[Sequence[Any]] = request.part["portions"]
+        self._portions, self._out = portions, request.out
+        self._passes: Passes | None = None
         self._plain = is_plain(stream)
         self._kept: list[Path] = []  # pages that are taken
         self._passing: list[Path] = []  # pages of a pass that may have to be read again
@@ -67,22 +68,32 @@ class Extraction:
                 if isinstance(error, Moving) or not self._pages:
                     raise
                 self._flush()
-                return Extracted(tuple(self._done), self._saved)
+                return Extracted(tuple(self._done), self._resumed())
             self._flush()
-        return Extracted(tuple(self._done), self._saved if self._left() else None)
+        return Extracted(tuple(self._done), self._resumed() if self._left() else None)
+
+    def _resumed(self) -> Token:
+        """What the next call goes on with."""
+        if self._passes is None:
+            return self._saved
+        name = f"passes-{self._out.part:04d}-{self._out.call}.json"
+        self._out.staging.write(self._passes.state(), self._out.dataset, name)
+        return {**self._saved, "passes": name}
 
     def _left(self) -> bool:
         return bool(self._at["portion"] < len(self._portions))
 
     def _one_page(self) -> None:
-        at, portion = self._at, Portion(*self._portions[self._at["portion"]])
+        at, portion = self._at, self._portions[self._at["portion"]]
+        if self._numbered and self._passes is None:
+            known = self._out.staging.read(self._out.dataset, at["passes"]) if at["passes"] else None
+            self._passes = Passes(self._key, known)
         token = at["page"] if at["begun"] else self._reader.first_token(self._stream)
         page = self._reader.page(self._stream, portion, token)
         self._keep(portion, page)
-        at["pages"] += 1
         self._pages += 1
-        if self._numbered and (page.following is not None or at["pages"] > 1):
-            at["seen"] = str((int(at["seen"]) + digest(page.records, self._key)) % DIGESTS)
+        if self._passes:
+            self._passes.see(page.records, page.following is None)
         if page.following is None:
             self._end_of_portion()
         else:
@@ -100,18 +111,15 @@ class Extraction:
 
     def _end_of_portion(self) -> None:
         at = self._at
-        again = self._numbered and at["pages"] > 1 and at["before"] != at["seen"]
-        if not again:
+        taken = self._passes is None or self._passes.end(self._stream)
+        if taken:
             self._done += at["held"]
             self._kept += self._passing
-            self._at = {**FIRST, "held": [], "files": at["files"], "portion": at["portion"] + 1}
+            self._passes = None
         else:
-            if at["passes"] >= MOST_PASSES:
-                raise moving(self._stream)
             for file in self._passing:
                 file.unlink()
-            fresh = {"files": at["files"], "portion": at["portion"], "before": at["seen"], "passes": at["passes"] + 1}
-            self._at = {**FIRST, "held": [], **fresh}
+        self._at = {**FIRST, "held": [], "files": at["files"], "portion": at["portion"] + taken}
         self._passing = []
 
     def _flush(self) -> None:

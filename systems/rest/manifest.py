@@ -73,6 +73,12 @@ def components(node: Node) -> Iterator[dict[str, Node]]:
             yield from components(value)
 
 
+def has_parents(stream: Mapping[str, Node]) -> bool:
+    """Whether what a stream reads is told by the records of another one."""
+    router = stream["retriever"].get("partition_router") or []
+    return any(one.get("parent_stream_configs") for one in (router if isinstance(router, list) else [router]))
+
+
 def _referred(node: Node, root: Mapping[str, Node], seen: tuple[str, ...]) -> Node:
     """The node with what its references mean; what stands beside a reference wins over what that gives."""
     if isinstance(node, str) and node.startswith("#/"):

@@ -13,6 +13,7 @@ from systems.rest.manifest import Node
 NUMBERED = ("PageIncrement", "OffsetIncrement")
 MOST_PASSES = 10
 DIGESTS = 1 << 64
+BEGINNING: Mapping[str, Any] = {"number": 1, "before": "", "pages": 0, "seen": "0", "twice": False, "keys": ()}
 
 
 class Moving(RetryLater):
@@ -33,9 +34,45 @@ def is_numbered(stream: Mapping[str, Node], overlay: Mapping[str, Any]) -> bool:
     return said == "numbers" if said else strategy.get("type") in NUMBERED
 
 
-def digest(records: Iterable[Any], key: Sequence[str]) -> int:
-    """A number made of some records, whatever their order. key: fields that tell records apart; none where the whole record does."""
-    return sum(_digest(record, key) for record in records) % DIGESTS
+class Passes:
+    """The passes over the numbered pages of one portion.
+
+    key: fields that tell records apart; none where the whole record does.  A pass that shows a key twice has seen its record move,
+    and is read again: the last one is taken with it, for a key that is none stands twice in each.
+    """
+
+    def __init__(self, key: Sequence[str], state: Mapping[str, Any] | None = None) -> None:
+        self._key, self._at = key, {**BEGINNING, **(state or {})}
+        self._keys = set[int](map(int, self._at.pop("keys")))
+
+    def state(self) -> dict[str, Any]:
+        """What a later call goes on with, as JSON. 'keys' are as many as the pass has records of a table with a key."""
+        return {**self._at, "keys": [*map(str, sorted(self._keys))]}
+
+    def see(self, records: Iterable[Any], last: bool) -> None:
+        """Counts a page's records.  last: whether no page follows; the records of a single one are not looked at."""
+        at = self._at
+        at["pages"] += 1
+        if last and at["pages"] == 1:
+            return
+        for record in records:
+            found = _digest(record, self._key)
+            at["seen"] = str((int(at["seen"]) + found) % DIGESTS)
+            if self._key:
+                at["twice"] = at["twice"] or found in self._keys
+                self._keys.add(found)
+
+    def end(self, stream: Mapping[str, Node]) -> bool:
+        """Whether the pass that has ended is to be taken, and else begins another one. Raises Moving after the last."""
+        at = self._at
+        last = at["number"] >= MOST_PASSES
+        if at["pages"] == 1 or (at["seen"] == at["before"] and (last or not at["twice"])):
+            return True
+        if last:
+            raise moving(stream)
+        self._at, self._keys = {**BEGINNING, "number": at["number"] + 1, "before": at["seen"]}, set()
+        self._at.pop("keys")
+        return False
 
 
 def _digest(record: Any, key: Sequence[str]) -> int:

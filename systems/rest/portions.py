@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from shared_metadata.program.intervals import from_text, to_text
 from systems.rest import moments
 from systems.rest.expressions import Expressions
 from systems.rest.manifest import PARAMETERS, Node
@@ -47,6 +48,14 @@ class Span:
     end: datetime
     beyond: datetime
 
+    def to_plain(self) -> list[str]:
+        return [to_text(self.start) if self.start else "", to_text(self.end), to_text(self.beyond)]
+
+    @staticmethod
+    def of_plain(said: Sequence[str]) -> Span:
+        start, end, beyond = said
+        return Span(from_text(start) if start else None, from_text(end), from_text(beyond))
+
 
 # A parent and one of its portions: what is made of each of its records.
 EachOf = Callable[[Mapping[str, Node], Portion, Callable[[Any], Portion | None]], Iterable[Portion | None]]
@@ -57,6 +66,10 @@ class Portions:
 
     def __init__(self, config: Mapping[str, Any], expressions: Expressions, each_of: EachOf) -> None:
         self._config, self._expressions, self._each_of = config, expressions, each_of
+
+    def by(self, each_of: EachOf) -> Portions:
+        """The same, with another way to read parents."""
+        return Portions(self._config, self._expressions, each_of)
 
     def of(self, stream: Mapping[str, Node], span: Span | None) -> Iterator[Portion]:
         """span: None for what Airbyte would read: from the stream's start to now."""

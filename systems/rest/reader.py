@@ -18,7 +18,7 @@ from systems.rest.decoding import decoded
 from systems.rest.expressions import Expressions
 from systems.rest.manifest import Node, components
 from systems.rest.paging import Paging
-from systems.rest.passes import DIGESTS, MOST_PASSES, digest, moving
+from systems.rest.passes import Passes
 from systems.rest.portions import Portion, Portions
 from systems.rest.records import extracted, shaped
 from systems.rest.requests import Request, Requests
@@ -71,7 +71,7 @@ class Reader:
         self._requests = Requests(self.expressions, self.portions, self.paging)
         self._judge = Judge(self.expressions, self.portions.context, clock)
         self._place, self._reference, self._pause, self._transport = place, reference, pause, send
-        self._hosts, self._allowed, self._numbered = set(hosts), set[str](), numbered
+        self._hosts, self._allowed, self.is_numbered = set(hosts), set[str](), numbered
         self._signing = SigningIn(
             config,
             self.expressions,
@@ -91,18 +91,16 @@ class Reader:
 
     def each(self, stream: Mapping[str, Node], portion: Portion, take: Callable[[Any], T]) -> Iterable[T]:
         """What is taken of each record of a portion, none left out. Raises Moving where they move as fast as they are read."""
-        if not self._numbered(stream):
+        if not self.is_numbered(stream):
             return map(take, self.records(stream, portion))
-        key, before = key_fields(stream), None
-        for _ in range(MOST_PASSES):
-            found, seen, pages = list[T](), 0, 0
+        passes = Passes(key_fields(stream))
+        while True:
+            found = list[T]()
             for page in self._pages(stream, portion):
-                seen, pages = (seen + digest(page.records, key)) % DIGESTS, pages + 1
+                passes.see(page.records, page.following is None)
                 found += [take(record) for record in self.shaped(stream, portion, page)]
-            if pages == 1 or seen == before:
+            if passes.end(stream):
                 return found
-            before = seen
-        raise moving(stream)
 
     def _pages(self, stream: Mapping[str, Node], portion: Portion) -> Iterator[Page]:
         token = self.first_token(stream)

@@ -14,7 +14,7 @@ from shared_metadata.program import Program
 
 
 class SliceStack(slice_stack.SliceStack):
-    """plan ▸ extract* ▸ commit. Plan asks the API for the parents of what is read by them."""
+    """plan ▸ extract* ▸ commit. Plan asks the API whether there is anything, extract for the parents of what is read by them too."""
 
     def __init__(self, scope: Construct, program: Program, settings: Settings, *, declaration: Slice, **stack_settings: Any) -> None:
         super().__init__(scope, declaration, program, settings, reaches_internet=True, **stack_settings)

@@ -10,7 +10,7 @@ from shared_metadata.program import Mode
 from shared_metadata.program.json_types import CURSOR_TYPES
 from shared_metadata.program.source_schemas import TableDefaults, names_a_change
 from systems.rest.columns import columns_of, cursor_field, filters, key_fields, of_changes, properties_of
-from systems.rest.manifest import Node
+from systems.rest.manifest import Node, has_parents
 
 WORDS = frozenset({"key", "cursor", "mode", "deleted"})  # of a table in an overlay
 MODES = {mode.value.lower(): mode for mode in (Mode.REPLACE, Mode.MERGE)}
@@ -24,7 +24,7 @@ def defaults_of(stream: Mapping[str, Node], said: Mapping[str, Any]) -> TableDef
     """
     columns = {column.source: column for column in columns_of(stream, said.get("types") or {})}
     reads, stream = reads_of(stream, said), of_changes(stream)
-    key = _fields(said["key"]) if said.get("key") else key_fields(stream)
+    key = key_of(stream, said)
     filtered, only = cursor_field(stream), said.get("only") == Mode.MERGE
     cursor = columns.get(said.get("cursor") or (filtered if only or names_a_change(filtered) else ""))
     if cursor is not None and cursor.source_type not in CURSOR_TYPES:
@@ -36,13 +36,16 @@ def defaults_of(stream: Mapping[str, Node], said: Mapping[str, Any]) -> TableDef
     return TableDefaults(tuple(columns[one].name for one in key), cursor.name if cursor else "", mode, deletes, reads)
 
 
+def key_of(stream: Mapping[str, Node], said: Mapping[str, Any]) -> tuple[str, ...]:
+    """The fields that tell a table's records apart; none where neither the overlay nor the manifest says any."""
+    return _fields(said["key"]) if said.get("key") else key_fields(stream)
+
+
 def reads_of(stream: Mapping[str, Node], said: Mapping[str, Any]) -> str:
     """What of a table a batch reads, in words: the overlay's, or by what the API is asked for."""
     stream = of_changes(stream)
-    router = stream["retriever"].get("partition_router") or []
-    parents = any(one.get("parent_stream_configs") for one in (router if isinstance(router, list) else [router]))
     found = "what its cursor says is new" if filters(stream) else "all"
-    return str(said.get("reads") or (f"{found}, by each parent" if parents else found))
+    return str(said.get("reads") or (f"{found}, by each parent" if has_parents(stream) else found))
 
 
 def deleted_field(said: Mapping[str, Any]) -> str:

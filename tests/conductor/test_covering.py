@@ -151,8 +151,8 @@ def random_program(chance: Random) -> Program:
         flows += collected(f"c{number}", minutes, tables, mode, covers=mode != Mode.APPEND and chance.random() < 0.8)
     merged = [flow for flow in flows if flow.kind == Kind.LOAD and flow.mode == Mode.MERGE]
     for number, flow in enumerate(chance.sample(merged, chance.randrange(len(merged) + 1))):
-        fits = [m for m in MINUTES if not 60 * m % flow.interval_seconds or not flow.interval_seconds % (60 * m)]
-        flows.append(log(f"log{number}", chance.choice(fits), flow.tables[0].dataset))
+        often = [m for m in MINUTES if not 60 * m % flow.interval_seconds or not flow.interval_seconds % (60 * m)]
+        flows.append(log(f"log{number}", chance.choice(often), flow.tables[0].dataset))
     for number in range(chance.randrange(1, 7)):
         minutes = chance.choice(MINUTES)
         fits = [flow for flow in flows if not minutes % (flow.interval_seconds // 60) or not flow.interval_seconds % (60 * minutes)]

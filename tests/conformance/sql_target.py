@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from shared_metadata.contract.results.changes import keep_refused
 from shared_metadata.contract.results.results import Results
 from shared_metadata.errors import DefinitionError, RetryLater, RowError, StaleToken
 from shared_metadata.program import BadRows, Mode
@@ -229,7 +230,7 @@ class SqlTargetConformance:
         self, cloud: Cloud, target: SqlTargetUnderTest, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         publishing = self.sifting(cloud, target, "x bigint, FOREIGN KEY (x) REFERENCES parents (id)", 2, "long")
-        keep, parents = sifting.keep_refused, target.table.replace("scorecard", "parents")
+        keep, parents = keep_refused, target.table.replace("scorecard", "parents")
 
         def mended_meanwhile(*arguments: Any) -> Any:
             kept = keep(*arguments)

@@ -12,7 +12,7 @@ from typing import Any
 import botocore.session
 from botocore import xform_name
 from botocore.exceptions import UnknownServiceError
-from botocore.model import ServiceModel, Shape
+from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
 _FENCED = re.compile(r"^```(?:console|)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -91,7 +91,7 @@ def wrong_with(words: list[str]) -> str:
     return _wrong(shape, given) if shape and given else ""
 
 
-def _wrong(shape: Shape, given: dict[str, Any]) -> str:
+def _wrong(shape: Any, given: dict[str, Any]) -> str:
     missing = set(shape.required_members) - set(given)
     if missing:
         return f"it needs {', '.join(sorted(missing))}"
@@ -101,7 +101,7 @@ def _wrong(shape: Shape, given: dict[str, Any]) -> str:
     return "; ".join([*errors, *_not_listed(shape, known)])
 
 
-def _value(shape: Shape, values: list[str]) -> Any:
+def _value(shape: Any, values: list[str]) -> Any:
     """As the AWS CLI reads it; of what another command answers nothing is known."""
     text = " ".join(values)
     if any(mark in text for mark in ("$(", "…", "file://")):
@@ -117,7 +117,7 @@ def _value(shape: Shape, values: list[str]) -> Any:
     return int(text) if shape.type_name in ("integer", "long") and text.isdecimal() else text
 
 
-def _not_listed(shape: Shape, value: Any) -> Iterator[str]:
+def _not_listed(shape: Any, value: Any) -> Iterator[str]:
     """Texts of which the API lists the values, and that are none of them."""
     if shape.type_name == "structure":
         for name, inner in value.items():

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import click
 import pytest
@@ -103,7 +104,7 @@ def _unknown_option(words: list[str]) -> str:
 
 def _wrong_with_atoll(words: list[str]) -> str:
     """'' if the verb is one, and each option is one of it."""
-    context, command = click.Context(main), main
+    context, command = click.Context(main), cast(click.Command, main)
     named = [name for parameter in main.params for name in (*parameter.opts, *parameter.secondary_opts)]
     rest = list(words)
     while isinstance(command, click.Group):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -105,5 +105,19 @@ def reads_one_secret(target: Target, aws: EmbeddedAws, function: str, reference:
     """Asserts that a function's role reads the secret of this reference, and not the database's."""
     secrets = as_function(target, aws, function, "secretsmanager")
     assert secrets.get_secret_value(SecretId=naming.secret(reference))["SecretString"]
-    with pytest.raises(ClientError, match="AccessDenied"):
-        secrets.get_secret_value(SecretId=naming.secret("ops"))
+    refused(lambda: secrets.get_secret_value(SecretId=naming.secret("ops")))
+
+
+def writes_below_one_prefix(target: Target, aws: EmbeddedAws, function: str, slice_id: str) -> None:
+    """Asserts that a function's role writes what its slice stages, and no other slice's, nor what beside that is in the bucket."""
+    s3, bucket = as_function(target, aws, function, "s3"), naming.data_bucket(aws.account, aws.region)
+    s3.put_object(Bucket=bucket, Key=f"{naming.staging_prefix(slice_id)}probe", Body=b"probe")
+    for prefix in (*(naming.staging_prefix(other) for other in installed() if other != slice_id), "warehouse/other/", ""):
+        refused(lambda prefix=prefix: s3.put_object(Bucket=bucket, Key=f"{prefix}probe", Body=b"probe"))  # type: ignore[misc]
+
+
+def refused(*calls: Callable[[], object]) -> None:
+    """Asserts that each is refused for what the caller may do."""
+    for call in calls:
+        with pytest.raises(ClientError, match="AccessDenied"):
+            call()

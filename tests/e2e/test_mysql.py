@@ -83,3 +83,16 @@ def test_no_secret_is_in_a_log_or_a_state(deployed: Deployed) -> None:
         for execution in states.list_executions(stateMachineArn=deployed.target.state_machine_arn(slice_id))["executions"]:
             said.append(json.dumps(states.get_execution_history(executionArn=execution["executionArn"])["events"], default=str))
     assert len(said) > 10 and not [line for line in said if PASSWORD in line or json.dumps(PASSWORD)[1:-1] in line or "東京" in line]
+
+
+@pytest.mark.security
+@pytest.mark.parametrize(("step", "slice_id"), [("extract", "collect.mysql"), ("publish", "harness.mysql")])
+def test_a_role_reads_the_one_secret_and_writes_below_its_own_prefix(
+    deployed: Deployed, own_aws: EmbeddedAws, step: str, slice_id: str
+) -> None:
+    one_program.store_secret(own_aws, "ops", {"another": "system's"})
+    function = f"atoll-{slice_id.replace('.', '-')}-{step}"
+    one_program.reads_one_secret(deployed.target, own_aws, function, "shop")
+    one_program.writes_below_one_prefix(deployed.target, own_aws, function, slice_id)
+    lambdas = one_program.as_function(deployed.target, own_aws, function, "lambda")
+    one_program.refused(lambda: lambdas.invoke(FunctionName="atoll-organize-iceberg-commit", InvocationType="DryRun"))

@@ -1,6 +1,7 @@
 """Faults in the deployed airline: its own functions and state machines, its clock and its stream, with IAM enforced.
 
-Each function finds AWS behind a door of its own, by AWS_ENDPOINT_URL in its environment; all else is as the CDK deployed it.
+Each function finds AWS behind a door of its own, by AWS_ENDPOINT_URL in its environment; all else is as the CDK deployed it. One that
+finds no concurrency has none reserved for it, until Lambda has refused a call of it.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ from shared_metadata.program.intervals import floor
 from shared_metadata.state.records import EventKind
 from tests.e2e.test_airline import MINUTE, Deployed, state_command
 from tests.faults.doors import AwsDoor, Doors
-from tests.faults.faults import CONDUCTOR, DEATHS, READS, Invocation, Kind
+from tests.faults.faults import CONDUCTOR, CONFLICTS, DEATHS, READS, Invocation, Kind
 from tests.faults.lane import Lane
+from tests.faults.rooms import Rooms
 
 STEPS = {
     "collect.postgres": ("plan", "extract", "commit"),
@@ -39,7 +41,16 @@ STEPS = {
     "harness.postgres": ("plan", "diff", "publish", "commit"),
 }
 # What one call survives without its batch being tried again a minute later; processes that stand still for 16 minutes are not here.
-TROUBLES = (Kind.LOST, Kind.THROTTLED, Kind.SERVER_ERROR, Kind.RESET, Kind.SLOW, Kind.TIMED_OUT)
+TROUBLES = (
+    Kind.LOST,
+    Kind.THROTTLED,
+    Kind.CONFLICT,
+    Kind.NO_ROOM,
+    Kind.SERVER_ERROR,
+    Kind.RESET,
+    Kind.SLOW,
+    Kind.TIMED_OUT,
+)
 OPERATORS = 2
 
 
@@ -70,11 +81,20 @@ class Waiting:
     killed: list[int] = field(default_factory=list)
 
     def strike(self, invocation: Invocation, operation: str) -> Kind | None:
-        if not self.kinds or operation.partition(".")[2].startswith(READS):
+        service, _, call = operation.partition(".")
+        if not self.kinds or call.startswith(READS) or self.has_no_room or (self.kinds[0] in CONFLICTS and service != "dynamodb"):
             return None
-        kind = self.kinds.pop(0)
-        self.struck.append((kind, operation))
-        return kind
+        return self.strikes(operation)
+
+    @property
+    def has_no_room(self) -> bool:
+        """Whether its next call is to be refused."""
+        return self.kinds[:1] == [Kind.NO_ROOM]
+
+    def strikes(self, operation: str) -> Kind:
+        """The next kind, which is over."""
+        self.struck.append((self.kinds[0], operation))
+        return self.kinds.pop(0)
 
 
 class FunctionLane(Lane):
@@ -112,14 +132,18 @@ def faltering(deployed: Deployed, kinds: Mapping[str, Sequence[Kind]]) -> Iterat
     stack, client = deployed.demo.stack, deployed.demo.target.session.client("lambda")
     doors = Doors(stack.endpoint, stack.ca_bundle, stack.postgres_port, FunctionDoor)
     waiting, before = {step: Waiting(list(some)) for step, some in kinds.items()}, dict[str, dict[str, str]]()
+    rooms: Rooms | None = None
     try:
         for step, name in functions().items():
             lane = doors.open(FunctionLane(step, waiting[step]))
             before[name] = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
             variables = {**before[name], "AWS_ENDPOINT_URL": f"http://127.0.0.1:{lane.aws_port}"}
             client.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+        rooms = Rooms(deployed.demo.target.session, {name: waiting[step] for step, name in functions().items()})
         yield waiting
     finally:
+        if rooms:
+            rooms.close()
         for name, variables in before.items():
             client.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
         doors.close()

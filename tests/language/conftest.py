@@ -49,6 +49,6 @@ def slices() -> Mapping[str, Slice]:
         config = f"slices.{stage}.{system}.config:Config"
         warehouse, engine = _ENGINES.get(slice_id, ("", ""))
         declared[slice_id] = Slice(
-            stage, system, system.capitalize(), capabilities, config, ("commit",), engine=engine, warehouse=warehouse
+            stage, system, system.capitalize(), capabilities, config, ("commit", "discover"), engine=engine, warehouse=warehouse
         )
     return declared

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from doubles.rest_api import google_analytics, google_sheets, hubspot, jira, notion, zendesk
+from doubles.rest_api import google_analytics, google_sheets, hubspot, jira, notion, slack, zendesk
 from shared_metadata.program import Mode
 from systems.rest import client
 from systems.rest.reader import Reader
 from tests.conformance.collect import Collecting
 from tests.conformance.fixtures import Cloud, open_cloud
-from tests.sources.vendors import RECORDS, SOURCES, Door
+from tests.sources.vendors import RECORDS, SLACK_BEGAN, SOURCES, Door
 
 Open = Callable[[str, str], Collecting]
 pytestmark = pytest.mark.deep
@@ -96,6 +96,34 @@ def test_one_request_a_minute_reads_on_where_it_was(opened: Open) -> None:
     assert run.calls["extract"] == 3 and len(staged(collecting)) == RECORDS
     pages = [asked.one("cursor") for asked in api(collecting).asked if asked.path.endswith("history")]
     assert len(pages) == 5 and len({*pages}) == 3  # of two the answer was that it comes later
+
+
+def test_threads_of_several_channels_are_found_with_one_request_a_minute(opened: Open) -> None:
+    """By the same limit: what is read of the parents in one call is not asked for again in the next."""
+    collecting = opened("slack", "replies")
+    rows = api(collecting).rows
+    rows["channels"][1]["is_member"] = True
+    began = SLACK_BEGAN + timedelta(hours=1)
+    rows["messages"] += [slack.message(number, began) for number in range(20, 28)]
+    rows["messages"] += [{**slack.message(number, began), "channel": slack.OTHER} for number in range(30, 35)]
+    other = {**slack.reply(40, began, slack.message(31, began)["ts"]), "channel": slack.OTHER}
+    rows["replies"].append(other)
+    limited = api(collecting).vendor.limited(60)
+    told = ("history", "replies")
+
+    def limit() -> None:
+        if api(collecting).asked[-1].path.endswith(told):
+            api(collecting).coming.append(limited)
+
+    api(collecting).between = limit
+    run = collecting.run()
+    asked = [
+        (one.path, one.one("channel"), one.one("ts"), one.one("cursor")) for one in api(collecting).asked if one.path.endswith(told)
+    ]
+    assert len(staged(collecting)) == RECORDS + 1 and {row["channel"] for row in staged(collecting)} == {slack.CHANNEL, slack.OTHER}
+    pages = len({*asked})
+    assert pages > 6 and run.calls["extract"] >= pages - 1  # each is a call's only one, and is asked for once, and once in vain
+    assert max(asked.count(one) for one in asked) == 2
 
 
 def test_an_event_of_longer_ago_than_thirty_days_is_there_no_more(opened: Open) -> None:

