@@ -53,7 +53,7 @@ def _typed(command: str, *shown: str) -> Step:
 
 def _conductor(shell: Shell) -> str:
     """What its code hashes to."""
-    session = boto3.Session(*(shell.variables[f"AWS_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")))
+    session = boto3.Session(shell.variables["AWS_ACCESS_KEY_ID"], shell.variables["AWS_SECRET_ACCESS_KEY"])
     found = session.client(
         "lambda",
         region_name=shell.variables["AWS_REGION"],
