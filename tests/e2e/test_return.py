@@ -18,7 +18,13 @@ from tests.command import atoll
 from tests.e2e.same_rows import lake_rows
 from tests.e2e.test_airline import Deployed
 
-pytestmark = [pytest.mark.xdist_group("alone"), pytest.mark.timeout(2400), pytest.mark.budget(600), pytest.mark.deep]
+pytestmark = [
+    pytest.mark.xdist_group("alone"),
+    pytest.mark.timeout(2400),
+    pytest.mark.budget(600),
+    pytest.mark.deep,
+    pytest.mark.nightly,
+]
 AWAY = timedelta(minutes=130)
 
 
