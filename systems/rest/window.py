@@ -19,6 +19,7 @@ from systems.rest.manifest import RETENTION, Node
 from systems.rest.portions import Span
 
 BEYOND = timedelta(days=1)
+MOST_SECONDS = 9.2e12  # before and after 1970, of a moment in DuckDB: https://duckdb.org/docs/stable/sql/data_types/timestamp
 FAR = timedelta(days=8)  # longer than any batch; the warehouse goes by the same length
 
 
@@ -43,7 +44,9 @@ class Cut:
             return ""
         value = read(self.field)
         if self.kind == EPOCH:
-            value = f"TRY(to_timestamp({value} / {float(self.units)}))"  # one that is no moment is of none, and its row is taken
+            seconds = f"({value} / {float(self.units)})"
+            # One that is no moment is of none, and its row is taken; TRY has no place for what says why a value cannot be read.
+            value = f"CASE WHEN abs({seconds}) <= {MOST_SECONDS} THEN to_timestamp{seconds} END"
         elif self.kind == DAY:
             value = f"CAST(CAST({value} AS DATE) AS TIMESTAMPTZ)"
         else:
