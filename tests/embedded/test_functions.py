@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
@@ -112,12 +113,12 @@ def test_a_state_machine_catches_an_exception_by_its_class_name(local_aws: Embed
 
 
 def test_a_state_machine_catches_a_refusal_for_want_of_concurrency(local_aws: EmbeddedAws, function: str) -> None:
-    client = local_aws.session().client("lambda")
+    client = local_aws.session().client("lambda", config=Config(retries={"total_max_attempts": 1}))
     client.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
     try:
         assert _caught(local_aws.session(), function, {}, "Lambda.TooManyRequestsException")
         with pytest.raises(client.exceptions.TooManyRequestsException):
-            _invoke(local_aws.session(), function, {})
+            client.invoke(FunctionName=function, Payload=b"{}")
     finally:
         client.delete_function_concurrency(FunctionName=function)
     assert "remaining" in _invoke(local_aws.session(), function, {})
