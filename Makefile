@@ -71,8 +71,8 @@ demo: setup ## Run the airline example on the embedded AWS: deploy, run micro-ba
 demo-sources: setup ## Run a program over five kinds of source (PostgreSQL, Salesforce, Stripe, S3, Kinesis), and reconcile it; leaves nothing running
 	@$(BIN)/python -m examples.sources.demo
 
-new-slice: setup ## Make the folder of a slice: SLICE=collect/oracle, TITLE=Oracle
-	@$(BIN)/atoll new-slice $(SLICE) $(if $(TITLE),--title "$(TITLE)")
+new-slice: setup ## Make the folder of a slice: SLICE=collect/oracle, TITLE=Oracle; SQL=1 for a source that speaks SQL
+	@$(BIN)/atoll new-slice $(SLICE) $(if $(TITLE),--title "$(TITLE)") $(if $(SQL),--sql)
 
 verify-aws: setup ## Try Atoll in the account of your AWS credentials: deploy, run, compare, destroy; under a dollar (ARGS=--help)
 	@$(BIN)/python -m examples.verify_aws $(ARGS)

@@ -6,7 +6,7 @@ import json
 import keyword
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from string import Template
@@ -26,6 +26,7 @@ _STATEMENTS = {
     "harness": "CREATE CONNECTION … TO {system} WITH (…)",
 }
 _PACKAGES = ("aws-lambda-powertools[tracer]", "duckdb", "duckdb-extension-httpfs", "pydantic")
+_SQL, _MORE = "collect_sql", ("pyarrow",)  # the folder of what a source that speaks SQL has otherwise, and what it imports beside
 _SYSTEM = re.compile(r"[a-z][a-z0-9_]*")
 _TESTS = "tests_"  # before the name of a file of the slice's tests, which the clone alone has a suite for
 _SUITES = Path("tests/conformance")
@@ -34,8 +35,9 @@ _SUITES = Path("tests/conformance")
 @click.command("new-slice", short_help="Make the folder of a new connector or warehouse.")
 @click.argument("slice_id", metavar="STAGE/SYSTEM")
 @click.option("--title", help="The system's name as people write it, such as HubSpot.  [default: System]")
+@click.option("--sql", is_flag=True, help="Of a source that is a database which speaks SQL: over Atoll's own reading of these.")
 @json_option
-def new_slice(slice_id: str, title: str | None, as_json: bool) -> None:
+def new_slice(slice_id: str, title: str | None, sql: bool, as_json: bool) -> None:
     """Make slices/STAGE/SYSTEM/: its declaration, options, steps, state machine, stack and packages, and a client whose methods
     are yours to write.
 
@@ -44,17 +46,21 @@ def new_slice(slice_id: str, title: str | None, as_json: bool) -> None:
     to its first batch: docs/guides/a-slice-of-your-own.md.
 
     \b
-      atoll new-slice collect/oracle --title Oracle
+      atoll new-slice collect/calendar --title Calendar
+      atoll new-slice collect/oracle --title Oracle --sql
       atoll new-slice harness/hubspot --title HubSpot
     """
     stage, system = _named(slice_id)
     folder = OWN / stage / system
-    written = _write(folder, stage, system, title or system.replace("_", " ").title())
+    if sql and stage != "collect":
+        raise InputError(f"--sql is for sources, and {stage} has none", remedy="leave it out")
+    kinds = ("every", stage, *((_SQL,) if sql else ()))
+    written = _write(folder, kinds, stage, system, title or system.replace("_", " ").title())
     if as_json:
         click.echo(json.dumps({"folder": str(folder), "written": written}))
         return
     click.echo(f"wrote {len(written)} files in {folder}/")
-    click.echo(f"next: write {folder}/client.py; what it leaves to you raises NotImplementedError")
+    click.echo(f"next: write {folder}/client.py; what {'the files leave' if sql else 'it leaves'} to you raises NotImplementedError")
     if (tests := folder / "tests").is_dir():
         click.echo(f"then {tests}/under_test.py, the suite's door to the system; CONTRIBUTING.md lists what else names a slice")
 
@@ -71,10 +77,10 @@ def _named(slice_id: str) -> tuple[str, str]:
     return stage, system
 
 
-def _write(folder: Path, stage: str, system: str, title: str) -> list[str]:
+def _write(folder: Path, kinds: Sequence[str], stage: str, system: str, title: str) -> list[str]:
     """All of it or, where something cannot be written, nothing."""
     try:
-        for name, text in _contents(stage, system, title):
+        for name, text in _contents(kinds, stage, system, title):
             write_new(folder / name, text)
     except InputError:
         shutil.rmtree(folder, ignore_errors=True)
@@ -82,7 +88,8 @@ def _write(folder: Path, stage: str, system: str, title: str) -> list[str]:
     return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
 
 
-def _contents(stage: str, system: str, title: str) -> Iterator[tuple[str, str]]:
+def _contents(kinds: Sequence[str], stage: str, system: str, title: str) -> Iterator[tuple[str, str]]:
+    """Each file and its text. kinds: the folders that they are in; of two of a name that of the later folder is taken."""
     said = {
         "stage": stage,
         "system": system,
@@ -91,10 +98,12 @@ def _contents(stage: str, system: str, title: str) -> Iterator[tuple[str, str]]:
         "Does": STAGES[stage],
         "statement": _STATEMENTS[stage].format(system=system),
     }
-    for file in sorted((*(_FILES / "every").iterdir(), *(_FILES / stage).iterdir())):
+    files = {file.name: file for kind in kinds for file in sorted((_FILES / kind).iterdir())}
+    for file in files.values():
         name, text = file.name.removesuffix(".txt"), Template(file.read_text(encoding="utf-8")).substitute(said)
         if not name.startswith(_TESTS):
             yield name, text
         elif _SUITES.is_dir():
             yield f"tests/{name.removeprefix(_TESTS)}", text
-    yield "requirements.txt", "".join(f"{name}=={version(name.partition('[')[0])}\n" for name in _PACKAGES)
+    packages = sorted((*_PACKAGES, *(_MORE if _SQL in kinds else ())))
+    yield "requirements.txt", "".join(f"{name}=={version(name.partition('[')[0])}\n" for name in packages)

@@ -59,6 +59,20 @@ def test_a_warehouse_s_client_has_all_that_the_contract_of_a_driver_asks_for() -
     assert asked and asked <= set(re.findall(r"^    def (\w+)\(self", written, re.MULTILINE))
 
 
+def test_a_source_that_speaks_sql_is_written_over_what_reads_these(folder: Path) -> None:
+    made = json.loads(run(ATOLL, "new-slice", "collect/acme_db", "--title", "Acme DB", "--sql", "--json", folder=folder))
+    assert {"dialect.py", "cursor_column.py", "scanning.py", "client.py"} <= {*made["written"]}
+    (folder / "program.sql").write_text(CONNECTION.format(system="acme_db") + "\n")
+    run(ATOLL, "check", folder=folder)
+    imported = "from slices.collect.acme_db import client, handlers, scanning"
+    run(PYTHON, "-c", f"{imported}; assert not client.AcmeDBSource.__abstractmethods__", folder=folder)
+
+
+def test_only_a_source_speaks_sql(atoll: Atoll, folder: Path) -> None:
+    result = atoll("new-slice", "harness/acme", "--sql")
+    assert result.exit_code == 1 and "--sql is for sources" in result.stderr and not (folder / "slices").exists()
+
+
 @pytest.mark.deep
 @pytest.mark.nightly
 @pytest.mark.budget(300)
@@ -75,13 +89,14 @@ def test_it_passes_the_types_and_the_style_of_atoll_s_own_and_is_synthesized(fol
     for stage in STAGES:
         run(PYTHON, "-m", "console.main", "new-slice", f"{stage}/acme", "--title", "Acme", folder=folder)
         assert (folder / "slices" / stage / "acme" / "tests" / "test_conformance.py").is_file()
-    mine = [f"slices/{stage}/acme" for stage in STAGES]
+    run(PYTHON, "-m", "console.main", "new-slice", "collect/acme_db", "--title", "Acme DB", "--sql", folder=folder)
+    mine = [*(f"slices/{stage}/acme" for stage in STAGES), "slices/collect/acme_db"]
     run(PYTHON, "-m", "mypy", *mine, "--exclude", "tests/", folder=folder)
     run(PYTHON, "-m", "ruff", "check", *mine, folder=folder)
     run(PYTHON, "-m", "ruff", "format", "--check", *mine, folder=folder)
-    for stage in STAGES:
-        synthesized = SYNTHESIZED.format(stage=stage, system="acme", text=PROGRAMS[stage].format(system="acme"))
-        assert "AcmeSlice" in run(PYTHON, "-c", synthesized, folder=folder)
+    for stage, system in [*((stage, "acme") for stage in STAGES), ("collect", "acme_db")]:
+        synthesized = SYNTHESIZED.format(stage=stage, system=system, text=PROGRAMS[stage].format(system=system))
+        assert "Slice" in run(PYTHON, "-c", synthesized, folder=folder)
 
 
 @pytest.mark.parametrize(
