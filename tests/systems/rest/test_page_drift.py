@@ -18,7 +18,7 @@ from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.errors import RetryLater
 from systems.rest.extracting import Extraction
 from systems.rest.parents import Parents
-from systems.rest.passes import MOST_PASSES, Moving
+from systems.rest.passes import MOST_PASSES, Moving, Passes
 from systems.rest.portions import Portion, Span
 from systems.rest.reader import Reader
 from systems.rest.requests import Request
@@ -210,6 +210,18 @@ def test_one_page_is_read_once_and_several_that_stand_still_twice() -> None:
         told = table.answer
         table.answer = lambda request, told=told, sent=sent: (sent.append(request), told(request))[1]  # type: ignore[method-assign]
         assert (len(extracted(table)), len(sent)) == (rows, asked)
+
+
+def test_records_whose_key_a_transformation_makes_are_told_apart_by_the_whole_of_them() -> None:
+    """Passes see records as the API gave them."""
+    pages = [[{"userId": 1}, {"userId": 2}], [{"userId": 3}]]
+    passes = Passes(("user_id",))
+    ends = []
+    for pass_ in (pages, [pages[0], [{"userId": 4}]], pages, pages):
+        for number, page in enumerate(pass_):
+            passes.see(page, number == len(pass_) - 1)
+        ends.append(passes.end(stream()))
+    assert ends == [False, False, False, True]
 
 
 def test_a_table_that_never_stands_still_is_for_later() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
@@ -36,10 +35,15 @@ def watch(session: Session[Any], owner: str, own: Collection[str], most_bytes: i
     if kept:
         tell(RETAINED_LOG, max(kept.values()), "Bytes")
     for name in sorted(name for name, size in kept.items() if too_much(size, most_bytes) and name not in own):
-        with contextlib.suppress(RetryLater):  # it is read, so its batch looks after it
+        try:
             slots.drop(session, name, place)
-            told = "%.1f GB of log were kept for the replication slot %s, whose batches do not run: it is dropped, as max_log_gb says"
-            log.warning(told, kept[name] / 2**30, name)
+        except RetryLater:  # it is read, so its batch looks after it
+            continue
+        except psycopg.Error as error:
+            log.warning("the replication slot %s cannot be dropped: %s", name, error.sqlstate)
+            continue
+        told = "%.1f GB of log were kept for the replication slot %s, more than max_log_gb: it is dropped, and its table copied anew"
+        log.warning(told, kept[name] / 2**30, name)
 
 
 def too_much(kept_bytes: int, most_bytes: int) -> bool:

@@ -174,8 +174,27 @@ def test_slots_whose_batches_do_not_run_are_told_of_and_given_up_by_those_that_d
     capturing.database.run("INSERT INTO thing VALUES (2, 'two'); ALTER TABLE thing DROP COLUMN name")
     capturing.run(record_errors=True)
     assert slots_of(capturing) == {own, other}
-    assert f"for the replication slot {gone}, whose batches do not run: it is dropped" in caplog.text
+    assert f"for the replication slot {gone}, more than max_log_gb: it is dropped" in caplog.text
     assert {name for name, _ in told} == {"RetainedLogBytes"} and len(told) == 2 and all(size > 0 for _, size in told)
+
+
+def test_a_slot_that_may_not_be_dropped_fails_no_batch_of_another_table(
+    capturing: Capturing, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As for a user who reads only, or from whom the right was taken when nothing was captured any more."""
+    capturing.make()
+    begun(capturing, "(1, 'one')")
+    gone = slots.slot_name(*OTHERS["of a statement that went"])
+    capturing.database.run("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (gone,))
+    monkeypatch.setattr(watching, "too_much", lambda size, most: size > 0)
+
+    def denied(*_: object) -> None:
+        raise psycopg.errors.InsufficientPrivilege("must have replication privilege")
+
+    monkeypatch.setattr(slots, "drop", denied)
+    capturing.database.run("INSERT INTO thing VALUES (2, 'two')")
+    capturing.run()
+    assert capturing.rows() == capturing.source() and f"the replication slot {gone} cannot be dropped" in caplog.text
 
 
 def slots_of(capturing: Capturing) -> set[str]:
