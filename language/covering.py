@@ -53,9 +53,9 @@ def _following(statements: Sequence[Resolved], schemas: SourceSchemas) -> Iterat
 
 
 def _adds_up_by(view: View) -> str:
-    """The column by which the batches of a view in APPEND add up; '' where they do not. A count of bad rows is a batch's."""
+    """The column by which the batches of a view in APPEND add up; '' where they do not. How many rows may be bad is a batch's."""
     clauses = view.statement.clauses
-    counted = clauses.tolerates or (clauses.bad_rows and not clauses.bad_rows.percent)
+    counted = clauses.tolerates or clauses.bad_rows
     if view.settings.mode is not Mode.APPEND or not view.query.bounds or counted or len(view.inputs) != 1:
         return ""
     if any(BOUNDS in expectation.predicate.text.lower() for expectation in clauses.expectations):

@@ -179,7 +179,9 @@ class Covering:
         other inputs allow.
         """
         for reader, table in self._programs.readers(program, name):
-            if reader.follows:
+            if reader.follows:  # what was loaded of an interval that has begun, a later version may have at another time
+                if floor(after, reader.interval_seconds) < after:
+                    yield next_interval(after, reader.interval_seconds).end
                 continue
             if not self._is_covering(reader, table, after):
                 yield next_interval(after, reader.interval_seconds).end

@@ -80,6 +80,7 @@ class EventNotes:
     def __init__(self, shelf: Shelf, part_of: Mapping[str, int]) -> None:
         self._shelf, self._part_of = shelf, part_of
         self._loaded: tuple[int, Lines] | None = None
+        self._given = set[str]()  # flows whose events are there no more, as whoever asked has them
 
     def keep(self, day: str, events: Iterable[tuple[str, Completed]]) -> list[str]:
         """Keeps all events of a day, by their keys, in place of what was kept of it; several threads may, each another day.
@@ -107,11 +108,13 @@ class EventNotes:
         """The events of flows of one part, each flow's by their keys.  names: of all files."""
         wanted = [flow for flow in flows if flow in self._part_of]
         for part in {self._part_of[flow] for flow in wanted}:
-            if self._loaded is None or self._loaded[0] != part:
+            if self._loaded is None or self._loaded[0] != part or not self._given.isdisjoint(wanted):
                 self._loaded = None  # before the next one is there
-                self._loaded = part, self._load(name for name in names if name.startswith(f"{part:05}/"))
+                self._loaded, self._given = (part, self._load(name for name in names if name.startswith(f"{part:05}/"))), set()
+            self._given.update(wanted)
             for flow in wanted:
-                yield from (_event(flow, line) for _, line in sorted(self._loaded[1].get(json.dumps(flow), {}).items()))
+                noted = self._loaded[1].pop(json.dumps(flow), {})
+                yield from (_event(flow, noted.pop(key)) for key in sorted(noted))
 
     def _load(self, names: Iterable[str]) -> Lines:
         found: Lines = defaultdict(dict)

@@ -79,6 +79,7 @@ class VerifyStep:
         made_by = self._fetch(path)
         notes, asked, done = Notes(path, Bucket(self.s3, self.bucket), for_report=True), self.landed(), [Progress(0, 0, 0)]
         if anew and made_by != owner:
+            self._forget()
             notes.clear()
 
         def go_on() -> None:
@@ -87,6 +88,7 @@ class VerifyStep:
 
         try:
             found = verify(self.dynamodb, self.table, asked, lambda one: done.__setitem__(0, one), notes, self.clock, go_on)
+            self._forget()  # before the files that it names: without them it would say that days were read of which nothing is left
             notes.clear()
         except Exception:  # includes what AWS refuses for the moment, after which it is called again
             notes.close()
@@ -96,8 +98,10 @@ class VerifyStep:
         finally:
             notes.close()
             shutil.rmtree(path.parent)
-        self.s3.delete_object(Bucket=self.bucket, Key=NOTES)
         return self._record(found, asked)
+
+    def _forget(self) -> None:
+        self.s3.delete_object(Bucket=self.bucket, Key=NOTES)
 
     def _fetch(self, path: Path) -> str:
         """Fetches the notes of an earlier call, if any; returns their owner."""

@@ -17,7 +17,7 @@ from shared_metadata.state.records import FlowState, TableState
 from shared_metadata.state.schedule import due_batches
 from shared_metadata.state.skipped import Skipped
 from shared_metadata.state.timeline import Programs, restored
-from tests.conductor.covering_world import MINUTES, World, collected, log, program_of, view, world_of
+from tests.conductor.covering_world import MINUTES, ROWS, Source, World, collected, log, program_of, view, world_of
 
 BEGIN = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 MISSED = 130
@@ -88,6 +88,26 @@ def test_a_reader_of_rows_by_their_own_time_misses_none_of_a_table_that_went_on_
     assert len(changes) <= world.batches["lake.v.log"] < (through - BEGIN) / timedelta(minutes=1), (
         "what has not changed is one version"
     )
+
+
+@pytest.mark.parametrize(("table", "reader", "again"), [(1, 5, 7), (15, 60, 109)])
+def test_a_reader_of_rows_by_their_own_time_has_those_that_were_loaded_in_the_middle_of_its_interval(
+    table: int, reader: int, again: int
+) -> None:
+    """A row that changes in it, is loaded, and changes again while the table stands still."""
+    first, second = (BEGIN + timedelta(minutes=minute, seconds=30) for minute in (0, again))
+    assert first.minute % ROWS == second.minute % ROWS, "they are of one row"
+    world = World(
+        program_of(*collected("c", table, 1, Mode.MERGE), log("log", reader, "lake.c.t0")),
+        {"lake.c.t0:staged": Source((first, second))},
+        BEGIN,
+        BEGIN,
+        Random(1),
+    )
+    for number in (1, 2, 3, 8, 9, 10, 11, 12):
+        world.now = BEGIN + timedelta(minutes=number * table, seconds=5)
+        world.settle()
+    assert world.versions["lake.v.log"][-1].content == (first, second)
 
 
 @pytest.mark.parametrize("days", [2, 3, 5])

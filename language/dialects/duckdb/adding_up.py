@@ -24,7 +24,7 @@ _TO = (("COMPARE_LESSTHAN", "left", "right"), ("COMPARE_GREATERTHAN", "right", "
 def adds_up_by(tree: Tree, interval_seconds: int, aggregates: Collection[str]) -> str:
     """The folded column of the query's only table by whose window, from batch_start() to before batch_end(), its batches add up.
 
-    '' where they do not, or where this does not tell. tree: of `Engine.tree`.  aggregates: the names of all aggregates.
+    '' where they do not, or where this does not tell. tree: of `Engine.tree`.  aggregates: the names of all that may be one.
     """
     select = tree["statements"][0]["node"]
     table = select.get("from_table") or {}
@@ -49,7 +49,7 @@ def adds_up_by(tree: Tree, interval_seconds: int, aggregates: Collection[str]) -
     (column,) = windows[0]
     groups = select.get("group_expressions") or ()
     if not groups:
-        return "" if "having" in select or called(select).intersection(aggregates) else column
+        return "" if "having" in select or "group_sets" in select or called(select).intersection(aggregates) else column
     if len(select["group_sets"]) != 1:
         return ""
     whole = any(_is_within(_meant(group, select["select_list"]), column, interval_seconds, names) for group in groups)

@@ -41,6 +41,7 @@ class Catalogue:
             "impure": sorted({name for name, _, pure in rows if not pure}),
             "table": sorted({name for name, kind, _ in rows if kind.startswith("table")}),
             "aggregate": sorted({name for name, kind, _ in rows if kind == "aggregate"}),
+            "macro": sorted({name for name, kind, _ in rows if kind == "macro"}),
         }
 
     @cached_property
@@ -62,6 +63,11 @@ class Catalogue:
     @cached_property
     def aggregates(self) -> frozenset[str]:
         return frozenset(self._kept["aggregate"])
+
+    @cached_property
+    def macros(self) -> frozenset[str]:
+        """Names that stand for an expression, which may hold an aggregate."""
+        return frozenset(self._kept["macro"])
 
     @cached_property
     def reserved_words(self) -> frozenset[str]:

@@ -75,7 +75,8 @@ class DuckDBQuery:
         return tuple((self.span_of(self.text.call(call.at) or self.text.path(call.at)), call.name) for call in calls)
 
     def adds_up_by(self, interval_seconds: int) -> str:
-        return adds_up_by(self.tree, interval_seconds, engine().catalogue.aggregates)
+        catalogue = engine().catalogue
+        return adds_up_by(self.tree, interval_seconds, catalogue.aggregates | (catalogue.macros - {*BATCH_BOUNDS}))
 
     @property
     def common_tables(self) -> frozenset[str]:

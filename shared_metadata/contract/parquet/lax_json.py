@@ -12,7 +12,7 @@ from pathlib import Path
 # Code points that stand for nothing and are never sent: https://www.unicode.org/faq/private_use.html#noncharacters
 HALF = "\ufdd0\ufdef\ufdd0"
 _MARK = HALF.encode("ascii", "backslashreplace")
-_CONSTANTS = re.compile(r'"(?:[^"\\]|\\.)*"|(-?\b(?:NaN|Infinity)\b)', re.DOTALL)
+_CONSTANTS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|(-?\b(?:NaN|Infinity)\b)', re.DOTALL)
 _CONSTANTS_OF_FILE = re.compile(_CONSTANTS.pattern.encode(), re.DOTALL)
 _MAYBE_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 # Escapes one after the other, so that none begins within another: a pair is a character, and either half alone is none.

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pyarrow as pa
 import pytest
@@ -15,11 +16,14 @@ from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Mode
 from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.program.source_schemas import ConnectionSchemas
+from slices.organize.redshift import service
 from slices.organize.redshift.config import Config
 from slices.organize.redshift.handlers import open_driver
+from slices.organize.redshift.service import RedshiftService
 from slices.organize.redshift.slice import SLICE
 from slices.organize.redshift.tests.test_conformance import rows_of, serve
 from slices.registry import installed
+from systems.sql_warehouse import commit
 from tests.conformance import warehouse_types
 from tests.conformance.fixtures import open_cloud
 from tests.conformance.organize import FLIGHTS, ID, VIEW, Lake, Row, Typed, flights
@@ -173,3 +177,11 @@ def test_a_workgroup_a_cluster_and_what_is_managed_are_taken() -> None:
     workgroup = {"workgroup": "w", "workgroup_id": "01234567-89ab-cdef-0123-456789abcdef", "secret": "s"}
     for options in (workgroup, {"cluster_identifier": "c", "db_user": "u"}, {"managed": True}):
         assert Config.read(options, place="").database == "dev"
+
+
+def test_a_transaction_of_as_many_statements_as_a_commit_makes_fits_with_those_that_settle_its_session() -> None:
+    client = Mock()
+    client.batch_execute_statement.return_value = {"Id": "1"}
+    for group in ("", "atoll"):
+        RedshiftService(client, {}, "here", group=group).submit(json.dumps(["SELECT 1"] * commit.MOST_STATEMENTS), "token")
+    assert max(len(call.kwargs["Sqls"]) for call in client.batch_execute_statement.call_args_list) <= service.MOST_STATEMENTS
