@@ -115,6 +115,23 @@ def test_what_breaks_off_a_call_costs_nothing_that_was_looked_at(
     assert step(event(), FakeContext())["datasets"] == 5 and set(kept.values()) == {1}
 
 
+def test_notes_that_cannot_be_deleted_at_the_end_name_no_file_that_is_gone(
+    step: VerifyStep, kept: Counter[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    while not kept:
+        with pytest.raises(Unfinished):
+            step(event(), FakeContext(SHORT))
+    with monkeypatch.context() as patch:
+
+        def refused(_: VerifyStep) -> None:
+            raise ConnectionError
+
+        patch.setattr(VerifyStep, "_forget", refused)
+        with pytest.raises(ConnectionError):
+            step(event(), FakeContext())
+    assert step(event("another"), FakeContext())["datasets"] == 5 and left(step) == []
+
+
 def test_anew_forgets_what_another_execution_has_looked_at_but_not_what_it_has_itself(
     step: VerifyStep, kept: Counter[tuple[str, ...]]
 ) -> None:
