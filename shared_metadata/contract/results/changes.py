@@ -168,7 +168,7 @@ def begin_anew(work: Work, forgetting: Forget) -> str:
     """What to do to have a batch published as if it, or the flow, never was before."""
     flow, again = work.flow, run_again(work.flow.id, work.claim.interval)
     if flow.mode == Mode.APPEND:
-        rows = f"delete the rows of batch {work.claim.interval} from the table yourself"
+        rows = f"as to the rows that batch {work.claim.interval} has added: delete them from the table yourself"
         return f"{rows}, then {forgetting('this')}, then {again}; without the first they are twice"
     if flow.whole:
         return f"{forgetting('all')}: the next batch writes its whole result; what vanished from it meanwhile you delete yourself"

@@ -511,7 +511,7 @@ def test_of_an_append_that_was_broken_off_too_long_ago_the_batch_is_forgotten_an
             told.cloud.s3.delete_object(Bucket=told.cloud.bucket, Key=key)
     with pytest.raises(DefinitionError, match="its files are gone") as caught:
         told.way.run(x)
-    assert "delete the rows of batch" in caught.value.remedy and "atoll run" in caught.value.remedy
+    assert "delete them from the table yourself" in caught.value.remedy and "atoll run" in caught.value.remedy
     told.forget(caught.value.remedy)
     told.application.rows = [row for row in told.application.rows if row["carrier"] == "Y"]
     told.cloud.clock.advance(hours=1)
