@@ -197,8 +197,8 @@ class Journal:
 
     def _after(self, start: datetime | None) -> list[tuple[str, str]]:
         """Keys and tags of the objects of the batches after this one, oldest first; None: of all."""
-        more = {"StartAfter": self._key_of(start)} if start else {}
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._batches, **more)
+        after = self._key_of(start) if start else self._batches
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._batches, StartAfter=after)
         return [(item["Key"], item["ETag"]) for page in pages for item in page.get("Contents", ())]
 
 

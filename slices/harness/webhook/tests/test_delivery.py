@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from doubles.webhook.application import Application, Rows
 from doubles.webhook.server import served
+from shared_metadata.contract.results.changes import keep_refused
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.work import Work
 from shared_metadata.errors import DefinitionError, RetryLater, StaleToken
@@ -522,7 +523,7 @@ def test_of_an_append_that_was_broken_off_too_long_ago_the_batch_is_forgotten_an
 
 
 def test_refused_rows_are_set_aside_in_a_call_that_has_the_time_for_it(story: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    left, kept = list[float](), target.keep_refused
+    left, kept = list[float](), keep_refused
 
     def keeping(*given: Any) -> Any:
         left.append(deadline[-1].seconds_left)
