@@ -1,12 +1,13 @@
 """What was sent to an application, as Atoll remembers it, since the application keeps no receipt: JSON objects of S3.
 
-A flow has one object that says where it stands: its last receipt, and the batch that is being sent. It is written only over what was
-read, so that of two workers one is told that it is late. Where batches add to each other, each one's receipt stays, as an object of
-its own: a batch that is run again asks for those after it.
+Where each batch says all that the application holds, one object says where the flow stands: its last receipt, and the batch that is
+being sent. Where batches add to each other, they are sent beside each other, and each has such an object of its own; that of the flow
+names the newest batch then. An object is written only over what was read, so that of two workers one is told that it is late.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -20,14 +21,14 @@ from shared_metadata.contract.landed import Landed
 from shared_metadata.contract.results.changes import Forget, Which
 from shared_metadata.contract.results.receipt import Receipt
 from shared_metadata.contract.runtime.services import Services
-from shared_metadata.contract.runtime.staging import read_json
-from shared_metadata.errors import StaleToken
+from shared_metadata.errors import RetryLater, StaleToken
 from shared_metadata.program.intervals import Interval, from_text, to_text
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 WRITTEN_BY_OTHERS = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "412", "409", "404")  # or deleted
+ATTEMPTS = 20  # to name the newest batch, while others end
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,20 @@ class Sent:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a flow stands.  end: of the last receipt's batch.  tag: of the object that says so; '' where there is none."""
+    """Where a flow stands, or a batch.  key: of the object that says so.  end: of the last receipt's batch.
 
+    tag: of the object as it was read; '' where there is none.
+    """
+
+    key: str
     last: Receipt | None = None
     end: datetime | None = None
     sent: Sent | None = None
     tag: str = ""
+
+    @property
+    def receipts(self) -> list[Receipt]:
+        return [self.last] if self.last else []
 
 
 class Journal:
@@ -71,63 +80,54 @@ class Journal:
         self._s3, self._bucket, self._flow, self._place = s3, bucket, flow, place
         self._prefix = f"{naming.journal_prefix(slice_id)}{flow}/"
 
-    def standing(self) -> Standing:
-        try:
-            answer = self._s3.get_object(Bucket=self._bucket, Key=self._key)
-        except self._s3.exceptions.NoSuchKey:
-            return Standing()
-        said = json.loads(answer["Body"].read())
-        sent = said["sent"]
-        return Standing(
-            _receipt(said["last"]) if said["last"] else None,
-            from_text(said["end"]) if said["end"] else None,
-            _sent(sent) if sent else None,
-            answer["ETag"],
-        )
+    def standing(self, batch: datetime | None = None) -> Standing:
+        """Where the flow stands; batch: where this one of it does."""
+        return self._read(self._key_of(batch) if batch else self._key)
 
-    def receipts(self, standing: Standing, start: datetime, *, supersedes: bool) -> list[Receipt]:
-        """Those of the batches from `start` on, oldest first; the last one where there are none.
+    def later(self, start: datetime) -> str:
+        """What changes whenever a batch after this one is sent or published; '' where there is none."""
+        found = self._after(start)
+        return hashlib.sha256(json.dumps(found).encode()).hexdigest() if found else ""
 
-        supersedes: each batch says all that the application holds, so that only the last one counts.
-        """
-        last = standing.last
-        if supersedes or (last and last.start < start):
-            return [last] if last else []
-        kept = self._kept(start)
-        return [*(one for one in kept if one.start < last.start), last] if last else kept
+    def published_later(self, start: datetime) -> list[Receipt]:
+        """Receipts of the batches after this one, oldest first, and of each one that is being sent, as if it had arrived."""
+        found = list[Receipt]()
+        for key, _ in self._after(start):
+            standing = self._read(key)
+            found += standing.receipts
+            if sent := standing.sent:
+                found.append(Receipt(sent.start, sent.token, "", sent.files, 0, 0))
+        return found
 
     def put(self, standing: Standing) -> Standing:
-        """Writes where the flow stands, over what was read. Raises StaleToken where another worker has written since."""
+        """Writes over what was read.
+
+        Raises StaleToken where another worker has written since, RetryLater where it has sent another batch of the flow.
+        """
         sent = standing.sent
         said = {
             "last": _told(standing.last) if standing.last else None,
             "end": to_text(standing.end) if standing.end else None,
             "sent": {**asdict(sent), "start": to_text(sent.start)} if sent else None,
         }
-        return replace(standing, tag=self._write(self._key, said, standing.tag))
-
-    def tag_of(self, start: datetime) -> str:
-        """The tag of the object of a batch's receipt; '' where there is none."""
         try:
-            return self._s3.head_object(Bucket=self._bucket, Key=self._key_of(start))["ETag"]
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "404":
-                raise
-            return ""
+            return replace(standing, tag=self._write(standing.key, said, standing.tag))
+        except StaleToken:
+            now = self._read(standing.key)
+            other = now.sent or now.last
+            if sent and other and other.start != sent.start:
+                raise RetryLater("another batch of the flow is being sent", place=self._place) from None
+            raise
 
-    def finish(self, standing: Standing, receipt: Receipt, end: datetime, before: str | None) -> None:
-        """Writes the receipt of what was sent; it is the flow's last one unless that is of a later batch.
-
-        before: as `tag_of` gave it before the batch was begun; None where only the last receipt counts.
-        """
-        if before is not None:
-            self._write(self._key_of(receipt.start), _told(receipt), before)
-        later = standing.last is not None and standing.last.start > receipt.start
-        newest = (standing.last, standing.end) if later else (receipt, end)
-        self.put(replace(standing, last=newest[0], end=newest[1], sent=None))
+    def finish(self, standing: Standing, receipt: Receipt, end: datetime) -> None:
+        """Writes the receipt of what was sent. Where batches add to each other, the flow's newest one is named before, so that there
+        is none without its receipt's batch in it."""
+        if standing.key != self._key:
+            self._name(receipt, end)
+        self.put(replace(standing, last=receipt, end=end, sent=None))
 
     def newest(self) -> Landed | None:
-        standing = self.standing()
+        standing = self._newest(self.standing())
         if standing.last is None or standing.end is None:
             return None
         return Landed(
@@ -136,12 +136,41 @@ class Journal:
 
     def forgetting(self, start: datetime) -> Forget:
         """What makes a batch be published as if none was before."""
+        keys: Mapping[Which, str] = {"all": self._key, "this": self._key_of(start), "later": self._batches}
+        return lambda which: f"delete s3://{self._bucket}/{keys[which]}"
 
-        def said(which: Which) -> str:
-            below = {"all": "", "this": self._key_of(start), "later": f"{self._prefix}receipts/"}[which]
-            return " and ".join(f"delete s3://{self._bucket}/{key}" for key in (below, self._key) if key)
+    def _name(self, receipt: Receipt, end: datetime) -> None:
+        """Has the flow's object name this batch, if no later one is known; other batches may write there meanwhile."""
+        for _ in range(ATTEMPTS):
+            named = self.standing()
+            newest, known = Standing(self._key, receipt, end), self._newest(named)
+            if known.last and (known.last.start, known.last.token) >= (receipt.start, receipt.token):
+                newest = known
+            if newest.last == named.last:
+                return
+            try:
+                self.put(replace(newest, key=self._key, sent=None, tag=named.tag))
+                return
+            except StaleToken:
+                continue
+        raise RetryLater("other batches of the flow end at the same time", place=self._place)
 
-        return said
+    def _newest(self, named: Standing) -> Standing:
+        """What the flow's object names, or the newest batch with a receipt, where that object was deleted."""
+        if named.tag:
+            return named
+        return next((one for key, _ in reversed(self._after(None)) if (one := self._read(key)).last), named)
+
+    def _read(self, key: str) -> Standing:
+        try:
+            answer = self._s3.get_object(Bucket=self._bucket, Key=key)
+        except self._s3.exceptions.NoSuchKey:
+            return Standing(key)
+        said = json.loads(answer["Body"].read())
+        last, end, sent = said["last"], said["end"], said["sent"]
+        return Standing(
+            key, _receipt(last) if last else None, from_text(end) if end else None, _sent(sent) if sent else None, answer["ETag"]
+        )
 
     def _write(self, key: str, said: Mapping[str, Any], before: str) -> str:
         """Writes over the object with this tag, or where there is none; returns the new one's tag."""
@@ -159,16 +188,18 @@ class Journal:
     def _key(self) -> str:
         return f"{self._prefix}standing.json"
 
-    def _key_of(self, start: datetime) -> str:
-        return f"{self._prefix}receipts/{to_text(start)}.json"
+    @property
+    def _batches(self) -> str:
+        return f"{self._prefix}batches/"
 
-    def _kept(self, first: datetime) -> list[Receipt]:
-        """Those of the batches from `first` on, oldest first."""
-        below, after = f"{self._prefix}receipts/", self._key_of(first).removesuffix(".json")  # just before the first one
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=below, StartAfter=after)
-        keys = [item["Key"] for page in pages for item in page.get("Contents", ())]
-        found = [read_json(self._s3, self._bucket, key) for key in keys]
-        return [_receipt(said) for said in found if said is not None]
+    def _key_of(self, start: datetime) -> str:
+        return f"{self._batches}{to_text(start)}.json"
+
+    def _after(self, start: datetime | None) -> list[tuple[str, str]]:
+        """Keys and tags of the objects of the batches after this one, oldest first; None: of all."""
+        after = self._key_of(start) if start else self._batches
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._batches, StartAfter=after)
+        return [(item["Key"], item["ETag"]) for page in pages for item in page.get("Contents", ())]
 
 
 def journal_of(services: Services, flow: str, place: str) -> Journal:

@@ -21,6 +21,7 @@ from shared_metadata.contract.results.results import File, Results
 from shared_metadata.contract.runtime.deadline import MARGIN_SECONDS, Deadline
 from shared_metadata.contract.work import Work
 from shared_metadata.errors import DefinitionError, RetryLater, RowError, Unfinished
+from shared_metadata.program import Mode
 from shared_metadata.program.intervals import to_text
 from systems.application_target.application import Application, Group
 from systems.application_target.journal import Sent
@@ -72,9 +73,10 @@ class Sending:
 
     def _group(self, file: File, first: int, rows: list[str]) -> Group:
         """Its key is made of all that says which rows these are: another result, file or size makes another one, and a run on purpose
-        makes its own."""
+        makes its own. In MERGE each beginning does: what was sent between may have the same keys."""
         sent, batch = self.sent, to_text(self.sent.start)
-        named = [self._work.flow.id, batch, sent.changes["result"], file["key"], first, sent.rows_a_group, sent.begun * sent.rerun]
+        own = sent.rerun or self._work.flow.mode == Mode.MERGE
+        named = [self._work.flow.id, batch, sent.changes["result"], file["key"], first, sent.rows_a_group, sent.begun * own]
         key = str(uuid.uuid5(KEYS, json.dumps(named)))
         upserts, deletes = (rows, []) if file["into"] == "upserts" else ([], rows)
         return Group(key, self._work.table.dataset, batch, upserts, deletes)

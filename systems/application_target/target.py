@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from shared_metadata.contract.harness import Published
-from shared_metadata.contract.results.changes import compare, keep_refused, published_before
+from shared_metadata.contract.results.changes import begin_anew, compare, keep_refused, published_before
 from shared_metadata.contract.results.receipt import Receipt, identity
 from shared_metadata.contract.results.results import FileGone, Results
 from shared_metadata.contract.runtime.deadline import Deadline
@@ -24,7 +24,7 @@ from shared_metadata.errors import AtollError, DefinitionError, RetryLater, Stal
 from shared_metadata.program import Mode
 from systems.application_target.application import Application
 from systems.application_target.arrived import settled, unsure
-from systems.application_target.journal import Journal, journal_of
+from systems.application_target.journal import Journal, Sent, journal_of
 from systems.application_target.sending import Sending, begun, is_of
 
 
@@ -41,16 +41,16 @@ class ApplicationTarget:
 
     def diff(self, work: Work, result: Mapping[str, Any], staging: Staging, deadline: Deadline) -> dict[str, Any]:
         """What is to be sent; asks the journal, and nothing of the application."""
-        journal = self._journal(work)
-        standing = journal.standing()
-        sent, start = standing.sent, work.claim.interval.start
-        if sent and sent.start == start and sent.changes["result"] == identity(result) and sent.rerun >= work.claim.rerun:
+        journal, start, supersedes = self._journal(work), work.claim.interval.start, work.flow.supersedes
+        later = journal.later(start) if _windowed(work) else ""
+        standing = journal.standing(None if supersedes else start)
+        if (sent := standing.sent) and _goes_on(sent, work, result, later):
             return dict(sent.changes)
-        receipts = journal.receipts(standing, start, supersedes=work.flow.supersedes)
+        base = standing.last
+        receipts = [*standing.receipts, *(journal.published_later(start) if later else ())]
         url = staging.url(work.table.dataset, f"changes-{uuid.uuid4().hex[:8]}")  # which no other call writes over
-        results, supersedes = self._results(work, deadline), work.flow.supersedes
-        base = receipts[-1] if receipts and supersedes else next((one for one in receipts if one.start == start), None)
-        broken = sent if sent and (supersedes or (work.flow.mode == Mode.APPEND and sent.start == start)) else None
+        results = self._results(work, deadline)
+        broken = sent if sent and not _windowed(work) else None
         try:
             if broken:
                 nothing = base or Receipt(start, 0, "", (), 0, 0)
@@ -60,6 +60,7 @@ class ApplicationTarget:
             if not broken:
                 raise
             raise _forgotten(work, journal) from None
+        changes |= {"seen": standing.tag, "later": later}
         if broken:
             changes["base"] = base.mark if base else None
         return {**changes, "columns": result["schema"]["columns"], "unsure": list(broken.files) if broken and supersedes else []}
@@ -70,16 +71,17 @@ class ApplicationTarget:
         """Sends group after group. It goes on from the journal; the token only says that there is more to send."""
         if changes["nothing"]:
             return Published(rejected=tuple(changes["rejected"]))
-        journal, claim, supersedes = self._journal(work), work.claim, work.flow.supersedes
-        standing = journal.standing()
-        if standing.sent and is_of(standing.sent, work, changes):
-            if standing.sent.token > claim.token:
-                raise StaleToken("another worker sends this batch", place=work.place)
-        elif receipt := published_before(
-            journal.receipts(standing, claim.interval.start, supersedes=supersedes), claim, changes, work.place
-        ):
-            return Published(rejected=receipt.rejected)
-        before = None if supersedes else journal.tag_of(claim.interval.start)
+        journal, claim = self._journal(work), work.claim
+        start = claim.interval.start
+        standing = journal.standing(None if work.flow.supersedes else start)
+        if standing.sent and standing.sent.start == start and standing.sent.token > claim.token:
+            raise StaleToken("another worker sends this batch", place=work.place)
+        if not (standing.sent and is_of(standing.sent, work, changes)):
+            if receipt := published_before(standing.receipts, claim, changes, work.place):
+                return Published(rejected=receipt.rejected)
+            if standing.tag != changes["seen"]:
+                raise RetryLater("another worker has sent since the changes were worked out", place=work.place)
+        _hold_to_later(work, journal, changes)
         results, application = self._results(work, deadline), self._opened()
         sent = begun(work, changes, standing.sent, application.rows_a_group)
         standing = journal.put(replace(standing, sent=sent))
@@ -87,6 +89,7 @@ class ApplicationTarget:
         try:
             for sent in sending.groups():
                 standing = journal.put(replace(standing, sent=sent))
+                _hold_to_later(work, journal, changes)
         except FileGone:
             raise _forgotten(work, journal) from None
         except AtollError as error:
@@ -95,10 +98,12 @@ class ApplicationTarget:
                 if isinstance(error, RetryLater):
                     return Published({"settled": sending.sent.settled})
             raise
+        if sending.advanced and deadline.near:  # what is left takes as long as there are refused rows
+            return Published({"settled": sending.sent.settled})
         kept = keep_refused(work, results, changes, staging, sent.refused)
         counts = (changes["upserts"] - len(sent.refused), changes["deletes"])
-        receipt = Receipt(claim.interval.start, claim.token, changes["result"], tuple(changes["result_files"]), *counts, kept)
-        journal.finish(standing, receipt, claim.interval.end, before)
+        receipt = Receipt(start, claim.token, changes["result"], tuple(changes["result_files"]), *counts, kept)
+        journal.finish(standing, receipt, claim.interval.end)
         return Published(rejected=kept)
 
     def _opened(self) -> Application:
@@ -115,9 +120,24 @@ class ApplicationTarget:
         return journal_of(self._services, work.flow.id, work.place)
 
 
+def _windowed(work: Work) -> bool:
+    """Whether batches write rows by key, each those of its window: a later batch's stand."""
+    return work.flow.mode == Mode.MERGE and not work.flow.supersedes
+
+
+def _goes_on(sent: Sent, work: Work, result: Mapping[str, Any], later: str) -> bool:
+    """Whether what was begun is what this attempt is to send."""
+    same = sent.start == work.claim.interval.start and sent.changes["result"] == identity(result)
+    return same and sent.rerun >= work.claim.rerun and sent.changes["later"] == later
+
+
+def _hold_to_later(work: Work, journal: Journal, changes: Mapping[str, Any]) -> None:
+    """Raises RetryLater where a later batch has sent rows since: they would be overwritten by older ones."""
+    if _windowed(work) and (changes["later"] or work.claim.rerun) and journal.later(work.claim.interval.start) != changes["later"]:
+        raise RetryLater("a later batch has sent since the changes were worked out", place=work.place)
+
+
 def _forgotten(work: Work, journal: Journal) -> DefinitionError:
     """The error of a batch that was broken off longer ago than what it was to send is kept."""
     what = "what was sent in part is not known any more, since its files are gone from S3"
-    forget = journal.forgetting(work.claim.interval.start)
-    remedy = f"{forget('all')}: the next batch sends its whole result; what vanished from it meanwhile you delete yourself"
-    return DefinitionError(what, place=work.place, remedy=remedy)
+    return DefinitionError(what, place=work.place, remedy=begin_anew(work, journal.forgetting(work.claim.interval.start)))

@@ -164,15 +164,24 @@ def former_rows(work: Work, former: Former | None, results: Results, forgetting:
         raise _forgotten(work, forgetting) from None
 
 
+def begin_anew(work: Work, forgetting: Forget) -> str:
+    """What to do to have a batch published as if it, or the flow, never was before."""
+    flow, again = work.flow, run_again(work.flow.id, work.claim.interval)
+    if flow.mode == Mode.APPEND:
+        rows = f"as to the rows that batch {work.claim.interval} has added: delete them from the table yourself"
+        return f"{rows}, then {forgetting('this')}, then {again}; without the first they are twice"
+    if flow.whole:
+        return f"{forgetting('all')}: the next batch writes its whole result; what vanished from it meanwhile you delete yourself"
+    return f"{forgetting('this')}, then {again}"
+
+
 def _forgotten(work: Work, forgetting: Forget) -> DefinitionError:
     """A receipt that names a result which is gone; without the receipt the batch is published as if it never was before."""
     flow, again = work.flow, run_again(work.flow.id, work.claim.interval)
     if flow.mode == Mode.APPEND:
-        what = f"the rows that batch {work.claim.interval} has added are not known any more"
-        remedy = f"delete them from the table yourself, then {forgetting('this')}, then {again}; without the first they are twice"
+        what, remedy = f"the rows that batch {work.claim.interval} has added are not known any more", begin_anew(work, forgetting)
     elif flow.whole:
-        what = "the keys that were published last are not known any more"
-        remedy = f"{forgetting('all')}: the next batch writes its whole result; what vanished from it meanwhile you delete yourself"
+        what, remedy = "the keys that were published last are not known any more", begin_anew(work, forgetting)
     else:
         what = "the keys that later batches have published are not known any more"
         remedy = f"{forgetting('later')}, then run this batch and all after it again: {again.rpartition(' --to')[0]} --to …"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,7 @@ class Webhook:
                     "the application's certificate is not to be trusted", place=self._place, remedy=remedy
                 ) from None
             raise RetryLater(f"the application does not answer: {type(error).__name__}", place=self._place) from None
-        _drain(answer)
+        _drain(answer, seconds)
         return meaning(answer.status, answer.headers, self._config.secret, self._place)
 
     def close(self) -> None:
@@ -70,14 +71,17 @@ class Webhook:
             self._pool.clear()
 
 
-def _drain(answer: urllib3.BaseHTTPResponse) -> None:
-    """Reads the rest of an answer, so that its connection serves again; its status is all that counts."""
+def _drain(answer: urllib3.BaseHTTPResponse, seconds: float) -> None:
+    """Reads the rest of an answer, so that its connection serves again; its status is all that counts.
+
+    seconds: for how long, though it may come byte by byte.
+    """
     import urllib3
 
-    left = ANSWER_BYTES
+    left, end = ANSWER_BYTES, time.monotonic() + seconds
     try:
-        while left and (some := answer.read(left)):
-            left -= len(some)
+        while left and (some := answer.read1(left)):
+            left = left - len(some) if time.monotonic() < end else 0
     except urllib3.exceptions.HTTPError:
         left = 0
     if not left:

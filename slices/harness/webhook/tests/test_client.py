@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -197,3 +199,29 @@ def test_neither_rows_nor_what_signs_is_in_a_log(application: Application, url: 
     with pytest.raises(RetryLater):
         send({"url": url, "key": KEY, "header": "X-Key", "value": "v3ry-secret"})
     assert caplog.text and not [word for word in ("v3ry", KEY, '"id"', "ü") if word in caplog.text]
+
+
+def test_an_answer_that_never_ends_is_left_when_its_time_is_up() -> None:
+    """Its status is known; how it drips on counts for nothing."""
+    over = threading.Event()
+
+    def drip(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(1 << 16)
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 60000\r\n\r\n")
+            while not over.wait(0.05):
+                try:
+                    connection.sendall(b".")
+                except OSError:
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        dripping = threading.Thread(target=drip, args=(server,), daemon=True)
+        dripping.start()
+        began = time.monotonic()
+        assert send({"url": f"http://127.0.0.1:{server.getsockname()[1]}"}, timeout_seconds=1) == ""
+        took = time.monotonic() - began
+        over.set()
+        dripping.join(10)
+    assert 0.9 < took < 60

@@ -14,12 +14,16 @@ from hypothesis import strategies as st
 
 from doubles.webhook.application import Application, Rows
 from doubles.webhook.server import served
+from shared_metadata.contract.results.changes import keep_refused
 from shared_metadata.contract.runtime.deadline import Deadline
+from shared_metadata.contract.work import Work
 from shared_metadata.errors import DefinitionError, RetryLater, StaleToken
 from shared_metadata.program import BadRows, Mode
 from shared_metadata.program.intervals import Interval
 from slices.harness.webhook.tests.under_test import Target
-from systems.application_target.journal import Journal
+from systems.application_target import target
+from systems.application_target.journal import Journal, journal_of
+from systems.application_target.sending import Sending
 from tests.conformance.fixtures import Cloud, FakeContext, open_cloud
 from tests.conformance.harness import NARROW, HarnessConformance, Way
 
@@ -34,21 +38,21 @@ class Story:
     """One flow, its application, and what goes wrong.  deaths: of the worker at the next writes of the journal."""
 
     def __init__(
-        self, cloud: Cloud, url: str, application: Application, mode: Mode, size: int = 2, bad_rows: BadRows | None = None
-    ) -> None:
+        self, cloud: Cloud, url: str, application: Application, mode: Mode, size: int = 2, bad_rows: BadRows | None = None,
+        whole: bool | None = None,
+    ) -> None:  # fmt: skip
         self.cloud, self.application, self.deaths = cloud, application, list[str]()
         self.target = Target(application, url)
         if bad_rows:
             self.target.create(NARROW, [])
-        self.mode, self.bad_rows = mode, bad_rows
+        self.mode, self.bad_rows, self.whole = mode, bad_rows, mode == Mode.MERGE if whole is None else whole
         self.way = self.sized(size)
         application.key = ("carrier",) if mode == Mode.MERGE else ()
 
     def sized(self, size: int) -> Way:
         """The flow with groups of that many rows."""
         self.target.options = {"rows_a_request": size}
-        whole = self.mode == Mode.MERGE
-        return HarnessConformance().way(self.cloud, self.target, mode=self.mode, whole=whole, bad_rows=self.bad_rows)
+        return HarnessConformance().way(self.cloud, self.target, mode=self.mode, whole=self.whole, bad_rows=self.bad_rows)
 
     def batch(self, result: Result, instead: Result | None = None) -> tuple[Result, bool]:
         """Publishes a result; what it came to be, and whether that was `instead`."""
@@ -67,6 +71,34 @@ class Story:
                     self.way.put_result(rows_of(instead), interval=interval)
                     result, replaced = instead, True
         raise AssertionError("it never ended")
+
+    def breaks(self, interval: Interval, *answers: Any, rerun: bool = False) -> None:
+        """An attempt that gets these answers, and then none."""
+        self.application.answers.extend([*answers, 503, 503])
+        with pytest.raises(RetryLater):
+            self.way.run(interval, rerun=rerun)
+        self.application.answers.clear()
+        self.cloud.clock.advance(hours=1)
+
+    def compared(self, interval: Interval) -> Any:
+        """The state that an attempt hands from diff to publish."""
+        steps, context = self.way.steps, FakeContext()
+        return steps.diff(steps.plan(self.cloud.event(self.way.flow.id, interval=interval), context)["work"][0], context)
+
+    def overtaken(self, work: Work) -> None:
+        """Publish of a worker that has lost its claim, and has not noticed."""
+        staging, opened = self.way.steps.staging(work), self.way.steps.open(work)
+        changes = staging.read(self.way.flow.id, "changes.json")
+        assert changes is not None
+        try:
+            opened.publish(work, changes, staging, None, Deadline.of(FakeContext()))
+        finally:
+            opened.close()
+
+    def forget(self, remedy: str) -> None:
+        """Deletes of the journal what an error says."""
+        (named,) = re.findall(r"delete s3://[^/]+/(\S+?)(?=[:,]? )", remedy)
+        self.cloud.s3.delete_object(Bucket=self.cloud.bucket, Key=named)
 
     def held(self) -> Counter[tuple[str, int]]:
         return counted(self.application.rows)
@@ -225,8 +257,7 @@ def test_of_what_was_broken_off_longer_ago_than_files_are_kept_it_is_told_what_t
     following = told.way.put_result(rows_of({"C0": 0}))
     with pytest.raises(DefinitionError, match="its files are gone") as caught:
         told.way.run(following)
-    (named,) = re.findall(r"delete s3://[^/]+/(\S+):", caught.value.remedy)
-    told.cloud.s3.delete_object(Bucket=told.cloud.bucket, Key=named)
+    told.forget(caught.value.remedy)
     told.cloud.clock.advance(hours=1)
     told.way.run(following)
     assert told.held()[("C0", 0)] == 1
@@ -236,20 +267,18 @@ def test_a_worker_that_was_overtaken_sends_nothing_more(story: Any) -> None:
     told = story(Mode.APPEND)
     interval = told.way.put_result(rows_of({f"C{n}": n for n in range(6)}))
     steps, context = told.way.steps, FakeContext()
-    old = steps.diff(steps.plan(told.cloud.event(told.way.flow.id, interval=interval), context)["work"][0], context)
+    old = told.compared(interval)
     stale = steps.work(old)
     told.application.answers.append(503)
     with pytest.raises(RetryLater):
         steps.publish(old, context)
     told.cloud.clock.advance(hours=1)
-    new = steps.diff(steps.plan(told.cloud.event(told.way.flow.id, interval=interval), context)["work"][0], context)
+    new = told.compared(interval)
     told.application.answers.extend([204, 503])
     assert steps.publish(new, context)["done"] is False
-    sent, staging = len(told.application.requests), steps.staging(stale)
-    opened = steps.open(stale)
+    sent = len(told.application.requests)
     with pytest.raises(StaleToken):
-        opened.publish(stale, staging.read(told.way.flow.id, "changes.json"), staging, None, Deadline.of(context))
-    opened.close()
+        told.overtaken(stale)
     assert len(told.application.requests) == sent
     assert steps.publish(new, context)["done"] is True and told.held() == told.sent() and len(told.sent()) == 6
 
@@ -280,3 +309,232 @@ def test_a_pause_that_the_application_asks_for_is_waited_for_within_the_call_whe
         told.cloud.clock.advance(hours=1)
         told.way.run(interval)
     assert slept == [7.0] * 10 and told.held() == Counter([("A", 1), ("B", 1), ("B", 1)])
+
+
+# -- batches of a flow beside each other
+
+
+def beside(story: Any, monkeypatch: pytest.MonkeyPatch, mode: Mode, whole: bool) -> tuple[Any, Interval, Interval, list[str]]:
+    """A batch Z is run again, and while its second group is sent another worker runs the next one, A; what became of Z."""
+    told, ended = story(mode, whole=whole), list[str]()
+    z = told.way.put_result(rows_of({"Z1": 1}))
+    told.way.run(z)
+    told.way.put_result(rows_of({"Z1": 1, "Z2": 2, "Z3": 3, "Z4": 4, "Z5": 5, "Z6": 6, "K": 1}), interval=z)
+    a = told.way.put_result(rows_of({"A1": 1, "A2": 2, "A3": 3, "K": 2}))
+    send, sent = Sending._send, list[str]()
+
+    def counted(sending: Sending, group: Any) -> str:
+        sent.append(group.key)
+        if len(sent) == 2:
+            told.way.run(a)
+        return send(sending, group)
+
+    monkeypatch.setattr(Sending, "_send", counted)
+    try:
+        told.way.run(z, rerun=True)
+        ended.append("")
+    except RetryLater as error:
+        ended.append(str(error))
+        told.cloud.clock.advance(hours=1)
+        told.way.run(z, rerun=True)
+    return told, z, a, ended
+
+
+def test_append_of_two_batches_beside_each_other_brings_each_row_once(story: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    told, _, a, ended = beside(story, monkeypatch, Mode.APPEND, whole=False)
+    wanted = [("Z1", 1), *((f"Z{n}", n) for n in range(2, 7)), ("K", 1), ("A1", 1), ("A2", 2), ("A3", 3), ("K", 2)]
+    assert told.held() == told.sent() == Counter(wanted) and ended == [""]
+    newest = journal_of(told.cloud.services("harness.webhook"), told.way.flow.id, "").newest()
+    assert newest and newest.interval == a
+
+
+def test_an_older_window_that_is_sent_again_notices_that_a_later_one_was_sent_meanwhile(
+    story: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, _, _, ended = beside(story, monkeypatch, Mode.MERGE, whole=False)
+    assert "a later batch has sent" in ended[0] and told.held()[("K", 2)] == 1 and set(told.held().values()) == {1}
+    assert {carrier for carrier, _ in told.held()} == {"K", *(f"Z{n}" for n in range(1, 7)), "A1", "A2", "A3"}
+
+
+def test_a_whole_result_that_another_batch_has_overtaken_is_tried_again_and_not_given_up_untold(
+    story: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the older batch no more is sent than the group that was on its way."""
+    told, _, _, ended = beside(story, monkeypatch, Mode.MERGE, whole=True)
+    result = Counter({("A1", 1): 1, ("A2", 2): 1, ("A3", 3): 1, ("K", 2): 1})
+    assert "another batch of the flow" in ended[0] and told.held() >= result and len(told.held() - result) <= 2
+
+
+@pytest.mark.parametrize("knows_keys", [True, False])
+def test_append_goes_on_with_a_batch_though_another_was_run_again_since(story: Any, knows_keys: bool) -> None:
+    told = story(Mode.APPEND, knows_keys=knows_keys)
+    z = told.way.put_result(rows_of({"Z1": 1}))
+    told.way.run(z)
+    a = told.way.put_result(rows_of({f"A{n}": n for n in range(4)}))
+    told.breaks(a, 204)
+    told.way.put_result(rows_of({"Z1": 1, **{f"Z{n}": n for n in range(2, 6)}}), interval=z)
+    told.breaks(z, 204, rerun=True)
+    told.way.run(a)
+    told.cloud.clock.advance(hours=1)
+    told.way.run(z, rerun=True)
+    assert told.sent() == told.held() == Counter([*((f"A{n}", n) for n in range(4)), *((f"Z{n}", n) for n in range(1, 6))])
+
+
+@pytest.mark.parametrize("first", ["older", "later"])
+def test_of_two_windows_the_later_one_s_rows_stand_whichever_was_begun_first(story: Any, first: str) -> None:
+    told = story(Mode.MERGE, whole=False)
+    z = told.way.put_result(rows_of({"X": 1, "Y": 1, "K": 1}))
+    told.way.run(z)
+    a = told.way.put_result(rows_of({"K": 2, "B": 2, "C": 2}))
+    if first == "later":
+        told.breaks(a, 204)
+        told.way.run(z, rerun=True)
+        told.cloud.clock.advance(hours=1)
+        told.way.run(a)
+    else:
+        told.breaks(z, 204, rerun=True)
+        told.way.run(a)
+        told.way.run(z, rerun=True)
+    assert told.held() == Counter({("X", 1): 1, ("Y", 1): 1, ("K", 2): 1, ("B", 2): 1, ("C", 2): 1})
+
+
+STEPS = st.tuples(st.booleans(), RESULTS | st.none(), st.lists(st.sampled_from([204, 204, "lost", 503]), max_size=4))
+
+
+@pytest.mark.repeats(4)
+@pytest.mark.parametrize("mode", [Mode.APPEND, Mode.MERGE])
+@examples(6)
+@given(steps=st.lists(STEPS, max_size=6), deaths=DEATHS)
+def test_two_batches_end_as_their_last_results_say_in_whatever_order_they_are_tried(
+    story: Any, mode: Mode, steps: list[tuple[bool, Result | None, list[Any]]], deaths: list[str]
+) -> None:
+    """Each step tries one of them, with another result or the same; at the end each is run once more."""
+    told = story(mode, whole=False)
+    results: list[Result] = [{"A": 1, "B": 1, "C": 1}, {"A": 2, "D": 2, "E": 2}]
+    batches = [told.way.put_result(rows_of(result)) for result in results]
+    ever, replaced = [{*result.items()} for result in results], False
+    for second, result, answers in [*steps, (False, None, []), (True, None, [])]:
+        if result is not None:
+            results[second], replaced = result, True
+            ever[second] |= {*result.items()}
+            told.way.put_result(rows_of(result), interval=batches[second])
+        last = told.application.answers
+        last.clear()
+        last.extend(answers)
+        try:
+            told.way.run(batches[second], rerun=True)
+        except (RetryLater, InterruptedError):
+            told.cloud.clock.advance(hours=1)
+            told.deaths += deaths[:2]
+    told.deaths.clear()
+    for batch in batches:
+        told.persist(batch, {})
+    held = told.held()
+    if mode == Mode.APPEND:
+        wanted = sum((Counter(result.items()) for result in results), Counter[tuple[str, int]]())
+        assert held >= wanted and (held == wanted or replaced)
+    else:
+        assert all(held[row] == 1 for row in results[1].items())
+        assert {carrier for carrier, _ in held} >= {*results[0]}
+
+
+# -- workers that do not know of each other
+
+
+def test_an_older_worker_does_not_take_a_batch_of_another_result_back(story: Any) -> None:
+    told = story(Mode.MERGE)
+    told.batch({"A": 1, "B": 2})
+    interval = told.way.put_result(rows_of({"A": 1, "B": 3}))
+    stale = told.way.steps.work(told.compared(interval))
+    told.cloud.clock.advance(hours=1)
+    told.way.put_result(rows_of({"A": 9, "B": 2, "C": 1, "D": 1}), interval=interval)
+    new = told.compared(interval)
+    told.application.answers.extend([204, 503])
+    assert told.way.steps.publish(new, FakeContext())["done"] is False
+    told.application.answers.clear()
+    with pytest.raises(StaleToken):
+        told.overtaken(stale)
+    assert told.way.steps.publish(new, FakeContext())["done"] is True
+    assert told.held() == Counter({("A", 9): 1, ("B", 2): 1, ("C", 1): 1, ("D", 1): 1})
+
+
+@pytest.mark.parametrize("mode", [Mode.MERGE, Mode.APPEND])
+def test_what_another_worker_has_begun_since_the_comparison_is_compared_again(story: Any, mode: Mode) -> None:
+    told = story(mode)
+    interval = told.way.put_result(rows_of({"A": 1, "B": 3}))
+    stale = told.way.steps.work(told.compared(interval))
+    told.cloud.clock.advance(hours=1)
+    told.way.put_result(rows_of({"A": 1}), interval=interval)
+    new = told.compared(interval)
+    told.application.answers.append(503)
+    with pytest.raises(RetryLater):
+        told.overtaken(stale)
+    with pytest.raises(RetryLater, match="since the changes were worked out"):
+        told.way.steps.publish(new, FakeContext())
+    told.cloud.clock.advance(hours=1)
+    told.way.run(interval)
+    assert told.held() == Counter({("A", 1): 1})
+
+
+# -- the journal
+
+
+def test_a_batch_that_adds_rows_asks_for_its_own_receipt_only_and_the_newest_stays_the_newest(story: Any) -> None:
+    """Also where the object that names the newest is gone."""
+    told = story(Mode.APPEND)
+    x, y = (told.way.put_result(rows_of({name: 1})) for name in "XY")
+    told.way.run(x)
+    told.way.run(y)
+    later = told.cloud.keys("journal/")[-2]
+    kept = told.cloud.body(later)
+    told.cloud.s3.put_object(Bucket=told.cloud.bucket, Key=later, Body=b"not to be read")
+    told.way.put_result(rows_of({"X": 2}), interval=x)
+    told.way.run(x, rerun=True)
+    told.cloud.s3.put_object(Bucket=told.cloud.bucket, Key=later, Body=kept)
+    journal = journal_of(told.cloud.services("harness.webhook"), told.way.flow.id, "")
+    for _ in range(2):
+        newest = journal.newest()
+        assert newest and newest.interval == y
+        told.cloud.s3.delete_object(Bucket=told.cloud.bucket, Key=told.cloud.keys("journal/")[-1])
+        told.way.put_result(rows_of({"X": 3}), interval=x)
+        told.way.run(x, rerun=True)
+    assert told.held() == Counter({("X", 3): 1, ("Y", 1): 1})
+
+
+def test_of_an_append_that_was_broken_off_too_long_ago_the_batch_is_forgotten_and_no_other(story: Any) -> None:
+    told = story(Mode.APPEND)
+    x = told.way.put_result(rows_of({f"X{n}": n for n in range(4)}))
+    told.breaks(x, 204)
+    y = told.way.put_result(rows_of({"Y": 1}))
+    told.way.run(y)
+    for key in [*told.cloud.keys("staging/organize.test/")]:
+        if f"{x.start:%Y%m%dT%H}" in key and key.endswith(".parquet"):
+            told.cloud.s3.delete_object(Bucket=told.cloud.bucket, Key=key)
+    with pytest.raises(DefinitionError, match="its files are gone") as caught:
+        told.way.run(x)
+    assert "delete them from the table yourself" in caught.value.remedy and "atoll run" in caught.value.remedy
+    told.forget(caught.value.remedy)
+    told.application.rows = [row for row in told.application.rows if row["carrier"] == "Y"]
+    told.cloud.clock.advance(hours=1)
+    told.way.put_result(rows_of({"X0": 0, "X9": 9}), interval=x)
+    told.way.run(x, rerun=True)
+    told.way.run(y)
+    assert told.held() == Counter({("X0", 0): 1, ("X9", 9): 1, ("Y", 1): 1})
+
+
+def test_refused_rows_are_set_aside_in_a_call_that_has_the_time_for_it(story: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    left, kept = list[float](), keep_refused
+
+    def keeping(*given: Any) -> Any:
+        left.append(deadline[-1].seconds_left)
+        return kept(*given)
+
+    deadline, made = list[Deadline](), Deadline.of
+    monkeypatch.setattr(Deadline, "of", staticmethod(lambda context: deadline.append(made(context)) or deadline[-1]))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(target, "keep_refused", keeping)
+    told = story(Mode.APPEND, bad_rows=BadRows(4))
+    interval = told.way.put_result(rows_of({"A": 1, "B": BAD}))
+    calls = iter(range(9))
+    run = told.way.run(interval, context=lambda step: FakeContext(20 if step == "publish" and next(calls) < 2 else 900))
+    assert run.calls["publish"] > 1 and left and min(left) > 30
+    assert len(told.way.rejected(interval)) == 1 and told.held() == Counter({("A", 1): 1})
