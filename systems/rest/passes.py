@@ -76,7 +76,7 @@ class Passes:
 
 
 def _digest(record: Any, key: Sequence[str]) -> int:
-    """Of the key or, where a transformation makes that, of the whole record, which is seen as the API gave it."""
+    """The digest of the key or, where a transformation makes that, of the whole record, which is seen as the API gave it."""
     told = [record[field] for field in key] if key and isinstance(record, dict) and {*key} <= record.keys() else record
     text = json.dumps(told, sort_keys=True, default=str).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")

@@ -30,7 +30,7 @@ from systems.sql_warehouse.merging import Merge, append, delete_batch
 from systems.sql_warehouse.session import LedgerMoved, Session, turn_of
 from systems.sql_warehouse.tables import Stored, evolved, marked, place_of, refuse_another_s, schema_of, stored, together
 
-MOST_TRIES, MOST_STATEMENTS = 4, 36  # of one transaction: Redshift takes 40 with those that settle its session
+MOST_TRIES, MOST_STATEMENTS = 4, 36  # of one transaction, of which a service may need some for itself
 Document = Mapping[str, Any]
 
 
