@@ -6,35 +6,20 @@ from typing import Any
 
 from constructs import Construct
 
-from infra import slice_stack
 from infra.settings import Settings
 from infra.slice_stack import Workflow
-from shared_metadata import naming
+from infra.target_stack import TargetStack
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.program import Program
 
-RESULTS = "what the organize slices of this program computed, whose keys hold batches and tokens"
-REJECTED = "rows that a target has refused, whose keys hold batches and tokens"
 
-
-class SqlTargetStack(slice_stack.SliceStack):
+class SqlTargetStack(TargetStack):
     """plan ▸ diff ▸ publish* ▸ commit."""
 
     def __init__(
         self, scope: Construct, program: Program, settings: Settings, *, declaration: Slice, workflow: Workflow, **stack_settings: Any
     ) -> None:
-        super().__init__(scope, declaration, program, settings, **stack_settings)
-        self.step("plan", memory_mb=256, timeout_seconds=120, data=False)
-        diff = self.step("diff", memory_mb=2048, timeout_seconds=900, data=True, tmp_mb=4096)
-        publish = self.step("publish", memory_mb=1024, timeout_seconds=900, data=True, tmp_mb=2048)
-        self.step("commit", memory_mb=256, timeout_seconds=120, data=False)
-        rejected = naming.rejected_prefix(declaration.id)
-        for step in (diff, publish):
-            step.write_objects([self.staging], slice_stack.OWN_STAGING)
-            step.read_objects(self.staged, RESULTS)
-            step.read_secrets(self.secrets)
-        diff.read_objects([rejected], REJECTED)
-        publish.write_objects([rejected], REJECTED)
+        super().__init__(scope, program, settings, declaration=declaration, **stack_settings)
         self.discover(data=True)  # its bundle has the driver
         self.landed(memory_mb=256).read_secrets(self.secrets)
         self.finish(workflow)
