@@ -110,12 +110,9 @@ class RestSource(Source):
         changes = CHANGES in stream and cursor is not None and reads_changes(stream, window, self._lag, self._clock())
         stream = stream[CHANGES] if changes else stream
         wanted = taken(flow.mode, window, stream, cursor, self._lag, self._clock())
-        portions = [] if has_parents(stream) else [*reader.portions.of(stream, wanted.span)]
-        if (
-            wanted.changes
-            and not has_parents(stream)
-            and (not portions or (len(portions) == 1 and self._is_empty(reader, stream, portions[0])))
-        ):
+        portions = None if has_parents(stream) else [*reader.portions.of(stream, wanted.span)]
+        few = wanted.changes and portions is not None and len(portions) <= 1
+        if few and all(self._is_empty(reader, stream, portion) for portion in portions or ()):
             return None
         known = {column.source: column for column in self._columns(table.source)}
         fields = {c.source: c.type for c in schema.columns if c.source}
@@ -126,7 +123,7 @@ class RestSource(Source):
         beside |= {gone} - {""}
         fields |= {source: known[source].type for source in sorted(beside - {*fields})}
         part = {
-            "portions": None if has_parents(stream) else [[dict(one.partition), dict(one.window)] for one in portions],
+            "portions": None if portions is None else [[dict(one.partition), dict(one.window)] for one in portions],
             "span": wanted.span.to_plain(),
             "fields": fields,
             "cut": asdict(wanted.cut),
