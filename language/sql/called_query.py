@@ -13,7 +13,7 @@ from sqlglot.tokenizer_core import Token
 
 from language.sql.dialect import sqlglot_dialect
 from language.sql.engines import TRIPPED
-from language.sql.parsed import ParsedQuery, of_kind
+from language.sql.parsed import ParsedQuery
 from language.sql.query import BATCH_BOUNDS, Places
 from language.text.diagnostics import Problem
 
@@ -71,7 +71,7 @@ class CalledQuery(ParsedQuery):
         self.check_reads()
         self.check_commas()
         self.check_stars()
-        for node in of_kind(self.nodes, exp.Table):
+        for node in self.of_kind(exp.Table):
             if isinstance(node.this, exp.Func):
                 cause = f"`{self.place(node.this).text}` reads what no FROM clause names"
                 raise Problem(self.place(node), cause, "collect it into a warehouse with INSERT INTO, and read that")

@@ -17,7 +17,6 @@ from typing import ClassVar
 from sqlglot import TokenType, exp
 
 from language.sql.called_query import CalledQuery
-from language.sql.parsed import of_kind
 from language.text.diagnostics import Problem
 
 _BEGINS = frozenset((TokenType.SELECT, TokenType.WITH, TokenType.L_PAREN))
@@ -72,7 +71,7 @@ class SparkQuery(CalledQuery):
 
     def check_stars(self) -> None:
         """Raises Problem for a `*` that leaves columns out, or says others for them."""
-        for star in of_kind(self.nodes, exp.Star):
+        for star in self.of_kind(exp.Star):
             if any(star.args.get(word) for word in ("except_", "except", "replace", "rename")):
                 raise Problem(self.place(star), "a `*` that leaves columns out is not known here", "name the columns")
 
