@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
@@ -85,9 +85,15 @@ class ParsedQuery:
 
     def output_names(self) -> Iterator[tuple[str, Span] | None]:
         """Each output column's folded name and place, as far as the text tells them; None where it does not."""
-        for select in self.tree.selects:
-            named = isinstance(select, exp.Alias | exp.Column) and not select.is_star
-            yield (select.alias_or_name.lower(), self.place(select)) if named else None
+        yield from self._outputs
+
+    @cached_property
+    def _outputs(self) -> Sequence[tuple[str, Span] | None]:
+        named = [isinstance(select, exp.Alias | exp.Column) and not select.is_star for select in self.tree.selects]
+        return [
+            (select.alias_or_name.lower(), self.place(select)) if told else None
+            for select, told in zip(self.tree.selects, named, strict=True)
+        ]
 
     def place(self, node: exp.Expr) -> Span:
         """Where a node of the query stands."""

@@ -16,6 +16,9 @@ _BEFORE_A_VALUE = frozenset(
 )
 
 
+_READ_OTHERWISE = frozenset((TokenType.DCOLON, TokenType.L_BRACKET, TokenType.INTERVAL, TokenType.LIMIT, TokenType.OFFSET))
+
+
 @dataclass(frozen=True, eq=False)
 class TrinoQuery(CalledQuery):
     dialect: str = "trino"
@@ -28,8 +31,10 @@ class TrinoQuery(CalledQuery):
             raise Problem(place, "Trino's queries begin with SELECT", "write SELECT … FROM …")
         limited = -1
         for number, token in enumerate(tokens):
-            before, after = tokens[number - 1] if number else None, tokens[number + 1] if number + 1 < len(tokens) else None
             kind, wrong = token.token_type, ("", "")
+            if kind not in _READ_OTHERWISE:
+                continue
+            before, after = tokens[number - 1] if number else None, tokens[number + 1] if number + 1 < len(tokens) else None
             if kind == TokenType.DCOLON:
                 wrong = "Trino has no `::`", "write CAST(… AS …)"
             elif kind == TokenType.L_BRACKET and (before is None or before.token_type in _BEFORE_A_VALUE):

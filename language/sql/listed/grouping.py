@@ -15,7 +15,8 @@ from language.sql.scope import Scope, Typed
 from shared_metadata.program.lineage import Use
 
 _SETS = (exp.Rollup, exp.Cube, exp.GroupingSets)
-Spelled = tuple[type[exp.Expr], str]
+Kind = tuple[type[exp.Expr], str]
+Spelled = tuple[Kind, str]
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Grouped:
     texts: frozenset[Spelled] | None
 
     @cached_property
-    def _kinds(self) -> frozenset[type[exp.Expr]]:
+    def _kinds(self) -> frozenset[Kind]:
         return frozenset(kind for kind, _ in self.texts or ())
 
     def check(self, node: exp.Expr, named: Mapping[str, Typed], star: exp.Expr | None = None) -> None:
@@ -59,7 +60,7 @@ class Grouped:
             self.check(part, named)
 
     def _is_key(self, node: exp.Expr) -> bool:
-        return type(node) in self._kinds and spelled_alike(node, self.expressions) in (self.texts or ())
+        return _kind(node) in self._kinds and spelled_alike(node, self.expressions) in (self.texts or ())
 
     def _check_of_groups(self, node: exp.Expr) -> None:
         for part in node.expressions:
@@ -162,6 +163,11 @@ def _over_a_window(call: exp.Expr) -> bool:
     return isinstance(around, exp.Window) and node.arg_key == "this"
 
 
+def _kind(node: exp.Expr) -> Kind:
+    """What tells most expressions apart without writing them; calls are of one class, so it has their names."""
+    return type(node), node.name.lower() if isinstance(node, exp.Anonymous) else ""
+
+
 def spelled_alike(node: exp.Expr, expressions: Expressions) -> Spelled:
     """The expression's kind and text, the same whether a column is named with its table or without, in quotes or not."""
     scope: Scope = expressions.scope
@@ -175,5 +181,5 @@ def spelled_alike(node: exp.Expr, expressions: Expressions) -> Spelled:
         return exp.to_identifier(part.name.lower(), quoted=True) if isinstance(part, exp.Identifier) else part
 
     if isinstance(node, exp.Column):  # as most are: sqlglot need not write it
-        return exp.Column, ".".join(part.name.lower() for part in ([node] if needs_no_table(node) else node.parts))
-    return type(node), node.transform(short).sql(expressions.findings.query.dialect, copy=False).lower()
+        return _kind(node), ".".join(part.name.lower() for part in ([node] if needs_no_table(node) else node.parts))
+    return _kind(node), node.transform(short).sql(expressions.findings.query.dialect, copy=False).lower()
