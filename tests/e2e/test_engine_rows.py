@@ -1,6 +1,6 @@
 """The reference program's views by Athena beside the same by DuckDB, over rows of the airline in memory, before and after a change.
 
-Deployed, with the sources themselves and with Spark too: `test_engines.py`.
+What is published of them is compared with the sources, deployed, by `test_engines.py`.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from shared_metadata.state.records import TableCommit
 from slices.organize.athena.tests.test_views import Views, serve
 from tests.conformance.engine_views import forget_databases
 from tests.conformance.fixtures import open_cloud
-from tests.e2e.same_rows import as_json, unlike
-from tests.e2e.test_engines import OWN, REJECTED, VIEWS, write_program
+from tests.e2e.engine_programs import REJECTED, VIEWS, write_beside
+from tests.e2e.same_rows import OWN, as_json, unlike
 
 pytestmark = [pytest.mark.deep, pytest.mark.budget(60)]
 MOST_ROWS = 20_000  # of each of the sources' tables
@@ -111,7 +111,7 @@ def rows_of(lake: Views, schema: str) -> Mapping[str, pa.Table]:
 
 
 def test_each_view_has_the_same_rows_by_athena_and_by_duckdb(lake: Views, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_program(tmp_path, "athena")
+    write_beside(tmp_path, "athena")
     monkeypatch.chdir(tmp_path)
     compilation = compile_project(["program.sql"])
     lake.cloud.writer.put_program(compilation.program, compilation.lineage)
