@@ -76,6 +76,7 @@ def _rows(sql: WarehouseSql, session: Session, work: Work, prepared: Document, w
         total = int(session.rows(ran)[0][0])
     else:
         seq, total = next((entry.seq, entry.total_rows) for entry in entries if entry.seq == stands.landed)
+        session.run(f"drop {number}", _dropped(prepared))
     return Committed(
         {"table": f"{schema}.{name}", "ledger_row": str(seq), "total_rows": total},
         schema_of(known or wanted, columns, changes),
@@ -205,6 +206,7 @@ def _result_aside(sql: WarehouseSql, session: Session, work: Work, prepared: Doc
         entries, tables, _ = _standing(sql, session, work, ledger, number)
         stands = standing(mine, ((entry.seq, entry.identity) for entry in entries), rerun=work.claim.again)
         if stands.landed is not None:
+            session.run(f"drop {number}", drops)
             return
         seq = max((entry.seq for entry in entries), default=0) + 1
         texts = [*ledger.begin(seq - 1), *_set_aside(sql, work, prepared, tables, stands), ledger.enter(mine, seq, "0"), *drops]
