@@ -52,7 +52,10 @@ class DatabricksService:
             **{"warehouse_id": self._warehouse, "catalog": self._catalog},
             **{"wait_timeout": WAIT, "on_wait_timeout": "CONTINUE", "disposition": "INLINE", "format": "JSON_ARRAY"},
         }
-        sent = lambda: {"statement": whole.replace(SUBMISSION, uuid.uuid4().hex), **body}  # noqa: E731
+
+        def sent() -> dict[str, Any]:
+            return {**body, "statement": whole.replace(SUBMISSION, uuid.uuid4().hex)}
+
         status, told = self._api.ask("POST", "sql/statements", sent)
         if status != 200 or "statement_id" not in told:
             cause, remedy = refusal(status, told, self._warehouse)
