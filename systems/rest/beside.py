@@ -1,4 +1,4 @@
-"""What the packages of older manifests have in files beside these: the options' specification, and the schemas of streams."""
+"""What a manifest has elsewhere: in files of older packages its options and schemas, in parameters the names of cursors."""
 
 from __future__ import annotations
 
@@ -49,6 +49,16 @@ def with_schemas(stream: dict[str, Node], folder: Path) -> dict[str, Node]:
         return stream
     found = {**stream, "schema_loader": {"type": "InlineSchemaLoader", "schema": _referred(schema, schema, folder, 0)}}
     return {**found, CHANGES: {**stream[CHANGES], "schema_loader": found["schema_loader"]}} if CHANGES in stream else found
+
+
+def with_cursor(stream: dict[str, Node]) -> dict[str, Node]:
+    """The stream with the name of its cursor's field, where the parameters of its component make it."""
+    sync = stream.get("incremental_sync")
+    said = str(sync.get("cursor_field") or "") if isinstance(sync, dict) else ""
+    if "{{" not in said or "config" in said:
+        return stream
+    name = Expressions(datetime.now(UTC)).text(said, {"config": {}, "parameters": sync.get(PARAMETERS) or {}})
+    return {**stream, "incremental_sync": {**sync, "cursor_field": name}}
 
 
 def _json(folder: Path, name: str) -> Any:

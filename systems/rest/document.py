@@ -12,7 +12,7 @@ from shared_metadata.contract.apart.requirements import REQUIREMENTS
 from shared_metadata.errors import DefinitionError
 from systems.rest import table_defaults
 from systems.rest.airbyte.folder import AIRBYTE, check_packages, code_of, homes_of, version_of, why_not
-from systems.rest.beside import specification, with_schemas
+from systems.rest.beside import specification, with_cursor, with_schemas
 from systems.rest.columns import why_no_columns
 from systems.rest.covered import not_interpreted, why_no_retention
 from systems.rest.manifest import Node, streams_of
@@ -59,7 +59,7 @@ def read(folder: Path) -> dict[str, Any]:
     manifest, overlay = _yaml(folder / MANIFEST), _yaml(folder / OVERLAY)
     place, engine = str(folder / MANIFEST), str(overlay.get("engine") or "")
     try:
-        streams = {name: with_schemas(stream, folder) for name, stream in streams_of(manifest).items()}
+        streams = {name: with_cursor(with_schemas(stream, folder)) for name, stream in streams_of(manifest).items()}
     except DefinitionError as error:
         raise DefinitionError(error.what, place=place, remedy=error.remedy) from None
     _check_overlay(overlay, streams, str(folder / OVERLAY))
