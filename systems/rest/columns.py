@@ -71,11 +71,19 @@ def units_in_second(stream: Mapping[str, Node]) -> int:
 
 
 def properties_of(stream: Mapping[str, Node]) -> Mapping[str, Any]:
-    """The fields that a stream's schema declares, with the schema of each."""
-    loader = stream.get("schema_loader") or {}
-    schema = loader.get("schema") if isinstance(loader, dict) else None
-    found = schema.get("properties") if isinstance(schema, dict) else None
-    return found if isinstance(found, dict) else {}
+    """The fields that a stream's schema declares, with the schema of each; of a field that several schemas have the first one's."""
+    found: Mapping[str, Any] = {}
+    for loader in loaders_of(stream):
+        schema = loader.get("schema")
+        properties = schema.get("properties") if isinstance(schema, dict) else None
+        found = {**properties, **found} if isinstance(properties, dict) else found
+    return found
+
+
+def loaders_of(stream: Mapping[str, Node]) -> list[Mapping[str, Node]]:
+    """What tells a stream's columns."""
+    found = stream.get("schema_loader") or []
+    return [one for one in (found if isinstance(found, list) else [found]) if isinstance(one, dict)]
 
 
 def _forms(stream: Mapping[str, Node]) -> list[str]:
