@@ -67,7 +67,7 @@ def streams_of(manifest: Mapping[str, Node]) -> dict[str, dict[str, Node]]:
 
 
 def templates_of(manifest: Mapping[str, Node]) -> list[dict[str, Node]]:
-    """Of what streams are made whose names the connection's options or the API tell, each with how these are found."""
+    """Templates of streams whose names the connection's options or the API tell, each with how these are found."""
     return [*_resolved(manifest, "dynamic_streams")]
 
 

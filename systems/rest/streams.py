@@ -43,7 +43,7 @@ class Streams:
         self._left_out: dict[str, str] = dict(document["left_out"])
 
     def names(self) -> list[str]:
-        """Of all that are read here, sorted; the API is asked where it tells any."""
+        """Names of all that are read here, sorted; the API is asked where it tells any."""
         return sorted({*self._document["streams"], *self._made})
 
     def has(self, name: str) -> bool:
@@ -121,7 +121,7 @@ class Streams:
         return found
 
     def _looked_through(self, name: str, stream: Stream) -> Stream:
-        """With the columns that the API tells."""
+        """The stream with its columns, for which the API is asked where it tells them."""
         if is_asked(stream):
             stream = with_properties(stream, properties_asked(self._reader, stream))
         elif name in self._document["streams"]:
