@@ -254,7 +254,7 @@ def child_of(parent: dict[str, Any]) -> dict[str, Any]:
 
 
 class Pushed(Table):
-    """Before its rows stands another one as each pass begins, which the stream's filter does not take; it goes after the first page."""
+    """Before its rows stands another one as each pass begins, which the stream's filter does not take; after a page it goes."""
 
     def __init__(self) -> None:
         super().__init__(2 * SIZE + 2, "by id", False, 0, 0, "by their filter")
