@@ -211,7 +211,7 @@ class RestSource(Source):
         return column
 
     def _numbered(self, stream: Mapping[str, Node]) -> tuple[str, ...] | None:
-        """As `Reader` has it, also of a stream of parents."""
+        """The `numbered` of a Reader, also for a stream of parents."""
         said = self._said(stream["name"])
         return table_defaults.key_of(stream, said) if is_numbered(stream, said) else None
 
