@@ -49,6 +49,7 @@ class Coverage:
 
     lag: of the source, in seconds, where a connection says no other.
     unknown: what the manifest's expressions read of a connection and its specification does not have, so that nothing can give it.
+    engine: 'airbyte' where airbyte-cdk reads it; '' for Atoll's own.
     """
 
     tables: tuple[TableRead, ...]
@@ -58,6 +59,12 @@ class Coverage:
     licence: str
     lag: int
     unknown: tuple[str, ...] = ()
+    engine: str = ""
+
+    @property
+    def of_code(self) -> int:
+        """How many tables are left out since they need code of the manifest's own, which the other engine runs."""
+        return sum("code " in why for why in self.left_out.values()) if not self.engine else 0
 
 
 def coverage(folder: Path) -> Coverage:
@@ -68,7 +75,7 @@ def coverage(folder: Path) -> Coverage:
     tables = tuple(_table(name, stream, said_of(document, name)) for name, stream in document["streams"].items())
     options, secret = (tuple(name for name, _ in fields(document)) for fields in (plain_fields, secret_fields))
     unknown = tuple(sorted({name for stream in document["streams"].values() for name in _options_read(stream)} - {*options, *secret}))
-    return Coverage(tables, document["left_out"], options, secret, _licence(folder), document["lag"], unknown)
+    return Coverage(tables, document["left_out"], options, secret, _licence(folder), document["lag"], unknown, document["engine"])
 
 
 def _options_read(node: Node) -> Iterator[str]:

@@ -8,8 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from shared_metadata.contract.apart.requirements import REQUIREMENTS
 from shared_metadata.errors import DefinitionError
 from systems.rest import table_defaults
+from systems.rest.airbyte.folder import AIRBYTE, check_packages, code_of, homes_of, version_of, why_not
 from systems.rest.beside import specification, with_schemas
 from systems.rest.columns import why_no_columns
 from systems.rest.covered import not_interpreted, why_no_retention
@@ -42,21 +44,34 @@ def bundled(system: str) -> dict[str, str]:
     return {f"{FOLDER}/{system}/{DOCUMENT}": json.dumps(read(folder_of(system)), sort_keys=True)}
 
 
+def packages(system: str) -> tuple[Path, tuple[str, ...]] | None:
+    """The packages of a source that airbyte-cdk reads, none of which is built of its source. Raises DefinitionError."""
+    return (folder_of(system) / REQUIREMENTS, ()) if document_of(system)["engine"] == AIRBYTE else None
+
+
 def read(folder: Path) -> dict[str, Any]:
     """The document of a folder with a manifest, and perhaps an overlay, a file of options and schemas.
 
-    {'streams', 'left_out', 'spec', 'check', 'hosts', 'tables', 'lag'}.
+    {'streams', 'left_out', 'spec', 'check', 'hosts', 'tables', 'lag', 'engine'}; where the overlay says so also what airbyte-cdk
+    needs: {'manifest', 'code', 'homes'}, the manifest as it is, the folder's Python files, and the packages in which they lie.
     left_out: stream ▸ why it is no table here. Raises DefinitionError, with its place, for what cannot be read.
     """
     manifest, overlay = _yaml(folder / MANIFEST), _yaml(folder / OVERLAY)
-    place = str(folder / MANIFEST)
+    place, engine = str(folder / MANIFEST), str(overlay.get("engine") or "")
     try:
         streams = {name: with_schemas(stream, folder) for name, stream in streams_of(manifest).items()}
     except DefinitionError as error:
         raise DefinitionError(error.what, place=place, remedy=error.remedy) from None
-    left_out = {name: why for name, stream in streams.items() if (why := _why_not(stream))}
-    left_out |= dict.fromkeys(_dynamic(manifest), "DynamicDeclarativeStream")
     _check_overlay(overlay, streams, str(folder / OVERLAY))
+    check_packages(folder, engine)
+    version = version_of(folder) if engine else ""
+    left_out = {name: why for name, stream in streams.items() if (why := _why_not(stream, version))}
+    left_out |= dict.fromkeys(_dynamic(manifest), "DynamicDeclarativeStream")
+    own = (
+        {"manifest": json.loads(json.dumps(manifest, default=str)), "code": code_of(folder), "homes": homes_of(manifest)}
+        if engine
+        else {}
+    )
     return {
         "streams": {name: stream for name, stream in streams.items() if name not in left_out},
         "left_out": left_out,
@@ -65,6 +80,8 @@ def read(folder: Path) -> dict[str, Any]:
         "hosts": overlay.get("hosts") or [],
         "tables": overlay.get("tables") or {},
         "lag": overlay.get("lag", LAG_SECONDS),
+        "engine": engine,
+        **own,
     }
 
 
@@ -73,8 +90,10 @@ def said_of(document: Document, table: str) -> Mapping[str, Any]:
     return document["tables"].get(table) or {}
 
 
-def _why_not(stream: Mapping[str, Node]) -> str:
-    return ", ".join(not_interpreted(stream)) or why_no_columns(stream) or why_no_retention(stream)
+def _why_not(stream: Mapping[str, Node], version: str) -> str:
+    """version: of airbyte-cdk where that reads it, and '' where Atoll's own engine does."""
+    words = why_not(stream, version) if version else ", ".join(not_interpreted(stream))
+    return words or why_no_columns(stream) or why_no_retention(stream)
 
 
 def _dynamic(manifest: Mapping[str, Node]) -> Iterator[str]:
@@ -89,7 +108,9 @@ def _check_overlay(overlay: Mapping[str, Any], streams: Mapping[str, Node], plac
 
 
 def _wrong_in(overlay: Mapping[str, Any], streams: Mapping[str, Node]) -> Iterator[str]:
-    yield from (f"an overlay has no `{name}`" for name in overlay if name not in ("hosts", "tables", "lag"))
+    yield from (f"an overlay has no `{name}`" for name in overlay if name not in ("hosts", "tables", "lag", "engine"))
+    if overlay.get("engine", AIRBYTE) != AIRBYTE:
+        yield f"`engine` of an overlay is not {AIRBYTE}"
     if not isinstance(overlay.get("lag", LAG_SECONDS), int):
         yield "`lag` of an overlay is no number of seconds"
     for name, said in (overlay.get("tables") or {}).items():
