@@ -14,7 +14,7 @@ from typing import NamedTuple
 from language.forms.syntax import CreateFunction, Parameter
 from language.resolve.arguments import cast, value
 from language.resolve.names import Names, Undeclared
-from language.sql.from_words import Named, arguments, has_alias, named_in, queries_of_with
+from language.sql.from_words import Named, arguments, has_alias, named_in, orders, queries_of_with
 from language.text.diagnostics import Problem, Span
 from language.text.inlined import Inlined, Pieces, inlined
 from language.text.nesting import check_nesting
@@ -186,7 +186,7 @@ def _seen(pieces: Pieces, parameter: Parameter, called: str) -> Pieces:
 
 
 def _of_values(tokens: Sequence[Token], values: Mapping[str, Pieces], done: Sequence[Edit]) -> list[Edit]:
-    """Each place that names a value: a word by itself, behind no AS and no dot."""
+    """Each place that names a value: a word by itself, behind no AS and no dot. Raises Problem."""
     found = list[Edit]()
     for number, token in enumerate(tokens) if values else ():
         if token.kind is not Kind.WORD or token.text.lower() not in values:
@@ -197,8 +197,12 @@ def _of_values(tokens: Sequence[Token], values: Mapping[str, Pieces], done: Sequ
             continue
         if after is not None and (after.is_symbol(".") or after.is_symbol("(")):
             continue
-        if not any(place.start <= token.span.start < place.end for place, _ in done):
-            found.append((token.span, values[token.text.lower()]))
+        if any(place.start <= token.span.start < place.end for place, _ in done):
+            continue
+        if orders(tokens, number):
+            cause = f"`{token.text}` is one value, by which rows are neither ordered nor grouped"
+            raise Problem(token.span, cause, f'name a column; one that is called so is written "{token.text}", or with its table')
+        found.append((token.span, values[token.text.lower()]))
     return found
 
 

@@ -17,6 +17,7 @@ _ENDS = (
 )
 _FROM_WITHIN = ("EXTRACT", "TRIM", "SUBSTRING", "OVERLAY")  # calls in which FROM stands between arguments
 _QUERIES = ("SELECT", "WITH", "FROM", "VALUES", "TABLE")
+_BEHIND_ITEMS = ("ASC", "DESC", "NULLS", "ROWS", "RANGE", "GROUPS")
 # Words behind a table that are no other name of it.
 _NO_ALIAS = frozenset(
     (
@@ -107,6 +108,22 @@ def has_alias(tokens: Sequence[Token], number: int) -> bool:
         return False
     token = tokens[number]
     return token.kind is Kind.QUOTED or (token.kind is Kind.WORD and token.text.lower() not in _NO_ALIAS)
+
+
+def orders(tokens: Sequence[Token], number: int) -> bool:
+    """Whether a token is by itself an item of ORDER BY, GROUP BY or PARTITION BY, in which a number means a column."""
+    after = tokens[number + 1] if number + 1 < len(tokens) else None
+    if after is not None and not (after.is_word(*_BEHIND_ITEMS, *_ENDS) or after.is_symbol(",") or after.is_symbol(")")):
+        return False
+    depth = 0
+    for token in reversed(tokens[:number]):
+        depth += token.is_symbol(")") - token.is_symbol("(")
+        if depth < 0 or (depth == 0 and token.is_word(*_ENDS) and not token.is_word("GROUP", "ORDER")):
+            return False
+        if depth == 0 and token.is_word("BY"):
+            before = tokens[number - 1]
+            return before.is_word("BY") or before.is_symbol(",")
+    return False
 
 
 def queries_of_with(tokens: Sequence[Token]) -> Iterator[Token]:

@@ -99,6 +99,7 @@ def test_a_function_is_tried_by_a_call(atoll: Atoll) -> None:
     assert result.exit_code == 1 and "tests/a.sql:2:2: `least` of `late` is double, and this is string" in result.stderr
 
 
+@pytest.mark.deep
 def test_what_is_published_is_tried(atoll: Atoll) -> None:
     given = "GIVEN lake.v.late (SELECT 'AA' AS carrier, 3 AS flights)"
     assert _run(atoll, f"TEST t OF ops.published.carrier_scorecard {given} EXPECT CSV 'carrier, flights\nAA, 3';").exit_code == 0
@@ -179,6 +180,7 @@ def test_without_snapshots_there_are_no_types(atoll: Atoll) -> None:
     assert result.exit_code == 1 and "atoll discover" in result.stderr
 
 
+@pytest.mark.deep
 def test_the_airlines_tests_hold(atoll: Atoll, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     shutil.copytree(AIRLINE, tmp_path / "airline", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.chdir(tmp_path / "airline")

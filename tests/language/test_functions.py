@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 
 from language import ProgramErrors, compile_with_positions
 from language.cache.statements import Memo
+from language.forms.resolved import View
 from language.sql.dialect import installed as dialects
 from language.sql.from_words import named_in, queries_of_with
 from language.text.diagnostics import SourceText, Span
 from language.text.inlined import inlined
 from language.text.tokens import tokenize
+from language.translate.statements import Goal, rewritten, with_statements
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.update_set.compare import compare
 from tests.language.oracle import airline
@@ -113,7 +115,7 @@ def _lake() -> duckdb.DuckDBPyConnection:
     return lake
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(chance=st.randoms(use_true_random=False))
 def test_what_is_inlined_is_what_is_written_by_hand(chance: random.Random, slices: Mapping[str, Slice]) -> None:
     called, by_hand = _Calls(chance).table(3)
@@ -260,6 +262,42 @@ def test_tables_are_told_by_tokens(sql: str, tables: str) -> None:
     source = SourceText("q.sql", sql)
     found = [named.parts[0] for named in named_in([*tokenize(source)]) if named.in_from and not named.call]
     assert "".join(name for name in found if name in "tuvwxyzq") == tables.replace("v", "") and "v" not in found
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "SELECT carrier, dest FROM lake.ops.flights ORDER BY {} DESC",
+        "SELECT carrier, count(*) AS n FROM lake.ops.flights GROUP BY carrier, {}",
+        "SELECT carrier, sum(id) OVER (PARTITION BY {} ORDER BY id) AS n FROM lake.ops.flights",
+        "SELECT carrier FROM (SELECT carrier FROM lake.ops.flights ORDER BY 1, {})",
+    ],
+)
+def test_rows_are_not_ordered_by_a_value_which_would_be_the_number_of_a_column(body: str, slices: Mapping[str, Slice]) -> None:
+    def program(item: str) -> str:
+        return f"CREATE FUNCTION f (most INTEGER) RETURNS TABLE USING sql AS\n{body.format(item)};\n" + _view(
+            "SELECT carrier FROM f(2)"
+        )
+
+    (found,) = _errors(program("most"), slices).diagnostics
+    assert "by which rows are neither ordered nor grouped" in found.cause and found.length == len("most")
+    for item in ("flights.id", "id + most", "coalesce(id, most)", "(id % most)"):
+        _columns(program(item), slices)
+
+
+def test_what_is_written_over_to_another_engine_has_its_calls_written_out(slices: Mapping[str, Slice]) -> None:
+    text = HEAD + "-- é\n" + FUNCTIONS + _view("SELECT carrier, dep_delay FROM above(lake.ops.flights, 3)") + "-- the end\n"
+    found = compile_with_positions({"p.sql": text}, slices, airline())
+    assert found.lineage is not None
+    views = (statement for statement in found.resolved.statements if isinstance(statement, View))
+    over = tuple(rewritten(view, Goal("presto", "trino"), found.lineage) for view in views)
+    assert not any(one.problems for one in over)
+    written = with_statements({"p.sql": text}, over)["p.sql"]
+    assert written.startswith(HEAD + "-- é\n" + FUNCTIONS) and written.endswith(";\n-- the end\n")
+    again = compile_with_positions({"p.sql": written}, slices, airline())
+    assert again.program.flows["lake.v.made"].slice_id == "organize.presto" and again.lineage is not None
+    one, other = (lineage.datasets["lake.v.made"].columns for lineage in (found.lineage, again.lineage))
+    assert [(c.name, c.type, c.inputs) for c in one] == [(c.name, c.type, c.inputs) for c in other]
 
 
 def test_queries_of_with_are_told_by_tokens() -> None:
