@@ -57,7 +57,7 @@ class Outcome:
 def compiled(
     sources: Mapping[str, str], snapshots: Mapping[str, str] | None, trials: Sequence[Trial], as_json: bool
 ) -> tuple[Compilation, dict[int, str]]:
-    """The program with a view for each call that a test tries, and these views' datasets by the numbers of their tests' spans.
+    """The program with a view for each call that a test tries, and these views' datasets by the `id` of their test.
 
     Mistakes of the program end the command.  Raises InputError where the sources' schemas are not known.
     """
