@@ -122,7 +122,7 @@ class _Comparison:
     # -- what a batch recorded
 
     def _outcome_of(self, start: datetime, dataset: str, batch: Batch) -> Iterator[Difference]:
-        """Of a batch that has aged in part, as one that rejected rows stays longer, nobody asks for the event."""
+        """The differences of a table of a batch; its event is not asked for where later batches have aged, and it stays."""
         outcome, end = batch.outcomes.get(dataset), batch.interval.end
         if outcome is None or outcome.status != TableStatus.COMMITTED:
             return

@@ -118,7 +118,7 @@ class Facts:
             self.versions.keep((dataset, end), {name: value for name, value in values.items() if name not in ("pk", "sk", "dataset")})
 
     def _find_headless(self) -> None:
-        """Without a record of what a batch's tables share, its last claim has it."""
+        """Finds batches without a record of what their tables share; their last claims have it."""
         found = defaultdict[BatchKey, list[str]](list)
         for flow, start, dataset in self.batches:
             if (flow, start) not in self.heads:

@@ -73,15 +73,25 @@ def units_in_second(stream: Mapping[str, Node]) -> int:
 
 
 def properties_of(stream: Mapping[str, Node]) -> Mapping[str, Any]:
-    """The fields that a stream's schema declares, with the schema of each."""
-    found = schema_of(stream).get("properties")
-    return found if isinstance(found, dict) else {}
+    """The fields that a stream's schema declares, with the schema of each; of a field that several schemas have the first one's."""
+    found: Mapping[str, Any] = {}
+    for loader in loaders_of(stream):
+        schema = loader.get("schema")
+        properties = schema.get("properties") if isinstance(schema, dict) else None
+        found = {**properties, **found} if isinstance(properties, dict) else found
+    return found
+
+
+def loaders_of(stream: Mapping[str, Node]) -> list[Mapping[str, Node]]:
+    """What tells a stream's columns."""
+    found = stream.get("schema_loader") or []
+    return [one for one in (found if isinstance(found, list) else [found]) if isinstance(one, dict)]
 
 
 def schema_of(stream: Mapping[str, Node]) -> Mapping[str, Any]:
-    """The JSON schema that stands in the manifest; {} where none does."""
-    loader = stream.get("schema_loader") or {}
-    schema = loader.get("schema") if isinstance(loader, dict) else None
+    """The JSON schema that stands in the manifest; {} where none does, or several."""
+    loaders = loaders_of(stream)
+    schema = loaders[0].get("schema") if len(loaders) == 1 else None
     return schema if isinstance(schema, dict) else {}
 
 

@@ -14,9 +14,9 @@ from shared_metadata.contract.secrets.rotating_grant import RotatingGrant
 from shared_metadata.errors import DefinitionError, RetryLater, SecretError
 from systems.rest.answers import Action, Answer, Judge, Verdict
 from systems.rest.columns import key_fields
-from systems.rest.decoding import decoded
+from systems.rest.decoding import decoded, under_header
 from systems.rest.expressions import Expressions
-from systems.rest.manifest import Node, components
+from systems.rest.manifest import HEADER, Node, components
 from systems.rest.paging import Paging
 from systems.rest.passes import Passes
 from systems.rest.portions import Portion, Portions
@@ -47,7 +47,7 @@ class Reader:
     """Reads with one configuration, as of one moment.
 
     config: the connection's options and secret, as expressions read them.  now: the batch's end.  send: a request ▸ its answer.
-    hosts: those that credentials may go to beside the ones that the manifest's own addresses name.
+    hosts: those that credentials may go to beside the ones that the manifest's own addresses name, which join them.
     numbered: whether a stream's pages are numbers, so that `each` reads them until two passes agree.
     """
 
@@ -71,7 +71,7 @@ class Reader:
         self._requests = Requests(self.expressions, self.portions, self.paging)
         self._judge = Judge(self.expressions, self.portions.context, clock)
         self._place, self._reference, self._pause, self._transport = place, reference, pause, send
-        self._hosts, self._allowed, self.is_numbered = set(hosts), set[str](), numbered
+        self.hosts, self._allowed, self.is_numbered = set(hosts), set[str](), numbered
         self._signing = SigningIn(
             config,
             self.expressions,
@@ -123,6 +123,8 @@ class Reader:
         answered = decoded(stream, answer.body, path, self._place)
         document, elements = answered.document, answered.elements
         records = extracted(document, path) if elements is None else [r for one in elements for r in extracted(one, path)]
+        if stream.get(HEADER):
+            records = under_header(records, f"an answer of {stream['name']}", self._place)
         following = self.paging.following(stream["retriever"].get("paginator"), document, answer.headers, records, token)
         if following is not None and following == token:
             if records:
@@ -165,15 +167,20 @@ class Reader:
     def _allow(self, stream: Mapping[str, Node]) -> None:
         """Takes the hosts of the manifest's own addresses, as the connection's options make them; none of an answer's."""
         name = str(stream.get("name"))
-        if name in self._allowed:
-            return
-        self._allowed.add(name)
-        for component in components(stream):
+        if name not in self._allowed:
+            self._allowed.add(name)
+            self.hosts |= self.hosts_of(stream)
+
+    def hosts_of(self, node: Mapping[str, Node]) -> set[str]:
+        """The hosts of the addresses at and below a node of the manifest, as the connection's options make them."""
+        found = set[str]()
+        for component in components(node):
             for field in ADDRESSES:
                 if component.get(field):
                     with contextlib.suppress(DefinitionError, ValueError):  # of a record's value: no host of its own
                         address = self.expressions.text(component[field], self.portions.context(component))
-                        self._hosts |= {host_of(address)} - {""}
+                        found |= {host_of(address)} - {""}
+        return found
 
     def _sent(self, request: Request) -> Answer:
         """Sends a request, and again where its answer says that it has moved."""
@@ -191,7 +198,7 @@ class Reader:
     def _check(self, request: Request) -> None:
         """Sends to a host that may have the credentials, and in the clear to this machine only."""
         split = urlsplit(request.url)
-        if host_of(request.url) not in self._hosts:
+        if host_of(request.url) not in self.hosts:
             raise DefinitionError(
                 f"a request would go to {split.hostname}, which the manifest does not name",
                 place=self._place,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from systems.rest.expressions import Expressions
-from systems.rest.manifest import Node
+from systems.rest.manifest import HEADER, Node
 from systems.rest.transformations import EACH, below, transformed
 from systems.rest.unread import Unread
 
@@ -33,6 +33,7 @@ def is_plain(stream: Mapping[str, Node]) -> bool:
     path = selector["extractor"].get("field_path") or []
     return (
         not stream.get("transformations")
+        and not stream.get(HEADER)
         and not selector.get("record_filter")
         and not any(EACH in str(key) or "{" in str(key) for key in path)
     )
