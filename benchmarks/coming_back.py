@@ -14,7 +14,6 @@ import os
 import re
 import tempfile
 import time
-from collections import Counter
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -49,7 +48,7 @@ class Return:
     moves: float = 0.0
     complete: float = 0.0
     most_covered: int = 0
-    batches: Counter[str] = field(default_factory=Counter)
+    batches: dict[str, int] = field(default_factory=dict)  # no Counter: `asdict` would count its items
 
 
 def stopped_for(stack: EmbeddedAws, dsn: str, away: timedelta) -> None:
@@ -94,9 +93,9 @@ def _tables(demo: Demo, program: Program) -> dict[str, TableState]:
     return {name: table for state in states.values() for name, table in state.tables.items()}
 
 
-def _batches(demo: Demo, program: Program, since: datetime, until: datetime) -> Counter[str]:
+def _batches(demo: Demo, program: Program, since: datetime, until: datetime) -> dict[str, int]:
     """Of each dataset the batches that begin within the time that was missed."""
-    found, reader = Counter[str](), demo.target.reader
+    found, reader = dict[str, int](), demo.target.reader
     for flow in program.flows.values():
         for table in flow.tables:
             batches = reader.batches(flow.id, table.dataset, 1000)

@@ -205,7 +205,10 @@ def served(dynamodb: MeteredDynamoDB) -> Iterator[int]:
 
 def client_at(port: str) -> DynamoDBClient:
     """Of what is `served`."""
-    return boto3.Session(**CREDENTIALS).client("dynamodb", region_name="eu-central-1", endpoint_url=f"http://127.0.0.1:{port}")
+    patient = Config(read_timeout=600)  # of a machine that has other work to do
+    return boto3.Session(**CREDENTIALS).client(
+        "dynamodb", region_name="eu-central-1", endpoint_url=f"http://127.0.0.1:{port}", config=patient
+    )
 
 
 def peak_megabytes() -> float:

@@ -95,7 +95,8 @@ def parse_snapshots(texts: Mapping[str, str]) -> SourceSchemas:
             schemas = ConnectionSchemas.from_json(text)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             remedy = f"`{again(f'atoll discover {Path(file).stem}')}` writes it anew"
-            raise InputError("this is no snapshot of a source's schemas", place=file, remedy=remedy) from error
+            said = f": {error}" if type(error) is ValueError else ""  # others are Python's words
+            raise InputError(f"this is no snapshot of a source's schemas{said}", place=file, remedy=remedy) from error
         found[schemas.connection] = schemas
     return found
 

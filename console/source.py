@@ -19,7 +19,7 @@ import click
 from console.options_before import Group
 from console.target import json_option
 from shared_metadata.errors import InputError
-from slices.manifests import BESIDE, MANIFEST, METADATA, OVERLAY, TAP, Coverage, coverage
+from slices.manifests import AIRBYTE, BESIDE, MANIFEST, METADATA, OVERLAY, REQUIREMENTS, TAP, Coverage, code_of, coverage
 from slices.registry import OWN, installed
 
 COLLECT = OWN / "collect"
@@ -35,6 +35,7 @@ def source() -> None:
     \b
       atoll source add pokeapi@0.2.15                 copy a manifest into the project
       atoll source check slices/collect/pokeapi       which of its tables are read
+      atoll source packages slices/collect/pokeapi    write down what code of its own needs
     """
 
 
@@ -44,7 +45,7 @@ def source() -> None:
 def check(folder: Path, as_json: bool) -> None:
     """Say which tables of FOLDER's manifest are read, with key, cursor and what a batch reads, and which are not, and why.
 
-    Of a tap its packages are fetched, as they are for a deployment, and their licences told.
+    Of a tap, and of a manifest with code of its own, the packages are fetched, as for a deployment, and their licences told.
 
     \b
       atoll source check slices/collect/greenhouse
@@ -60,26 +61,76 @@ def check(folder: Path, as_json: bool) -> None:
 @source.command(short_help="Copy a manifest into the project, and check it.")
 @click.argument("wanted", metavar="NAME[@VERSION]|PATH")
 @click.option("--as", "name", help="What a program writes after TO.  [default: the folder's or the package's name]")
+@click.option("--engine", type=click.Choice([AIRBYTE]), help="Have airbyte-cdk read it, which runs code of the manifest's own.")
+@click.option("--package", "asked", multiple=True, help="What that needs, as in airbyte-cdk==7.39.1.  [default: what it says]")
 @json_option
-def add(wanted: str, name: str | None, as_json: bool) -> None:
+def add(wanted: str, name: str | None, engine: str | None, asked: tuple[str, ...], as_json: bool) -> None:
     """Copy a manifest into slices/collect/, from a folder or a file, or from a package `airbyte-source-NAME` of PyPI.
 
-    Its licence is told: the text stays its owner's. Nothing of a package is run, and nothing is fetched later.
+    Its licence is told: the text stays its owner's. Nothing of a package is run here, and nothing is fetched later.
+    With --engine the Python files beside it are copied too, for you to read: its functions run them.
 
     \b
       atoll source add downloads/greenhouse
       atoll source add pokeapi@0.2.15
+      atoll source add chargebee@0.8.0 --engine airbyte
     """
     with _found(wanted) as folder:
         system = _system(name or re.sub(r"^source[-_]", "", folder.name).replace("-", "_"))
-        found, target = coverage(folder), COLLECT / system
-        target.mkdir(parents=True)
-        for file in (MANIFEST, METADATA, OVERLAY, *BESIDE):
-            for found_file in sorted(folder.glob(file)):
-                copy = target / found_file.relative_to(folder)
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(found_file, copy)
+        target = COLLECT / system
+        if not engine:
+            coverage(folder)  # what cannot be read is not copied
+        code = code_of(folder) if engine else {}
+        with _made(target):
+            for file in (MANIFEST, METADATA, OVERLAY, *BESIDE, *code):
+                for found_file in sorted(folder.glob(file)):
+                    copy = target / found_file.relative_to(folder)
+                    copy.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(found_file, copy)
+            if engine:
+                _engaged(target, asked)
+            found = coverage(target)
     _tell(target, found, as_json)
+    if found.of_code and not as_json:
+        again = f"atoll source add {wanted} --engine {AIRBYTE}"
+        click.echo(f"{found.of_code} need code of the manifest's own, which airbyte-cdk runs in a process of its own: {again}")
+
+
+@source.command(short_help="Write down what a manifest with code of its own needs.")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--package", "asked", multiple=True, help="What it needs, as in airbyte-cdk==7.39.1.  [default: what it says]")
+def packages(folder: Path, asked: tuple[str, ...]) -> None:
+    """Write FOLDER's requirements.txt: airbyte-cdk and all that it needs, each in one version and with its hashes.
+
+    \b
+      atoll source packages slices/collect/chargebee --package airbyte-cdk==7.39.1 --package pendulum
+    """
+    from console.packages import wanted_of, write  # what builds bundles takes a while to load
+
+    write(folder, asked or wanted_of(folder))
+    click.echo(f"{folder / REQUIREMENTS} is written")
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """A new folder, which goes again where what it is for fails."""
+    folder.mkdir(parents=True)
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+
+
+def _engaged(folder: Path, asked: tuple[str, ...]) -> None:
+    """Says in the overlay that airbyte-cdk reads the manifest, and writes its packages down."""
+    from console.packages import wanted_of, write
+
+    overlay = folder / OVERLAY
+    text = overlay.read_text(encoding="utf-8") if overlay.is_file() else ""
+    if not re.search(r"^engine:", text, re.MULTILINE):
+        overlay.write_text(f"engine: {AIRBYTE}\n{text}", encoding="utf-8")
+    write(folder, asked or wanted_of(folder))
 
 
 @contextmanager
@@ -109,10 +160,12 @@ def _unpacked(name: str, version: str | None, folder: Path) -> Path:
     manifests = sorted(folder.glob(f"source_*/{MANIFEST}"))
     if not manifests:
         raise InputError(f"{requirement} holds code and no manifest", remedy="choose a version that has one")
-    said = [re.search(r"^License: (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE) for file in folder.glob("*/METADATA")]
-    licence = next((match[1].strip() for match in said if match), "")
+    lines = [line for file in folder.glob("*/METADATA") for line in file.read_text(encoding="utf-8").splitlines()]
+    licence = next((line.partition(": ")[2].strip() for line in lines if line.startswith("License: ")), "")
+    needs = [line.partition(": ")[2] for line in lines if line.startswith("Requires-Dist: ") and "extra ==" not in line]
     if licence:
-        (manifests[0].parent / METADATA).write_text(json.dumps({"data": {"license": licence}}) + "\n", encoding="utf-8")
+        data = {"license": licence, "requires": [need for need in needs if not need.startswith("pytest")]}
+        (manifests[0].parent / METADATA).write_text(json.dumps({"data": data}) + "\n", encoding="utf-8")
     return manifests[0].parent
 
 
@@ -125,8 +178,9 @@ def _system(name: str) -> str:
 
 
 def _tell(folder: Path, found: Coverage, as_json: bool) -> None:
+    known = _licences(folder) if found.engine else {}
     if as_json:
-        click.echo(json.dumps({"folder": str(folder), **dataclasses.asdict(found)}))
+        click.echo(json.dumps({"folder": str(folder), **dataclasses.asdict(found), **({"licences": known} if known else {})}))
         return
     rows = [("table", "key", "cursor", "mode", "deletes", "a batch reads")]
     rows += [(t.name, ", ".join(t.key) or "-", t.cursor or "-", t.mode, t.deletes or "not known", t.reads) for t in found.tables]
@@ -140,9 +194,26 @@ def _tell(folder: Path, found: Coverage, as_json: bool) -> None:
     for name, why in found.left_out.items():
         click.echo(f"not covered: {name} ({why})")
     click.echo(f"licence: {found.licence or 'not told; see where the manifest comes from'}")
+    for line in _told(known):
+        click.echo(line)
     for name in found.unknown:
         click.echo(f"no connection can give `{name}`, which it reads: its specification of options has no such name", err=True)
     options = ", ".join(filter(None, ("secret = '…'" if found.secret else "", *(f"{name} = …" for name in found.options))))
     click.echo(f"next: CREATE CONNECTION {folder.name} TO {folder.name}{f' WITH ({options})' if options else ''};")
     if found.secret:
         click.echo(f"the secret holds {', '.join(found.secret)}")
+
+
+def _licences(folder: Path) -> dict[str, str]:
+    """Those of the packages of a manifest with code of its own."""
+    from console.licences import licences
+
+    return licences(folder / REQUIREMENTS, (), f"have it written anew: atoll source packages {folder}")
+
+
+def _told(known: dict[str, str]) -> Iterator[str]:
+    if known:
+        from console.licences import told
+
+        yield from told(known)
+        yield "its code runs with the connection's secret, in a process without the function's keys: read it before you deploy it"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -196,22 +195,16 @@ def import_state(file: Path, replace: bool, yes: bool, profile: str | None, as_j
 def _look(target: Target, anew: bool = False) -> tuple[Verified, Asked]:
     """Shows a verification's progress. Its notes stay until all is verified, so that an interrupted one goes on at the next call."""
     from console.landed_call import ask_slices
-    from shared_metadata.verification.notes import Notes
+    from console.verification_notes import notes_of
     from shared_metadata.verification.verify import verify
 
-    path = Path(".atoll") / re.sub(r"[^\w.-]", "_", f"verify-{target.profile}-{target.region}.sqlite")
-    path.parent.mkdir(exist_ok=True)
-    notes = Notes(path)
-    try:
+    with notes_of(target) as notes:
         if anew:
             notes.clear()
         with progress("verifying") as say:
             asked = ask_slices(target, say)
             found = verify(target.client("dynamodb"), naming.METADATA_TABLE, asked, _estimating(say), notes)
         notes.clear()
-    finally:
-        notes.close()
-    path.unlink(missing_ok=True)
     return found, asked
 
 

@@ -107,7 +107,7 @@ class Bundle:
         for name, text in self.made:
             found.update(f"{name}\0{text}\0".encode())
         if self.apart:
-            found.update(self.apart.digest.encode())
+            found.update(f"{self.apart.digest} compiled".encode())
         return found.hexdigest()[:32]
 
     @cached_property
@@ -141,6 +141,7 @@ class Bundle:
             (folder / name).write_text(text, encoding="utf-8")
         if self.apart:
             shutil.copytree(self.apart.installed(PACKAGES), folder / FOLDER_APART, copy_function=os.link)
+            _compile(folder / FOLDER_APART, folder, self.platform.python)
         if self.wanted:
             for top in sorted({name.split("/")[0] for _, name in self.files()}):
                 _compile(folder / top, folder, self.platform.python)

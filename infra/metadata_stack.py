@@ -34,6 +34,7 @@ EXPIRING = {
     naming.INBOX: naming.INBOX_DAYS,
     naming.ANSWERS: naming.ANSWERS_DAYS,
     naming.rejected_prefix("harness.").removesuffix("/"): naming.REJECTED_DAYS,
+    naming.VERIFICATIONS: naming.VERIFICATION_DAYS,
 }
 
 

@@ -108,9 +108,9 @@ class SliceStack(AtollStack):
         made.use_metadata(access.of_step(self.declaration.stage, name))
         return made
 
-    def discover(self, *, data: bool) -> AtollFunction:
+    def discover(self, *, data: bool, memory_mb: int = DISCOVER_MEMORY_MB) -> AtollFunction:
         """The function that `atoll discover` calls: it opens the connections and writes what it sees, and takes part in no batch."""
-        made = self._function(discovery.STEP, DISCOVER_MEMORY_MB, DISCOVER_TIMEOUT_SECONDS, 512, data)
+        made = self._function(discovery.STEP, memory_mb, DISCOVER_TIMEOUT_SECONDS, 512, data)
         made.use_metadata(access.of_step(self.declaration.stage, discovery.STEP))
         if not self.declaration.secret_for:
             made.read_secrets(self.secrets)

@@ -16,9 +16,8 @@ from infra.workflows import verify_workflow
 from shared_metadata import naming
 from shared_metadata.contract import landed
 from shared_metadata.store.access import VERIFY
-from shared_metadata.verification.in_function import PREFIX
 
-MEMORY_MB, TMP_MB, TIMEOUT_SECONDS = 512, 4096, 900  # on disk are the events of ten days, tens of bytes each
+MEMORY_MB, TMP_MB, TIMEOUT_SECONDS = 512, 4096, 900  # on disk are the events of two days, tens of bytes each
 NOTES = "the notes of a verification, which are of this function alone"
 
 
@@ -49,8 +48,8 @@ class Verification(Construct):
         )
         made = AtollFunction(self, "Function", wanted, stack.settings, None)
         made.use_metadata(VERIFY)
-        made.write_objects([PREFIX], NOTES)
-        made.delete_objects([PREFIX], NOTES)
+        made.write_objects([naming.VERIFICATIONS], NOTES)
+        made.delete_objects([naming.VERIFICATIONS], NOTES)
         if functions:
             made.allow(["lambda:InvokeFunction"], functions)
         definition: dict[str, Any] = verify_workflow(made.function.function_arn, stack.partition)

@@ -129,7 +129,7 @@ def verify_workflow(function: str, partition: str) -> dict[str, Any]:
     machine = Machine({"verify": function}, "", partition)
     payload = {"input": "{% $states.input %}", "owner": "{% $states.context.Execution.Id %}"}
     return {
-        "Comment": 'Atoll verify: start it with {}, or {"anew": true}; `atoll state verify --last` shows what it found',
+        "Comment": "Atoll verify: start it with {}; `atoll state verify --last` shows what it found",
         "QueryLanguage": "JSONata",
         "StartAt": "Verify",
         "TimeoutSeconds": WEEK_SECONDS,

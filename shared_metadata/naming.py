@@ -122,6 +122,10 @@ def journal_prefix(slice_id: str) -> str:
     return f"journal/{slice_id}/"
 
 
+# Of each verification in the account a place of its own. Its notes are used for a day; what one leaves that was stopped goes then.
+VERIFICATIONS, VERIFICATION_DAYS = "verification/", 3
+
+
 REJECTED_DAYS = 400  # the rejected rows, with which the flow's next publication is compared
 
 

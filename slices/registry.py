@@ -12,12 +12,15 @@ from pathlib import Path
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.errors import DefinitionError
 from systems.rest import declared as rest
+from systems.rest.airbyte import declared as airbyte
 from systems.singer import declared as singer
 
 FOLDER = Path(__file__).parent
 OWN = Path("slices")  # of a project
 CODE = "slice.py"
-WITHOUT_CODE = {"manifest.yaml": rest.declared, "tap.yaml": singer.declared}  # what describes a source ▸ its declaration
+MANIFEST = "manifest.yaml"
+WITHOUT_CODE = {MANIFEST: rest.declared, "tap.yaml": singer.declared}  # what describes a source ▸ its declaration
+PACKAGES = "requirements.txt"  # beside a manifest: of what reads it instead of Atoll's engine
 _SYSTEM = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -53,7 +56,8 @@ def _without_code(file: Path) -> Slice:
     if not _SYSTEM.fullmatch(system) or keyword.iskeyword(system):
         remedy = "call the folder by small letters, digits and _, the first a letter"
         raise DefinitionError(f"{system} can be no system's name", place=str(file), remedy=remedy)
-    return WITHOUT_CODE[file.name](system)
+    apart = file.name == MANIFEST and file.with_name(PACKAGES).is_file()
+    return airbyte.declared(system) if apart else WITHOUT_CODE[file.name](system)
 
 
 def _declarations(folder: Path) -> Iterator[Path]:

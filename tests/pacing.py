@@ -154,18 +154,20 @@ def share(full: hypothesis.settings, of: float) -> hypothesis.settings:
 
 def _unsampled(items: list[pytest.Item], table: str) -> set[pytest.Item]:
     """All but every n-th case of a table that is marked so, and test of a suite that is marked `repeats(n)`, by what their
-    names hash to: a new one moves few others. Of those with the mark and no n all.
+    names hash to: a new one moves few others. Of a table in such a suite every n-th of its every n-th. Of those with the mark
+    and no n all.
     """
     tables = defaultdict[tuple[Any, ...], list[tuple[str, pytest.Item]]](list)
     left = set[pytest.Item]()
     for item in items:
-        repeats, marker = item.get_closest_marker("repeats"), item.get_closest_marker(table)
-        if repeats and table == "sampled":
-            tables[item.getparent(pytest.Module), "", repeats.args[0]].append((item.name, item))
-        elif marker and not marker.args:
+        repeats, marker = item.get_closest_marker("repeats") if table == "sampled" else None, item.get_closest_marker(table)
+        if marker and not marker.args:
             left.add(item)
         elif marker and hasattr(item, "callspec"):
-            tables[item.parent, item.originalname, marker.args[0]].append((item.callspec.id, item))  # type: ignore[attr-defined]
+            every = marker.args[0] * (repeats.args[0] if repeats else 1)
+            tables[item.parent, item.originalname, every].append((item.callspec.id, item))  # type: ignore[attr-defined]
+        elif repeats:
+            tables[item.getparent(pytest.Module), "", repeats.args[0]].append((item.name, item))
     for (*_, every), cases in tables.items():
         cases.sort(key=lambda case: (zlib.crc32(case[0].encode()), case[0]))
         left.update(item for _, item in cases[math.ceil(len(cases) / every) :])

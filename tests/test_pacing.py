@@ -128,11 +128,15 @@ def test_the_two_suites_share_out_what_repeats_another_s(tmp_path: Path) -> None
     tests = "import pathlib, pytest\npytestmark = pytest.mark.repeats(3)\n"
     for number in range(6):
         tests += f"def test_{number}():\n    (pathlib.Path(__file__).parent / 'said').open('a').write('{number}')\n"
-    found = []
+    tests += "@pytest.mark.sampled(2)\n@pytest.mark.parametrize('case', 'abcdefghijkl')\ndef test_table(case):\n"
+    tests += "    (pathlib.Path(__file__).parent / 'table').open('a').write(case)\n"
+    found, cases = [], []
     for suite in ("quick", "deep"):
         run(tmp_path, suite, tests=tests)
         found.append((tmp_path / "said").read_text())
+        cases.append((tmp_path / "table").read_text())
     assert len(found[0]) == 2 and sorted(found[1]) == [*"012345"]
+    assert len(cases[0]) == 2 and sorted(cases[1]) == [*"abcdefghijkl"]
 
 
 def test_what_failed_in_a_group_is_repeated_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

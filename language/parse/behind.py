@@ -16,7 +16,7 @@ from language.text.clause_words import CLAUSES, ends_a_piece, goes_on
 from language.text.diagnostics import Gathering, Problem, Span
 from language.text.tokens import Chunk, Kind, Token, Tokens
 
-_WORDS = re.compile(rf"(?<![\w$])(?:{'|'.join(CLAUSES)})(?![\w$])", re.IGNORECASE)
+_WORDS = re.compile(rf"(?<![\w$])(?:{'|'.join(CLAUSES)})(?![\w$])")
 _TEMPLATE = re.compile(r"\{\{[^{}]{0,500}\}\}|\{%.{0,500}?%\}", re.DOTALL)
 _NO_TEMPLATES = "name a table in FROM, as in lake.ops.flights; the bounds of a batch are batch_start() and batch_end()"
 _MAY_BE_SQL = frozenset(
@@ -55,7 +55,8 @@ def check_behind(query: Span, tokens: Tokens, clause: Callable[[TokenReader], bo
     """
     if ("{{" in query.text or "{%" in query.text) and (template := _template(query, tokens)):
         raise Problem(template, "a template stands here, and queries are plain SQL", _NO_TEMPLATES)
-    if _WORDS.search(query.text):  # of few queries any is
+    said = query.text.upper()
+    if any(word in said for word in CLAUSES) and _WORDS.search(said):  # of few queries any is
         begin = bisect_left(tokens.read, query.start - tokens.start, key=lambda token: token.start)
         with Gathering() as gathering:
             for found in islice(_Query(tokens.between(begin, len(tokens.read)), clause).found(), _MOST):

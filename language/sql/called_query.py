@@ -13,9 +13,9 @@ from sqlglot.tokenizer_core import Token
 
 from language.sql.dialect import sqlglot_dialect
 from language.sql.engines import TRIPPED
-from language.sql.parsed import ParsedQuery, of_kind
+from language.sql.parsed import ParsedQuery
 from language.sql.query import BATCH_BOUNDS, Places
-from language.text.diagnostics import Problem
+from language.text.diagnostics import Problem, Span
 
 _ANONYMOUS = " /* sqlglot.anonymous */"  # after a call: sqlglot then keeps its name and the order of its arguments
 
@@ -48,7 +48,9 @@ class CalledQuery(ParsedQuery):
 
     @cached_property
     def bounds(self) -> Places:
-        found = []
+        found, said = list[tuple[Span, str]](), self.span.text.lower()
+        if not any(bound in said for bound in BATCH_BOUNDS):  # as in most queries
+            return ()
         for name, opening, closing in zip(self.tokens, self.tokens[1:], self.tokens[2:], strict=False):
             call = (opening.token_type, closing.token_type) == (TokenType.L_PAREN, TokenType.R_PAREN)
             if call and name.token_type == TokenType.VAR and name.text.lower() in BATCH_BOUNDS:
@@ -71,7 +73,7 @@ class CalledQuery(ParsedQuery):
         self.check_reads()
         self.check_commas()
         self.check_stars()
-        for node in of_kind(self.nodes, exp.Table):
+        for node in self.of_kind(exp.Table):
             if isinstance(node.this, exp.Func):
                 cause = f"`{self.place(node.this).text}` reads what no FROM clause names"
                 raise Problem(self.place(node), cause, "collect it into a warehouse with INSERT INTO, and read that")
@@ -90,7 +92,7 @@ def _ends_of_calls(tokens: list[Token]) -> Iterator[int]:
 def _move_back(tree: exp.Expr, marks: list[int]) -> None:
     """Makes places those of the text without marks.  marks: where each begins in the text that was parsed."""
     for node in tree.walk():
-        for key in ("start", "end"):
-            if key in node.meta:
-                node.meta[key] -= bisect_right(marks, node.meta[key]) * len(_ANONYMOUS)
+        meta = node.meta
+        for key in ("start", "end") if "start" in meta else ():
+            meta[key] -= bisect_right(marks, meta[key]) * len(_ANONYMOUS)
         node.comments = None

@@ -44,4 +44,5 @@ class Findings:
 
     def used(self, refs: Iterable[Ref], use: Use, node: exp.Expr) -> None:
         for table, column in sorted(refs):
-            self.uses.setdefault(((table, column), use), QueryUse(table, column, use, *self.place(node)))
+            if ((table, column), use) not in self.uses:
+                self.uses[(table, column), use] = QueryUse(table, column, use, *self.place(node))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from operator import itemgetter
+from typing import Any, TypeVar
 
 from sqlglot import TokenType, exp
 from sqlglot.errors import SqlglotError
@@ -55,14 +56,22 @@ class ParsedQuery:
         return {"span": self.span, "dialect": self.dialect}
 
     @cached_property
-    def nodes(self) -> tuple[exp.Expr, ...]:
-        """All of the tree, as it was parsed."""
-        return tuple(self.tree.walk())
+    def _nodes(self) -> Mapping[type[exp.Expr], list[tuple[int, exp.Expr]]]:
+        """All of the tree, as it was parsed, each numbered."""
+        found: dict[type[exp.Expr], list[tuple[int, exp.Expr]]] = {}
+        for numbered in enumerate(self.tree.walk()):
+            found.setdefault(type(numbered[1]), []).append(numbered)
+        return found
+
+    def of_kind(self, *kinds: type[Node]) -> list[Node]:
+        """What `find_all` would find: the tree is walked once, and asked for many kinds."""
+        found: list[Any] = [one for kind, nodes in self._nodes.items() if issubclass(kind, kinds) for one in nodes]
+        return [node for _, node in sorted(found, key=itemgetter(0))]
 
     @cached_property
     def tables(self) -> tuple[TableReference, ...]:
         ctes: dict[int, dict[str, int]] = {}
-        found = [self._reference(t) for t in of_kind(self.nodes, exp.Table) if not _is_function(t) and not is_cte(t, ctes)]
+        found = [self._reference(t) for t in self.of_kind(exp.Table) if not _is_function(t) and not is_cte(t, ctes)]
         return tuple(sorted(found, key=lambda reference: reference.span.start))
 
     @property
@@ -72,13 +81,19 @@ class ParsedQuery:
     @property
     def common_tables(self) -> frozenset[str]:
         """The folded names of its CTEs."""
-        return frozenset(cte.alias.lower() for cte in of_kind(self.nodes, exp.CTE))
+        return frozenset(cte.alias.lower() for cte in self.of_kind(exp.CTE))
 
     def output_names(self) -> Iterator[tuple[str, Span] | None]:
         """Each output column's folded name and place, as far as the text tells them; None where it does not."""
-        for select in self.tree.selects:
-            named = isinstance(select, exp.Alias | exp.Column) and not select.is_star
-            yield (select.alias_or_name.lower(), self.place(select)) if named else None
+        yield from self._outputs
+
+    @cached_property
+    def _outputs(self) -> Sequence[tuple[str, Span] | None]:
+        named = [isinstance(select, exp.Alias | exp.Column) and not select.is_star for select in self.tree.selects]
+        return [
+            (select.alias_or_name.lower(), self.place(select)) if told else None
+            for select, told in zip(self.tree.selects, named, strict=True)
+        ]
 
     def place(self, node: exp.Expr) -> Span:
         """Where a node of the query stands."""
@@ -86,12 +101,12 @@ class ParsedQuery:
 
     def check_reads(self) -> None:
         """Raises Problem for a query that locks or writes, or has parameters."""
-        for parameter in of_kind(self.nodes, exp.Placeholder, exp.Parameter):
+        for parameter in self.of_kind(exp.Placeholder, exp.Parameter):
             place, signs = self.place(parameter), [token for token in self.tokens if token.token_type in _PARAMETERS]
             if place == self.first_word and signs:  # sqlglot does not tell where it stands
                 place = self.within(signs[0].start, signs[0].end + 1)
             raise Problem(place, *NO_PARAMETERS)
-        writing = next(iter(of_kind(self.nodes, exp.DML, exp.DDL, exp.Command, exp.Into, exp.Lock)), None)
+        writing = next(iter(self.of_kind(exp.DML, exp.DDL, exp.Command, exp.Into, exp.Lock)), None)
         if writing is not None and not isinstance(writing, exp.Query):
             raise Problem(self.place(writing), "a query only reads", "remove INSERT, UPDATE, DELETE, INTO or FOR UPDATE")
 
@@ -115,11 +130,6 @@ class ParsedQuery:
 
     def _reference(self, table: exp.Table) -> TableReference:
         return TableReference(tuple(part.name for part in table.parts), tuple(self.place(part) for part in table.parts), table)
-
-
-def of_kind(nodes: Iterable[exp.Expr], *kinds: type[Node]) -> list[Node]:
-    """Those of a tree's nodes that `find_all` would find: a tree is walked once, and asked for many kinds."""
-    return [node for node in nodes if isinstance(node, kinds)]
 
 
 def _is_function(table: exp.Table) -> bool:

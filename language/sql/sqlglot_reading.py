@@ -51,10 +51,11 @@ def parsed(span: Span, dialect: str, text: str, remedy: str = "check the SQL bef
 
 def place(node: exp.Expr, span: Span) -> Span:
     """Where a node of the SQL at `span` stands, as near as sqlglot tells; the first word if it tells nothing."""
-    ends = [(n.meta["start"], n.meta["end"] + 1) for n in node.walk() if "start" in n.meta and "end" in n.meta]
-    if not ends:
+    metas = [meta for each in node.walk() if "start" in (meta := each.meta)]
+    if not metas:
         return first_word(span)
-    return Span(span.source, span.start + min(start for start, _ in ends), span.start + max(end for _, end in ends))
+    start, end = min(meta["start"] for meta in metas), max(meta["end"] for meta in metas)
+    return Span(span.source, span.start + start, span.start + end + 1)
 
 
 def _parse_problem(span: Span, dialect: str, error: ParseError, otherwise: str) -> Problem:

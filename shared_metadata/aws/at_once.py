@@ -10,11 +10,11 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-def beside_one_another(call: Callable[[A], B], given: Sequence[A]) -> list[B]:
+def beside_one_another(call: Callable[[A], B], given: Sequence[A], at_once: int = AT_ONCE) -> list[B]:
     """The calls' results, in the order of the arguments; a single one needs no thread. Raises the first call's error."""
     if len(given) <= 1:
         return list(map(call, given))
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(at_once) as pool:
         return list(pool.map(call, given))

@@ -20,6 +20,20 @@ def from_plain(kind: type[T], value: Any) -> T:
     return made
 
 
+def fields_of(value: Any) -> dict[str, Any]:
+    """A dataclass's fields, whether it has slots or not."""
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+
+
+def hook_of(kind: type[Any], several: str) -> Callable[[dict[str, Any]], Any]:
+    """A hook for JSON's decoder that makes a `kind` of each object which has all fields that it needs, and a list as `several`.
+
+    Names of columns and of options are keys as well, but not of lists.
+    """
+    needed = {field.name for field in dataclasses.fields(kind) if field.default is field.default_factory is dataclasses.MISSING}
+    return lambda values: from_plain(kind, values) if values.keys() >= needed and isinstance(values[several], list) else values
+
+
 @cache
 def _reader(kind: Any) -> Reader:
     """The reader of a type's values, made once."""

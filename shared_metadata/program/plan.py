@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program.places import Place, filled
-from shared_metadata.program.plain import from_plain
+from shared_metadata.program.plain import fields_of, from_plain, hook_of
 from shared_metadata.program.type_widening import PROMOTIONS
 
 FORMAT = 1
@@ -176,7 +176,7 @@ class BadRows:
         return f"{self.rows} BAD ROWS" if self.percent is None else f"{self.percent:g} PERCENT BAD ROWS"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # of so many fields an instance's own dict would be half of a program in memory
 class Flow:
     """One unit of scheduling: a batch is a flow and an interval.
 
@@ -312,9 +312,9 @@ class Program:
         return {table.dataset: flow for flow in self.flows.values() for table in flow.tables}
 
     def to_json(self) -> str:
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return json.dumps(values, default=vars, sort_keys=True, separators=(",", ":"))
+        return json.dumps(fields_of(self), default=fields_of, sort_keys=True, separators=(",", ":"))
 
     @staticmethod
     def from_json(text: str) -> Program:
-        return from_plain(Program, json.loads(text))
+        values = json.loads(text, object_hook=hook_of(Flow, "tables"))  # plain values of all of them would fill a function
+        return dataclasses.replace(from_plain(Program, {**values, "flows": {}}), flows=values["flows"])

@@ -21,7 +21,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from shared_metadata.program import Mode, from_plain
-from shared_metadata.program.schema import Schema
+from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.type_names import parsed
 
 FOLDER = "schemas"
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -105,7 +106,18 @@ class ConnectionSchemas:
     @staticmethod
     def from_json(text: str) -> ConnectionSchemas:
         """Reads a snapshot. Raises ValueError, KeyError or TypeError for a text that is none."""
-        return from_plain(ConnectionSchemas, json.loads(text))
+        found = from_plain(ConnectionSchemas, json.loads(text))
+        for table, schema in found.tables.items():
+            for column in schema.columns if schema is not None else ():
+                _check_type(table, column)
+        return found
+
+
+def _check_type(table: str, column: SchemaColumn) -> None:
+    try:
+        parsed(column.type)
+    except ValueError as error:
+        raise ValueError(f"{table}.{column.name}: {error}") from error
 
 
 def _table(schema: Schema | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -66,11 +67,15 @@ class ProgramReader(TableReader):
     def program(self, version: str) -> Program:
         """A stored program version; versions never change, so each is read once."""
         if version not in self._programs:
-            text = self._parts(keys.program_part(version, 0), "PART#")
-            if not text:
-                raise DefinitionError(f"program version {version} is not stored", remedy="run `atoll apply`")
-            self._programs[version] = Program.from_json(text)
+            self._programs[version] = Program.from_json(self._text(version))  # which nothing else holds meanwhile
         return self._programs[version]
+
+    def _text(self, version: str) -> str:
+        parts = [bytes(item["body"]) for item in self._query(keys.program_part(version, 0)["pk"], "PART#")]
+        if not parts:
+            raise DefinitionError(f"program version {version} is not stored", remedy="run `atoll apply`")
+        whole, text = zlib.decompressobj(), getincrementaldecoder("utf-8")()
+        return "".join(text.decode(whole.decompress(part)) for part in parts)
 
     def lineage(self, version: str) -> Lineage | None:
         """The lineage of a stored program version; None for one that was compiled without schemas.
@@ -97,10 +102,6 @@ class ProgramReader(TableReader):
             )
 
         return stored_lineage(reads(keys.dataset_lineage), reads(keys.source_lineage))
-
-    def _parts(self, key: keys.Key, prefix: str) -> str:
-        parts = [bytes(item["body"]) for item in self._query(key["pk"], prefix)]
-        return zlib.decompress(b"".join(parts)).decode() if parts else ""
 
     def installed_slices(self) -> dict[str, Mapping[str, Any]]:
         """Slice id ▸ the deployment that `atoll apply` found."""

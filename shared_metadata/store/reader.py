@@ -79,6 +79,11 @@ class MetadataReader(ProgramReader, VersionReader, EventReader):
         values = self._get(keys.aged_batches(flow))
         return AgedBatches.of(values) if values else None
 
+    def aged_batches_of(self, flows: Iterable[str]) -> dict[str, AgedBatches]:
+        """The summaries of these flows' aged batches, where any have; a hundred are one read."""
+        found = self._items(map(keys.aged_batches, flows))
+        return {values["pk"].removeprefix(keys.FLOW_PREFIX): AgedBatches.of(values) for values in found}
+
 
 def _apart(found: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Separates the heads of batches from their tables."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared_metadata.program.intervals import Interval
-from shared_metadata.state.records import LastChange, Moved, TableState, change_of
+from shared_metadata.state.records import Batch, LastChange, TableState, change_of
 from shared_metadata.state.schedule import attempts_named
 from shared_metadata.state.timeline import Programs
 from shared_metadata.verification.facts import Facts
@@ -15,21 +15,19 @@ from shared_metadata.verification.facts import Facts
 ANY_ENTRY = 2**31  # the entry of a dataset that no later program version moves back
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Left:
-    """A move of a dataset from a batch's start to its end.
+    """A move of a dataset from a batch's start to its end; there is one in memory for each batch.
 
-    moved: None where only the event records the batch.  changed: whether the batch has made a version.
+    entry, cursor: as the batch recorded them; None for the cursor where only the event records it.  changed: whether the batch has
+    made a version.
     """
 
     end: datetime
     flow: str
-    moved: Moved | None
+    entry: int
+    cursor: str | None
     changed: bool = False
-
-    @property
-    def entry(self) -> int:
-        return self.moved.entry if self.moved else ANY_ENTRY
 
 
 @dataclass(frozen=True)
@@ -46,23 +44,45 @@ class Derived:
     gaps: tuple[Interval, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """The batch that made a version."""
+
+    entry: int
+    flow: str
+    start: datetime
+
+
 class Derivation:
-    """The derivation over all that is recorded."""
+    """The derivation over all that is recorded.
+
+    makers: dataset and end ▸ the batch that made its version last: after a change of the interval several batches end at one moment.
+    """
 
     def __init__(self, facts: Facts, programs: Programs) -> None:
         self._programs, self._facts = programs, facts
         self._left: dict[tuple[str, str], dict[datetime, Left]] = {}
-        for batch in facts.batches.values():
-            for dataset, moved in batch.moved.items():
-                outcome = batch.outcomes.get(dataset)
-                left = Left(batch.interval.end, batch.flow, moved, changed=outcome is not None and outcome.pointer is not None)
-                self._keep(batch.flow, dataset, batch.datasets, batch.interval.start, left)
+        self.makers: dict[tuple[str, datetime], Maker] = {}
+        for (_, start, dataset), batch in facts.batches.items():
+            self._take(start, dataset, batch)
         for done in facts.completed.values():
             for dataset in done.datasets:
                 if not facts.has_aged(done.flow, done.interval.end) and not facts.records(done.flow, done.interval.start, dataset):
                     for name in (dataset, *done.completed_by(dataset)):
-                        left = Left(done.interval.end, done.flow, None)
+                        left = Left(done.interval.end, done.flow, ANY_ENTRY, None)
                         self._keep(done.flow, name, done.datasets, done.interval.start, left)
+
+    def _take(self, start: datetime, dataset: str, batch: Batch) -> None:
+        outcome, end = batch.outcomes.get(dataset), batch.interval.end
+        changed = outcome is not None and outcome.pointer is not None
+        for name, moved in batch.moved.items():
+            left = Left(end, batch.flow, moved.entry, moved.cursor, changed=changed and name == dataset)
+            self._keep(batch.flow, name, batch.datasets, start, left)
+        if changed:
+            maker = Maker(batch.moved[dataset].entry if dataset in batch.moved else 0, batch.flow, start)
+            known = self.makers.setdefault((dataset, end), maker)
+            if known.entry <= maker.entry:
+                self.makers[dataset, end] = maker
 
     def _keep(self, flow: str, dataset: str, own: Collection[str], start: datetime, left: Left) -> None:
         """Keeps the later program's move of two; one may be an empty batch of the input that completed this dataset."""
@@ -100,16 +120,16 @@ class Derivation:
         attempts = self._attempts(flow, dataset, watermark, held)
         state = TableState(
             watermark,
-            last.moved.cursor if last.moved else held.cursor if held else "",
+            last.cursor if last.cursor is not None else held.cursor if held else "",
             attempts,
             forgiven=attempts,
-            entry=self._entry(flow, watermark, begins, last.moved.entry if last.moved else held.entry if held else 0, held),
+            entry=self._entry(flow, watermark, begins, last.entry if last.cursor is not None else held.entry if held else 0, held),
             again_until=furthest if furthest > watermark else None,
             begins=start if held is None else begins,
             skipped=held.skipped if held else (),
             last=self._last_change(flow, dataset) if held is None else held.last,
         )
-        return Derived(state, last.moved is not None, gaps)
+        return Derived(state, last.cursor is not None, gaps)
 
     def _entry(self, flow: str, watermark: datetime, begins: datetime | None, moved_by: int, held: TableState | None) -> int:
         """The entry that moved a dataset last, or the one that has taken over what begins where it stands."""
@@ -134,13 +154,14 @@ class Derivation:
 
     def _last_change(self, flow: str, dataset: str) -> LastChange | None:
         """The last change as the batches record it; its cost is in the statistics alone."""
-        batches = sorted((b for b in self._facts.batches.values() if b.flow == flow and dataset in b.moved), key=lambda b: b.interval)
-        changes = (change_of(batch.outcomes[dataset]) for batch in reversed(batches) if dataset in batch.outcomes)
+        own = sorted((key for key in self._facts.batches if (key[0], key[2]) == (flow, dataset)), reverse=True)
+        batches = (batch for batch in map(self._facts.batches.__getitem__, own) if dataset in batch.moved)
+        changes = (change_of(batch.outcomes[dataset]) for batch in batches if dataset in batch.outcomes)
         return next((change for change in changes if change), None)
 
     def _attempts(self, flow: str, dataset: str, start: datetime, held: TableState | None) -> int:
         """Failed attempts by name, none held against the batch: earlier ones have used up their executions' names."""
-        batch = self._facts.batches.get((flow, start))
+        batch = self._facts.batches.get((flow, start, dataset))
         worker = batch.workers.get(dataset) if batch else None
         counted = held.attempts if held and held.watermark == start else 0
         return max(attempts_named(worker.owner) if worker else 0, counted)
@@ -197,5 +218,5 @@ def _last(left: Mapping[datetime, Left], watermark: datetime, held: TableState |
     the same program as those after it, which a restatement has cut.
     """
     cut = (one for one in left.values() if held and held.again_until and one.end == watermark)
-    same = (one for one in cut if held and one.moved == Moved(held.cursor, held.entry))
+    same = (one for one in cut if held and (one.cursor, one.entry) == (held.cursor, held.entry))
     return next(same, None) or max(left.items(), key=lambda found: (found[1].entry, found[0]))[1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared_metadata.contract.landed import Landed
@@ -35,22 +35,31 @@ def differences(
     facts: Facts, programs: Programs, now: datetime, landed: Mapping[str, Sequence[Landed]] | None = None
 ) -> list[Difference]:
     """All differences. facts: those of all flows.  landed: dataset ▸ what its warehouse or target holds; None if not asked."""
-    found, seen = recorded_otherwise(facts, programs, now, programs.flow_ids)
-    return [*found, *other_sides(seen, programs, now, landed or {})]
+    compared = recorded_otherwise(facts, programs, now, programs.flow_ids)
+    return [*compared.differences, *other_sides(compared.seen, programs, now, landed or {})]
 
 
-def recorded_otherwise(facts: Facts, programs: Programs, now: datetime, flows: Sequence[str]) -> tuple[list[Difference], list[Seen]]:
-    """Differences within these flows' records, and the records to compare with the warehouse or target.
+@dataclass(frozen=True)
+class Compared:
+    """The differences within flows' records, and the records to compare with the warehouse or target.
 
-    facts: those of these flows and of all that make the same datasets (`groups`).
+    unseen: dataset ▸ why its cursor cannot be compared with anything: a wrong one would go unnoticed.
     """
-    comparison = _Comparison(facts, programs, now)
-    return list(comparison.all(flows)), comparison.seen
+
+    differences: Sequence[Difference]
+    seen: Sequence[Seen]
+    unseen: Mapping[str, str]
 
 
-def unseen_cursors(facts: Facts, programs: Programs) -> dict[str, str]:
-    """Datasets whose cursor cannot be compared with anything, and why: a wrong one would go unnoticed."""
-    derivation, found = Derivation(facts, programs), {}
+def recorded_otherwise(facts: Facts, programs: Programs, now: datetime, flows: Sequence[str]) -> Compared:
+    """Compares the records of these flows. facts: those of these flows and of all that make the same datasets (`groups`)."""
+    derivation = Derivation(facts, programs)
+    comparison = _Comparison(facts, programs, now, derivation)
+    return Compared(list(comparison.all(flows)), comparison.seen, _unseen_cursors(facts, programs, derivation))
+
+
+def _unseen_cursors(facts: Facts, programs: Programs, derivation: Derivation) -> dict[str, str]:
+    found = {}
     for flow, state in facts.states.items():
         for dataset, table in state.tables.items() if flow in programs.flow_ids else ():
             if not facts.has_cursor(dataset):
@@ -63,31 +72,27 @@ def unseen_cursors(facts: Facts, programs: Programs) -> dict[str, str]:
 
 
 class _Comparison:
-    def __init__(self, facts: Facts, programs: Programs, now: datetime) -> None:
-        self._facts, self._programs = facts, programs
+    def __init__(self, facts: Facts, programs: Programs, now: datetime, derivation: Derivation) -> None:
+        self._facts, self._programs, self._derivation = facts, programs, derivation
         self.seen: list[Seen] = []
         self._events_since = now - timedelta(days=EVENT_DAYS)
-        self._derivation = Derivation(facts, programs)
-        self._made = _makers(facts)
-        self._last: dict[str, Version] = {}
-        for version in facts.versions.values():
-            known = self._last.get(version.dataset)
-            if known is None or known.interval.end < version.interval.end:
-                self._last[version.dataset] = version
+        self._last: dict[str, datetime] = {}  # dataset ▸ the end of its last version
+        for dataset, end in facts.versions:
+            self._last[dataset] = max(end, self._last.get(dataset, end))
 
     def all(self, flows: Sequence[str]) -> Iterator[Difference]:
         for flow in flows:
             datasets = {t.dataset for _, p in self._programs.entries if flow in p.flows for t in p.flows[flow].tables}
             for dataset in sorted(datasets):
                 yield from self._dataset(flow, dataset)
-        for batch in self._facts.batches.values():
-            yield from self._outcomes(batch)
-        for flow, start in sorted(self._facts.headless):
-            if not self._facts.has_aged(flow, self._facts.batches[flow, start].interval.end):
-                yield lost_head(self._facts.batches[flow, start])
+        for (_, start, dataset), batch in self._facts.batches.items():
+            yield from self._outcome_of(start, dataset, batch)
+        for (flow, start), names in sorted(self._facts.headless.items()):
+            batch = self._facts.batches[flow, start, names[0]]
+            if not self._facts.has_aged(flow, batch.interval.end):
+                yield lost_head(replace(batch, datasets=tuple(names)))
         for dataset, done in self._newest_events():
-            aged = self._facts.has_aged(done.flow, done.interval.end)
-            if not aged and not self._facts.records(done.flow, done.interval.start, dataset):
+            if not self._facts.has_aged(done.flow, done.interval.end):
                 yield self._table(done, dataset)
 
     # -- where a dataset stands
@@ -107,8 +112,8 @@ class _Comparison:
             yield other_watermark(flow, dataset, state, derived.state)
         elif derived.cursor_known and state.cursor != derived.state.cursor and not self._is_refill(dataset, state):
             yield other_cursor(flow, dataset, state, derived.state)
-        last = self._last.get(dataset)
-        maker = self._made.get((dataset, last.interval.end)) if last else None
+        last = self._facts.versions[dataset, self._last[dataset]] if dataset in self._last else None
+        maker = self._derivation.makers.get((dataset, last.interval.end)) if last else None
         self.seen.append(Seen.of(flow, dataset, derived.state, last, maker.flow if maker else ""))
 
     def _is_refill(self, dataset: str, state: TableState) -> bool:
@@ -116,18 +121,20 @@ class _Comparison:
 
     # -- what a batch recorded
 
-    def _outcomes(self, batch: Batch) -> Iterator[Difference]:
-        for dataset, outcome in batch.outcomes.items():
-            if outcome.status != TableStatus.COMMITTED:
-                continue
-            done = self._facts.completed.get((batch.flow, batch.interval.start, outcome.token))
-            kept = batch.interval.end > self._events_since  # it was committed after its end
-            if kept and (done is None or dataset not in done.datasets):
-                yield lost_event(batch, dataset, outcome)
-            if outcome.pointer is not None and self._made[dataset, batch.interval.end] is batch:
-                yield from self._version(batch, dataset, outcome)
-            if outcome.schema_version and (dataset, outcome.schema_version) not in self._facts.schemas:
-                yield lost_schema(batch, dataset, outcome)
+    def _outcome_of(self, start: datetime, dataset: str, batch: Batch) -> Iterator[Difference]:
+        """The differences of a table of a batch; its event is not asked for where later batches have aged, and it stays."""
+        outcome, end = batch.outcomes.get(dataset), batch.interval.end
+        if outcome is None or outcome.status != TableStatus.COMMITTED:
+            return
+        done = self._facts.completed.get((batch.flow, start, outcome.token))
+        kept = end > self._events_since and not self._facts.has_aged(batch.flow, end)  # it was committed after its end
+        if kept and (done is None or dataset not in done.datasets):
+            yield lost_event(batch, dataset, outcome)
+        maker = self._derivation.makers.get((dataset, end))
+        if outcome.pointer is not None and maker and (maker.flow, maker.start) == (batch.flow, start):
+            yield from self._version(batch, dataset, outcome)
+        if outcome.schema_version and (dataset, outcome.schema_version) not in self._facts.schemas:
+            yield lost_schema(batch, dataset, outcome)
 
     def _version(self, batch: Batch, dataset: str, outcome: TableOutcome) -> Iterator[Difference]:
         held = self._facts.versions.get((dataset, batch.interval.end))
@@ -153,12 +160,12 @@ class _Comparison:
         )
 
     def _newest_events(self) -> list[tuple[str, Completed]]:
-        """The newest event of each table of each batch, with the table."""
+        """The newest event of each table of each batch of which there is no record, with the table."""
         newest: dict[tuple[str, datetime, str], Completed] = {}
-        for done in self._facts.completed.values():
+        for (flow, start, _), done in self._facts.completed.items():
             for dataset in done.datasets:
-                known = newest.get(key := (done.flow, done.interval.start, dataset))
-                if known is None or known.token < done.token:
+                known = newest.get(key := (flow, start, dataset))
+                if not self._facts.records(*key) and (known is None or known.token < done.token):
                     newest[key] = done
         return [(dataset, done) for (_, _, dataset), done in newest.items()]
 
@@ -192,9 +199,10 @@ class _Comparison:
         """Whether a cursor is known for a batch that ends then. After a later batch it doesn't matter; else only the state has it."""
         if any(dataset in state.tables for state in self._facts.states.values()) or not self._facts.has_cursor(dataset):
             return True
-        batches, events = self._facts.batches.values(), self._facts.completed.values()
-        recorded = any(batch.interval.start >= end and dataset in batch.moved for batch in batches)
-        return recorded or any(done.interval.start >= end and dataset in done.datasets for done in events)
+        later = (key for key in self._facts.batches if key[1] >= end)
+        recorded = any(dataset in self._facts.batches[key].moved for key in later)
+        events = (key for key in self._facts.completed if key[1] >= end)
+        return recorded or any(dataset in self._facts.completed[key].datasets for key in events)
 
     def _outcome(self, done: Completed, dataset: str) -> TableOutcome:
         found = TableOutcome(TableStatus.COMMITTED, done.datasets[dataset], token=done.token)
@@ -212,19 +220,3 @@ class _Comparison:
     def _version_then(self, flow: str, start: datetime) -> str:
         found = self._programs.with_flow(flow, start) or self._programs.entries[0]
         return found[0].version
-
-
-def _makers(facts: Facts) -> dict[tuple[str, datetime], Batch]:
-    """Dataset and end ▸ the batch that made its version last: after a change of the interval several batches end at one moment."""
-    found: dict[tuple[str, datetime], Batch] = {}
-    for batch in facts.batches.values():
-        for dataset, outcome in batch.outcomes.items():
-            if outcome.pointer is not None:
-                known = found.get((dataset, batch.interval.end))
-                if known is None or _entry(known, dataset) <= _entry(batch, dataset):
-                    found[dataset, batch.interval.end] = batch
-    return found
-
-
-def _entry(batch: Batch, dataset: str) -> int:
-    return batch.moved[dataset].entry if dataset in batch.moved else 0

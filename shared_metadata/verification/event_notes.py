@@ -16,14 +16,14 @@ from datetime import date
 from pathlib import Path
 from typing import Protocol
 
-from shared_metadata.program.intervals import Interval, from_text, to_text
+from shared_metadata.program.intervals import Interval, to_text
 from shared_metadata.state.timeline import Programs
 from shared_metadata.store.table_actions import EVENT_DAYS
-from shared_metadata.verification.facts import Completed
+from shared_metadata.verification.facts import Completed, moment
 
-PART_EVENTS = 50_000  # of ninety days, some 15 MB in memory
-HELD = 10_000  # events of a day in memory, before they are written
-Lines = dict[str, dict[str, str]]  # flow ▸ an event's key ▸ the rest of it; all as JSON
+PART_EVENTS = 50_000  # of ninety days, some 10 MB in memory
+HELD = 5_000  # events of a day in memory, before they are written
+Lines = dict[str, list[str]]  # flow ▸ its events; all as JSON
 
 
 class Shelf(Protocol):
@@ -82,17 +82,17 @@ class EventNotes:
         self._loaded: tuple[int, Lines] | None = None
         self._given = set[str]()  # flows whose events are there no more, as whoever asked has them
 
-    def keep(self, day: str, events: Iterable[tuple[str, Completed]]) -> list[str]:
-        """Keeps all events of a day, by their keys, in place of what was kept of it; several threads may, each another day.
+    def keep(self, day: str, events: Iterable[Completed]) -> list[str]:
+        """Keeps all events of a day, in place of what was kept of it; several threads may, each another day.
 
         Returns the names of the files, which recur after a hundred days: what a call leaves that dies is written over.
         """
         self._loaded = None
         with tempfile.TemporaryDirectory() as folder:
             lines, held = defaultdict[int, list[str]](list), 0
-            for key, event in events:
+            for event in events:
                 if event.flow in self._part_of:
-                    lines[self._part_of[event.flow]].append(_line(key, event))
+                    lines[self._part_of[event.flow]].append(_line(event))
                     held += 1
                 if held >= HELD:
                     _write(Path(folder), lines)
@@ -105,7 +105,7 @@ class EventNotes:
         return names
 
     def of(self, flows: Iterable[str], names: Iterable[str]) -> Iterator[Completed]:
-        """The events of flows of one part, each flow's by their keys.  names: of all files."""
+        """The events of flows of one part.  names: of all files."""
         wanted = [flow for flow in flows if flow in self._part_of]
         for part in {self._part_of[flow] for flow in wanted}:
             if self._loaded is None or self._loaded[0] != part or not self._given.isdisjoint(wanted):
@@ -113,19 +113,18 @@ class EventNotes:
                 self._loaded, self._given = (part, self._load(name for name in names if name.startswith(f"{part:05}/"))), set()
             self._given.update(wanted)
             for flow in wanted:
-                noted = self._loaded[1].pop(json.dumps(flow), {})
-                yield from (_event(flow, noted.pop(key)) for key in sorted(noted))
+                yield from (_event(flow, line) for line in self._loaded[1].pop(json.dumps(flow), ()))
 
     def _load(self, names: Iterable[str]) -> Lines:
-        found: Lines = defaultdict(dict)
+        found: Lines = defaultdict(list)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "events"
             for name in names:
                 self._shelf.get(name, file)
                 with gzip.open(file, "rt", encoding="utf-8") as lines:
                     for line in lines:
-                        flow, key, rest = line.split("\t", 2)
-                        found[flow][key] = rest
+                        flow, event = line.split("\t", 1)
+                        found[flow].append(event)
         return found
 
 
@@ -135,13 +134,13 @@ def _write(folder: Path, lines: Mapping[int, Sequence[str]]) -> None:
             file.writelines(some)
 
 
-def _line(key: str, event: Completed) -> str:
-    """A line of fields between tabs, which JSON does not have."""
+def _line(event: Completed) -> str:
+    """A line of two fields and a tab between them, which JSON does not have."""
     start, end = to_text(event.interval.start), to_text(event.interval.end)
-    fields = (event.flow, key, [start, end, event.token, dict(event.datasets), event.passed])
+    fields = (event.flow, [start, end, event.token, dict(event.datasets), event.passed])
     return "\t".join(map(json.dumps, fields)) + "\n"
 
 
 def _event(flow: str, line: str) -> Completed:
     start, end, token, datasets, passed = json.loads(line)
-    return Completed(flow, Interval(from_text(start), from_text(end)), token, datasets, tuple(passed))
+    return Completed(flow, Interval(moment(start), moment(end)), token, datasets, tuple(passed))

@@ -1,11 +1,14 @@
 """Runs a verification in a function: each call goes on where the last one stopped, and the differences are recorded for commands to
 read.
 
-The verified groups are noted in a file (`notes.py`), which lies in the data bucket between two calls, with the events beside it.
+The verified groups are noted in a file (`notes.py`), which lies in the data bucket between two calls, with the events beside it. Each
+execution has a place of its own there, so that two may run at once; what one leaves that is stopped, the bucket lets go.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import shutil
 import tempfile
@@ -14,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shared_metadata import naming
 from shared_metadata.contract.runtime.deadline import Context, Deadline
 from shared_metadata.errors import InputError, Unfinished
 from shared_metadata.program.intervals import to_text
@@ -27,35 +31,61 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
-PREFIX = "verification/"
-NOTES, EVENTS = f"{PREFIX}notes.sqlite", f"{PREFIX}events/"
 AT_ONCE = 1000  # objects that S3 deletes by one call
-OWNER = "owner"
 LAST_SECONDS = 120.0  # seconds of a call, to store the notes
 MOST_TOLD = 100  # differences in the record: an item has 400 KB
-ACCEPTED = '{}, which goes on within a day where another verification stopped, or {"anew": true}'
 
 
 @dataclass(frozen=True)
-class Bucket:
-    """A shelf in the data bucket."""
+class Place:
+    """The place of one execution in the data bucket: a shelf for events, and the notes beside them. prefix: ends with a slash."""
 
     s3: S3Client
     bucket: str
+    prefix: str
+
+    @staticmethod
+    def of(s3: S3Client, bucket: str, owner: str) -> Place:
+        return Place(s3, bucket, f"{naming.VERIFICATIONS}{hashlib.sha256(owner.encode()).hexdigest()[:32]}/")
+
+    @property
+    def notes(self) -> str:
+        return f"{self.prefix}notes.sqlite"
 
     def put(self, name: str, file: Path) -> None:
-        with file.open("rb") as body:
-            self.s3.put_object(Bucket=self.bucket, Key=f"{EVENTS}{name}", Body=body)
+        self._put(self._key(name), file)
         file.unlink()
 
     def get(self, name: str, into: Path) -> None:
-        with into.open("wb") as file:
-            shutil.copyfileobj(self.s3.get_object(Bucket=self.bucket, Key=f"{EVENTS}{name}")["Body"], file)
+        self._get(self._key(name), into)
 
     def forget(self, names: Sequence[str]) -> None:
         for at in range(0, len(names), AT_ONCE):
-            some = [{"Key": f"{EVENTS}{name}"} for name in names[at : at + AT_ONCE]]
+            some = [{"Key": self._key(name)} for name in names[at : at + AT_ONCE]]
             self.s3.delete_objects(Bucket=self.bucket, Delete={"Objects": some, "Quiet": True})  # type: ignore[typeddict-item]
+
+    def put_notes(self, file: Path) -> None:
+        self._put(self.notes, file)
+
+    def get_notes(self, into: Path) -> None:
+        """Fetches the notes of the execution's earlier calls, if there are any."""
+        with contextlib.suppress(self.s3.exceptions.NoSuchKey):
+            self._get(self.notes, into)
+
+    def forget_notes(self) -> None:
+        self.s3.delete_object(Bucket=self.bucket, Key=self.notes)
+
+    def _key(self, name: str) -> str:
+        return f"{self.prefix}events/{name}"
+
+    def _put(self, key: str, file: Path) -> None:
+        with file.open("rb") as body:
+            self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+
+    def _get(self, key: str, into: Path) -> None:
+        found = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"]
+        with into.open("wb") as file:
+            shutil.copyfileobj(found, file)
 
 
 @dataclass(frozen=True)
@@ -72,15 +102,15 @@ class VerifyStep:
     def __call__(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """Returns the verification's figures when all groups are verified. Raises Unfinished when the time is up, and InputError.
 
-        event: {'input': {} or {'anew': true}, 'owner': the execution's id}: an execution goes on with what it has begun.
+        event: {'input': {}, 'owner': the execution's id}: an execution goes on with what it has begun, also one that is redriven.
         """
-        anew, owner, deadline = _anew(event), str(event.get(OWNER, context.aws_request_id)), Deadline.of(context)
-        path = Path(tempfile.mkdtemp()) / "notes.sqlite"
-        made_by = self._fetch(path)
-        notes, asked, done = Notes(path, Bucket(self.s3, self.bucket), for_report=True), self.landed(), [Progress(0, 0, 0)]
-        if anew and made_by != owner:
-            self._forget()
-            notes.clear()
+        if event.get("input"):
+            raise InputError("the input is refused", place="verify", remedy="accepted is {}")
+        deadline, done = Deadline.of(context), [Progress(0, 0, 0)]
+        place, folder = Place.of(self.s3, self.bucket, str(event.get("owner", context.aws_request_id))), Path(tempfile.mkdtemp())
+        path, asked = folder / "notes.sqlite", self.landed()
+        place.get_notes(path)
+        notes = Notes(path, place, for_report=True)
 
         def go_on() -> None:
             if deadline.seconds_left < LAST_SECONDS:
@@ -88,30 +118,16 @@ class VerifyStep:
 
         try:
             found = verify(self.dynamodb, self.table, asked, lambda one: done.__setitem__(0, one), notes, self.clock, go_on)
-            self._forget()  # before the files that it names: without them it would say that days were read of which nothing is left
+            place.forget_notes()  # before the files that they name: else they would say that days were read of which nothing is left
             notes.clear()
         except Exception:  # includes what AWS refuses for the moment, after which it is called again
             notes.close()
-            with path.open("rb") as body:
-                self.s3.put_object(Bucket=self.bucket, Key=NOTES, Body=body, Metadata={OWNER: owner})
+            place.put_notes(path)
             raise
         finally:
             notes.close()
-            shutil.rmtree(path.parent)
+            shutil.rmtree(folder)
         return self._record(found, asked)
-
-    def _forget(self) -> None:
-        self.s3.delete_object(Bucket=self.bucket, Key=NOTES)
-
-    def _fetch(self, path: Path) -> str:
-        """Fetches the notes of an earlier call, if any; returns their owner."""
-        try:
-            noted = self.s3.get_object(Bucket=self.bucket, Key=NOTES)
-        except self.s3.exceptions.NoSuchKey:
-            return ""
-        with path.open("wb") as into:
-            shutil.copyfileobj(noted["Body"], into)
-        return noted["Metadata"].get(OWNER, "")
 
     def _record(self, found: Verified, asked: Asked) -> dict[str, Any]:
         figures = {"datasets": found.datasets, "batches": found.batches, "versions": found.versions}
@@ -125,11 +141,3 @@ class VerifyStep:
         values = {**keys.last_verification(), **summary, "body": json.dumps(told)}
         self.dynamodb.put_item(TableName=self.table, Item=items.to_item(values))
         return summary
-
-
-def _anew(event: Mapping[str, Any]) -> bool:
-    """Whether to begin anew. Raises InputError."""
-    given = event.get("input", {})
-    if not isinstance(given, Mapping) or given.keys() - {"anew"} or not isinstance(given.get("anew", False), bool):
-        raise InputError("the input is refused", place="verify", remedy=f"accepted is {ACCEPTED}")
-    return bool(given.get("anew"))

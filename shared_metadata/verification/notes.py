@@ -92,8 +92,8 @@ class Notes:
         with self._lock, self._database:
             self._database.execute("INSERT OR IGNORE INTO days VALUES (?)", (day,))
 
-    def keep_events(self, day: str, events: Iterable[tuple[str, Completed]]) -> None:
-        """Notes all events of a day by their keys; several threads may call it at a time, each for another day."""
+    def keep_events(self, day: str, events: Iterable[Completed]) -> None:
+        """Notes all events of a day; several threads may call it at a time, each for another day."""
         names = self._events.keep(day, events)
         with self._lock, self._database:
             self._database.executemany("INSERT OR IGNORE INTO files VALUES (?)", [(name,) for name in names])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +21,9 @@ from shared_metadata.store.reader import MetadataReader
 from shared_metadata.store.table_actions import EVENT_DAYS
 from shared_metadata.store.table_reader import utc_now
 from shared_metadata.verification.difference import Difference
-from shared_metadata.verification.differences import recorded_otherwise, unseen_cursors
+from shared_metadata.verification.differences import recorded_otherwise
 from shared_metadata.verification.event_notes import parts
-from shared_metadata.verification.facts import Facts, completed
+from shared_metadata.verification.facts import Completed, Facts, completed
 from shared_metadata.verification.groups import datasets_of, groups
 from shared_metadata.verification.notes import FIRST, SECOND, Flows, Looked, Notes
 from shared_metadata.verification.other_side import Seen, other_sides
@@ -31,7 +31,10 @@ from shared_metadata.verification.other_side import Seen, other_sides
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-PAGE_EVENTS = 500  # of which several days hold one each: a page of all that DynamoDB gives, 1 MB, is 15 MB of objects
+PAGE_ITEMS = 500  # a page of all that DynamoDB gives, 1 MB, is 15 MB of objects
+DAYS_AT_ONCE = 2  # whose events are read beside one another: more would only be more in memory, where a processor has enough to do
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
+EPOCH = datetime.fromtimestamp(0, UTC)
 Ask = Callable[[Programs], Mapping[str, Sequence[Landed]]]
 Clock = Callable[[], datetime]
 
@@ -94,12 +97,13 @@ class _Verification:
         self._client, self._table, self._ask, self._said, self._notes, self._clock = client, table, ask, said, notes, clock
         self._go_on = go_on
         self._reader, self._items = MetadataReader(client, table), 0
+        self._aged: Mapping[str, datetime] = {}  # flow ▸ the end of its aged batches
 
     def run(self) -> Verified:
         programs = self._reader.programs()
         wanted = groups(programs)
         began = self._notes.begin(self._clock(), self._reader.timeline().revision, parts(programs, wanted))
-        self._read_events(began - timedelta(days=EVENT_DAYS), unless_known=True)
+        self._read_events(max(self._needed_since(programs), began - timedelta(days=EVENT_DAYS)), unless_known=True)
         looked = self._look_at(programs, wanted, FIRST)
         found = [*_differing(looked), *self._other_sides(programs, looked)]
         if found:
@@ -121,13 +125,13 @@ class _Verification:
         return looked
 
     def _group(self, programs: Programs, flows: Flows) -> Looked:
-        partitions = [keys.flow(flow) for flow in flows]
-        partitions += [keys.schema(dataset, 0)["pk"] for dataset in datasets_of(programs, flows)]
+        partitions = [keys.schema(dataset, 0)["pk"] for dataset in datasets_of(programs, flows)]
+        partitions += [keys.flow(flow) for flow in flows]
         recorded = chain.from_iterable(map(self._partition, (*partitions, keys.open_drifts()["pk"])))
         facts = Facts.of(recorded, self._notes.events(flows))
-        found, seen = recorded_otherwise(facts, programs, self._clock(), flows)
-        datasets, unseen = sum(len(state.tables) for state in facts.states.values()), unseen_cursors(facts, programs)
-        return Looked(datasets, len(facts.batches), len(facts.versions), unseen, tuple(seen), tuple(found))
+        compared = recorded_otherwise(facts, programs, self._clock(), flows)
+        figures = (sum(len(state.tables) for state in facts.states.values()), len(facts.heads), len(facts.versions))
+        return Looked(*figures, compared.unseen, tuple(compared.seen), tuple(compared.differences))
 
     def _other_sides(self, programs: Programs, looked: Mapping[Flows, Looked]) -> list[Difference]:
         landed, seen = self._ask(programs), [one for group in looked.values() for one in group.seen]
@@ -144,7 +148,7 @@ class _Verification:
         """Returns the differences that are still there."""
         flows = {one.flow for one in found}
         differing = [group for group in wanted if flows.intersection(group)]
-        self._read_events(began - timedelta(days=1), unless_known=False)
+        self._read_events(began - DAY, unless_known=False)
         second = self._look_at(programs, differing, SECOND)
         looked |= second
         still = [*_differing(second), *self._other_sides(programs, second)]
@@ -153,20 +157,38 @@ class _Verification:
 
     # -- reading
 
+    def _needed_since(self, programs: Programs) -> datetime:
+        """The moment since which there may be events that anybody asks for: those of batches that have not aged.
+
+        An event is written after its batch's end. Before a dataset begins there are batches only if an operator ran them while the
+        beginning lay ahead, which it does by a week at most.
+        """
+        summaries = self._reader.aged_batches_of(programs.flow_ids)
+        self._aged = {flow: summary.through for flow, summary in summaries.items()}
+        others = {flow: programs.datasets(flow) for flow in programs.flow_ids if flow not in self._aged}
+        states = self._reader.states_of(others)
+        tables = (states[flow].tables.get(name) if flow in states else None for flow, names in others.items() for name in names)
+        begins = [(table.begins - WEEK) if table and table.begins else EPOCH for table in tables]
+        return min([self._clock() - DAY, *(through - DAY for through in self._aged.values()), *begins])
+
     def _read_events(self, since: datetime, *, unless_known: bool) -> None:
-        """Notes the completed batches of the events since then, several days at a time; a clock may run ahead."""
+        """Notes the completed batches of the events since then, some days at a time; a clock may run ahead."""
         now = self._clock()
         days = [since + timedelta(days=number) for number in range((now.date() - since.date()).days + 2)]
-        beside_one_another(self._read_day, [day for day in days if not (unless_known and self._notes.has_day(f"{day:%Y-%m-%d}"))])
+        unread = [day for day in days if not (unless_known and self._notes.has_day(f"{day:%Y-%m-%d}"))]
+        beside_one_another(self._read_day, unread, DAYS_AT_ONCE)
 
     def _read_day(self, day: datetime) -> None:
         values, pk = {":kind": EventKind.BATCH_COMPLETED.value}, keys.event(day, "")["pk"]
         only: dict[str, Any] = {"FilterExpression": "#kind = :kind", "ExpressionAttributeNames": {"#kind": "kind"}}
-        pages = self._pages(pk, values, **only, Limit=PAGE_EVENTS)
-        self._notes.keep_events(f"{day:%Y-%m-%d}", ((item["sk"]["S"], completed(item)) for page in pages for item in page))
-        if day.date() < self._clock().date() - timedelta(days=1):
+        events = (completed(item) for page in self._pages(pk, values, **only) for item in page)
+        self._notes.keep_events(f"{day:%Y-%m-%d}", (one for one in events if not self._has_aged(one)))
+        if day.date() < self._clock().date() - DAY:
             self._notes.keep_day(f"{day:%Y-%m-%d}")
             self._go_on()
+
+    def _has_aged(self, done: Completed) -> bool:
+        return done.flow in self._aged and done.interval.end <= self._aged[done.flow]
 
     def _partition(self, pk: str) -> Iterator[items.Item]:
         for page in self._pages(pk, {}):
@@ -179,6 +201,6 @@ class _Verification:
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues=items.to_item({":pk": pk, **values}),
             ConsistentRead=True,
-            **more,  # type: ignore[arg-type]
+            **{"Limit": PAGE_ITEMS, **more},  # type: ignore[arg-type]
         )
         return (page["Items"] for page in pages)

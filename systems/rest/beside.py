@@ -1,4 +1,4 @@
-"""What the packages of older manifests have in files beside these: the options' specification, and the schemas of streams."""
+"""What a manifest has elsewhere: in files of older packages its options and schemas, in parameters the names of cursors."""
 
 from __future__ import annotations
 
@@ -55,6 +55,16 @@ def _inline(loader: Node, stream: Mapping[str, Node], folder: Path) -> Node:
     path = Expressions(datetime.now(UTC)).text(said, {"config": {}, "parameters": parameters})
     schema = _json(folder, path[path.find(f"{SCHEMAS}/") :] if f"{SCHEMAS}/" in path else path)
     return {"type": "InlineSchemaLoader", "schema": _referred(schema, schema, folder, 0)} if isinstance(schema, dict) else loader
+
+
+def with_cursor(stream: dict[str, Node]) -> dict[str, Node]:
+    """The stream with the name of its cursor's field, where the parameters of its component make it."""
+    sync = stream.get("incremental_sync")
+    said = str(sync.get("cursor_field") or "") if isinstance(sync, dict) else ""
+    if "{{" not in said or "config" in said:
+        return stream
+    name = Expressions(datetime.now(UTC)).text(said, {"config": {}, "parameters": sync.get(PARAMETERS) or {}})
+    return {**stream, "incremental_sync": {**sync, "cursor_field": name}}
 
 
 def _json(folder: Path, name: str) -> Any:

@@ -30,7 +30,7 @@ from systems.rest.portions import BEYOND, Portion, Span
 from systems.rest.reader import Reader
 from systems.rest.sending import Sending
 from systems.rest.streams import Streams, not_covered, not_there
-from systems.rest.window import cursor_text, reads_changes, taken
+from systems.rest.window import Taken, cursor_text, reads_changes, taken
 
 DELETED = SchemaColumn("_deleted", "boolean")
 GrantOf = Callable[..., RotatingGrant]
@@ -52,7 +52,7 @@ class RestSource(Source):
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._place = f"connection {connection.name} ({connection.position})"
-        self._document, self._aws, self._clock = document, aws, clock
+        self._document, self._aws, self._clock, self._system = document, aws, clock, connection.system
         self._config = config_of(connection, secret, document)
         self._lag = lag_of(connection)
         self._reference = str(connection.options.get("secret") or "")
@@ -108,14 +108,26 @@ class RestSource(Source):
     def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
         """One part, of all portions: an API's rate is limited, whoever asks. Those that parents tell are asked for by `extract`."""
         stream, reader = self._stream(flow, table), self._reader(window.interval.end)
-        cursor = self._cursor(flow, table, schema) if flow.mode == Mode.MERGE and flow.cursor else None
-        changes = CHANGES in stream and cursor is not None and reads_changes(stream, window, self._lag, self._clock())
+        cursor, changes, wanted = self._taken(flow, table, schema, window)
         stream = stream[CHANGES] if changes else stream
-        wanted = taken(flow.mode, window, stream, cursor, self._lag, self._clock())
         portions = None if has_parents(stream) else [*reader.portions.of(stream, wanted.span)]
         few = wanted.changes and portions is not None and len(portions) <= 1
         if few and all(self._is_empty(reader, stream, portion) for portion in portions or ()):
             return None
+        told = None if portions is None else [[dict(one.partition), dict(one.window)] for one in portions]
+        kept = self._streams.kept(table.source)
+        part = {"portions": told, **self._rows(flow, table, schema, wanted, cursor), "changes": changes, "kept": kept}
+        return TablePlan((part,), cursor_text(window))
+
+    def _taken(self, flow: Flow, table: Table, schema: Schema, window: Window) -> tuple[SchemaColumn | None, bool, Taken]:
+        """The cursor, whether the batch reads by the stream of changes, and what it takes."""
+        stream = self._stream(flow, table)
+        cursor = self._cursor(flow, table, schema) if flow.mode == Mode.MERGE and flow.cursor else None
+        changes = CHANGES in stream and cursor is not None and reads_changes(stream, window, self._lag, self._clock())
+        return cursor, changes, taken(flow.mode, window, stream[CHANGES] if changes else stream, cursor, self._lag, self._clock())
+
+    def _rows(self, flow: Flow, table: Table, schema: Schema, wanted: Taken, cursor: SchemaColumn | None) -> dict[str, Any]:
+        """What a part says of the time that is asked for, of the fields that are read, and of the rows that are taken."""
         known = {column.source: column for column in self._columns(table.source)}
         fields = {c.source: c.type for c in schema.columns if c.source}
         beside = {cursor.source} if cursor else set()
@@ -124,16 +136,8 @@ class RestSource(Source):
         gone = table_defaults.deleted_field(said)
         beside |= {gone} - {""}
         fields |= {source: known[source].type for source in sorted(beside - {*fields})}
-        part = {
-            "portions": None if portions is None else [[dict(one.partition), dict(one.window)] for one in portions],
-            "span": wanted.span.to_plain(),
-            "fields": fields,
-            "cut": asdict(wanted.cut),
-            "changes": changes,
-            "deleted": table_defaults.deleted_sql(said, fields[gone]) if gone else "",
-            "kept": self._streams.kept(table.source),
-        }
-        return TablePlan((part,), cursor_text(window))
+        deleted = table_defaults.deleted_sql(said, fields[gone]) if gone else ""
+        return {"span": wanted.span.to_plain(), "fields": fields, "cut": asdict(wanted.cut), "deleted": deleted}
 
     def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
         from systems.rest.extracting import Extraction

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from systems.rest import moments
 from systems.rest.manifest import CHANGES, Node
 
 OWN = ("_batch", "_deleted")
+_WINDOW = re.compile(r"stream_interval|stream_slice\W{1,4}(?:start|end)_time")  # in an expression
 
 
 def columns_of(stream: Mapping[str, Node], types: Mapping[str, str]) -> tuple[SchemaColumn, ...]:
@@ -44,7 +46,7 @@ def cursor_field(stream: Mapping[str, Node]) -> str:
 
 def filters(stream: Mapping[str, Node]) -> bool:
     """Whether the API is asked for what the cursor says is new, by an option of the window or where a request names it."""
-    said_in_place = "stream_interval" in json.dumps(stream["retriever"]["requester"])
+    said_in_place = _WINDOW.search(json.dumps(stream["retriever"].get("requester")))
     return bool(cursor_field(stream) and (said_in_place or stream["incremental_sync"].get("start_time_option")))
 
 
@@ -74,16 +76,26 @@ def properties_of(stream: Mapping[str, Node]) -> Mapping[str, Any]:
     """The fields that a stream's schema declares, with the schema of each; of a field that several schemas have the first one's."""
     found: Mapping[str, Any] = {}
     for loader in loaders_of(stream):
-        schema = loader.get("schema")
-        properties = schema.get("properties") if isinstance(schema, dict) else None
+        properties = _schema(loader).get("properties")
         found = {**properties, **found} if isinstance(properties, dict) else found
     return found
+
+
+def schema_of(stream: Mapping[str, Node]) -> Mapping[str, Any]:
+    """The JSON schema that stands in the manifest; {} where none does."""
+    loaders = loaders_of(stream)
+    return _schema(loaders[0]) if len(loaders) == 1 else {"type": "object", "properties": properties_of(stream)} if loaders else {}
 
 
 def loaders_of(stream: Mapping[str, Node]) -> list[Mapping[str, Node]]:
     """What tells a stream's columns."""
     found = stream.get("schema_loader") or []
     return [one for one in (found if isinstance(found, list) else [found]) if isinstance(one, dict)]
+
+
+def _schema(loader: Mapping[str, Node]) -> Mapping[str, Any]:
+    found = loader.get("schema")
+    return found if isinstance(found, dict) else {}
 
 
 def _forms(stream: Mapping[str, Node]) -> list[str]:

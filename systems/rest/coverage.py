@@ -53,6 +53,7 @@ class Coverage:
     lag: of the source, in seconds, where a connection says no other.
     made: of what streams are made whose names are told elsewhere ▸ who tells them.
     unknown: what the manifest's expressions read of a connection and its specification does not have, so that nothing can give it.
+    engine: 'airbyte' where airbyte-cdk reads it; '' for Atoll's own.
     """
 
     tables: tuple[TableRead, ...]
@@ -62,7 +63,13 @@ class Coverage:
     licence: str
     lag: int
     unknown: tuple[str, ...] = ()
+    engine: str = ""
     made: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def of_code(self) -> int:
+        """How many tables are left out since they need code of the manifest's own, which the other engine runs."""
+        return sum("code " in why for why in self.left_out.values()) if not self.engine else 0
 
 
 def coverage(folder: Path) -> Coverage:
@@ -74,8 +81,8 @@ def coverage(folder: Path) -> Coverage:
     options, secret = (tuple(name for name, _ in fields(document)) for fields in (plain_fields, secret_fields))
     asked = {name for one in (*document["streams"].values(), *document["templates"]) for name in _options_read(one)}
     made = {one["name"]: WHO[one["components_resolver"]["type"]] for one in document["templates"]}
-    unknown = tuple(sorted(asked - {*options, *secret}))
-    return Coverage(tables, document["left_out"], options, secret, _licence(folder), document["lag"], unknown, made)
+    unknown, engine = tuple(sorted(asked - {*options, *secret})), document["engine"]
+    return Coverage(tables, document["left_out"], options, secret, _licence(folder), document["lag"], unknown, engine, made)
 
 
 def _options_read(node: Node) -> Iterator[str]:

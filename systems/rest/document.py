@@ -8,10 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from shared_metadata.contract.apart.requirements import REQUIREMENTS
 from shared_metadata.errors import DefinitionError
 from systems.rest import table_defaults
-from systems.rest.asked_columns import is_asked
-from systems.rest.beside import specification, with_schemas
+from systems.rest.airbyte.folder import AIRBYTE, check_packages, code_of, homes_of, version_of, why_not
+from systems.rest.asked_columns import KIND, is_asked
+from systems.rest.beside import specification, with_cursor, with_schemas
 from systems.rest.columns import why_no_columns
 from systems.rest.covered import not_interpreted, why_no_retention
 from systems.rest.manifest import HEADER, Node, streams_of, templates_of
@@ -43,23 +45,37 @@ def bundled(system: str) -> dict[str, str]:
     return {f"{FOLDER}/{system}/{DOCUMENT}": json.dumps(read(folder_of(system)), sort_keys=True)}
 
 
+def packages(system: str) -> tuple[Path, tuple[str, ...]] | None:
+    """The packages of a source that airbyte-cdk reads, none of which is built of its source. Raises DefinitionError."""
+    return (folder_of(system) / REQUIREMENTS, ()) if document_of(system)["engine"] == AIRBYTE else None
+
+
 def read(folder: Path) -> dict[str, Any]:
     """The document of a folder with a manifest, and perhaps an overlay, a file of options and schemas.
 
-    {'streams', 'templates', 'left_out', 'spec', 'check', 'hosts', 'tables', 'lag'}.
+    {'streams', 'templates', 'left_out', 'spec', 'check', 'hosts', 'tables', 'lag', 'engine'}; where the overlay says so also what
+    airbyte-cdk needs: {'manifest', 'code', 'homes'}, the manifest as it is, the folder's Python files, and the packages in which
+    they lie.
     templates: of streams whose names the options or the API tell, as the manifest has them.  left_out: stream or template ▸ why it
     is no table here. Raises DefinitionError, with its place, for what cannot be read.
     """
     manifest, overlay = _yaml(folder / MANIFEST), _yaml(folder / OVERLAY)
-    place = str(folder / MANIFEST)
+    place, engine = str(folder / MANIFEST), str(overlay.get("engine") or "")
     try:
-        streams = {name: with_schemas(stream, folder) for name, stream in streams_of(manifest).items()}
+        streams = {name: with_cursor(with_schemas(stream, folder)) for name, stream in streams_of(manifest).items()}
         templates = [*_named(templates_of(manifest))]
     except DefinitionError as error:
         raise DefinitionError(error.what, place=place, remedy=error.remedy) from None
-    left_out = {name: why for name, stream in streams.items() if (why := _why_not(stream))}
-    left_out |= {one["name"]: why for one in templates if (why := _why_no_template(one))}
     _check_overlay(overlay, streams, bool(templates), str(folder / OVERLAY))
+    check_packages(folder, engine)
+    version = version_of(folder) if engine else ""
+    left_out = {name: why for name, stream in streams.items() if (why := _why_not(stream, version))}
+    left_out |= {one["name"]: why for one in templates if (why := _why_no_template(one, version))}
+    own = (
+        {"manifest": json.loads(json.dumps(manifest, default=str)), "code": code_of(folder), "homes": homes_of(manifest)}
+        if engine
+        else {}
+    )
     return {
         "streams": {name: _with_header(stream, overlay) for name, stream in streams.items() if name not in left_out},
         "templates": [one for one in templates if one["name"] not in left_out],
@@ -69,6 +85,8 @@ def read(folder: Path) -> dict[str, Any]:
         "hosts": overlay.get("hosts") or [],
         "tables": overlay.get("tables") or {},
         "lag": overlay.get("lag", LAG_SECONDS),
+        "engine": engine,
+        **own,
     }
 
 
@@ -77,14 +95,16 @@ def said_of(document: Document, table: str) -> Mapping[str, Any]:
     return document["tables"].get(table) or {}
 
 
-def _why_not(stream: Mapping[str, Node]) -> str:
-    no_columns = "" if is_asked(stream) else why_no_columns(stream)
-    return ", ".join(not_interpreted(stream)) or no_columns or why_no_retention(stream)
+def _why_not(stream: Mapping[str, Node], version: str) -> str:
+    """version: of airbyte-cdk where that reads it, and '' where Atoll's own engine does."""
+    words = why_not(stream, version) if version else ", ".join(not_interpreted(stream))
+    no_columns = (KIND if version else "") if is_asked(stream) else why_no_columns(stream)
+    return words or no_columns or why_no_retention(stream)
 
 
-def _why_no_template(template: Mapping[str, Node]) -> str:
+def _why_no_template(template: Mapping[str, Node], version: str) -> str:
     parts = [template.get(name) for name in ("stream_template", "components_resolver")]
-    if not all(isinstance(part, dict) and part.get("type") for part in parts):
+    if version or not all(isinstance(part, dict) and part.get("type") for part in parts):
         return str(template["type"])
     return ", ".join(sorted({word for part in parts for word in not_interpreted(part)}))  # type: ignore[arg-type]
 
@@ -106,7 +126,9 @@ def _check_overlay(overlay: Mapping[str, Any], streams: Mapping[str, Node], made
 
 
 def _wrong_in(overlay: Mapping[str, Any], streams: Mapping[str, Node], made: bool) -> Iterator[str]:
-    yield from (f"an overlay has no `{name}`" for name in overlay if name not in ("hosts", "tables", "lag"))
+    yield from (f"an overlay has no `{name}`" for name in overlay if name not in ("hosts", "tables", "lag", "engine"))
+    if overlay.get("engine", AIRBYTE) != AIRBYTE:
+        yield f"`engine` of an overlay is not {AIRBYTE}"
     if not isinstance(overlay.get("lag", LAG_SECONDS), int):
         yield "`lag` of an overlay is no number of seconds"
     for name, said in (overlay.get("tables") or {}).items():

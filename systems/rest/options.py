@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from shared_metadata.contract.options import read_options
+from shared_metadata.contract.tasks.options import TaskOptions
 from shared_metadata.errors import DefinitionError, SecretError
 from shared_metadata.program import Connection
 from systems.rest.document import LAG_SECONDS, Document, document_of
@@ -26,17 +27,25 @@ class Options(BaseModel):
     lag: int = Field(default=LAG_SECONDS, ge=0, le=86_400, description=LAG_SAID)
 
 
+class OptionsOfTasks(Options, TaskOptions):
+    """Of a source that airbyte-cdk reads, in a function or as a task."""
+
+
 @cache
 def model_of(system: str) -> type[Options]:
-    """The model of a source's options: plain values that are no secrets, `secret` where any is, and `rotating_grant`."""
+    """The model of a source's options: plain values that are no secrets, `secret` where any is, and `rotating_grant`.
+
+    airbyte-cdk takes no grant that rotates: the new token would be lost with its process.
+    """
     document = document_of(system)
     required = set(document["spec"].get("required") or [])
     fields: dict[str, Any] = {name: _field(node, name in required) for name, node in plain_fields(document)}
     fields["lag"] = (int, Field(default=document.get("lag", LAG_SECONDS), ge=0, le=86_400, description=LAG_SAID))
     if any(True for _ in secret_fields(document)):
         fields["secret"] = (str, Field(min_length=1))
-        fields["rotating_grant"] = (bool, False)
-    return create_model(f"Options_{system}", __base__=Options, **fields)
+        fields |= {} if document["engine"] else {"rotating_grant": (bool, False)}
+    base = OptionsOfTasks if document["engine"] else Options
+    return create_model(f"Options_{system}", __base__=base, **fields)
 
 
 def __getattr__(system: str) -> type[Options]:
@@ -83,7 +92,7 @@ def plain_fields(document: Document) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 def _properties(document: Document) -> dict[str, Mapping[str, Any]]:
     found = document["spec"].get("properties") or {}
-    taken = sorted({*found} & {"secret", "lag", "rotating_grant"})
+    taken = sorted({*found} & {"secret", "rotating_grant", *(OptionsOfTasks if document["engine"] else Options).model_fields})
     if taken:
         raise DefinitionError(f"the manifest has an option `{taken[0]}`, which is one of Atoll's", remedy="call it otherwise there")
     return {name: node for name, node in found.items() if isinstance(node, dict)}

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared_metadata.contract.apart.requirements import REQUIREMENTS
 from shared_metadata.program import Mode
 from systems.singer.catalog import streams_of
-from systems.singer.tap_file import CATALOG, REQUIREMENTS, read
+from systems.singer.tap_file import CATALOG, read
 
 
 @dataclass(frozen=True)

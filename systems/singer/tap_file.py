@@ -9,11 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from shared_metadata.contract.apart.requirements import REQUIREMENTS, check_pinned
 from shared_metadata.errors import DefinitionError
 
-TAP, CATALOG, REQUIREMENTS, DOCUMENT = "tap.yaml", "catalog.json", "requirements.txt", "tap.json"
+TAP, CATALOG, DOCUMENT = "tap.yaml", "catalog.json", "tap.json"
 FOLDER = "slices/collect"
-APART = Path(__file__).resolve().parents[2] / "apart"  # in a bundle: the tap's packages, which are not Atoll's
 LAG_SECONDS = 60
 KINDS: Mapping[str, type] = {"string": str, "integer": int, "number": float, "boolean": bool}
 WORDS: Mapping[str, type] = {
@@ -21,7 +21,6 @@ WORDS: Mapping[str, type] = {
 }  # fmt: skip
 TABLE_WORDS: Mapping[str, type] = {"key": list, "cursor": str, "types": dict, "mode": str}
 OWN_OPTIONS = frozenset({"secret", "lag", "run", "task_vcpus", "task_gb", "task_disk_gb", "task_hours"})
-_PINNED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*==")
 _IMAGE = re.compile(r"[a-z0-9][a-z0-9.-]*(:\d+)?(/[a-z0-9._-]+)+(:[\w.-]+)?@sha256:[0-9a-f]{64}")
 Document = Mapping[str, Any]
 
@@ -72,7 +71,11 @@ def read(folder: Path) -> dict[str, Any]:
     elif run.endswith(".py") and run not in files:
         raise DefinitionError(f"`run` names {run}, which is not beside it", place=str(file), remedy="put the file there")
     elif not run.endswith(".py"):
-        _check_pinned(folder / REQUIREMENTS, run)
+        wanted = folder / REQUIREMENTS
+        remedy = (
+            f"write it by: uv pip compile --generate-hashes --python-version 3.13 --output-file {wanted} FILE, FILE naming the tap"
+        )
+        check_pinned(wanted, f"`run` names {run}, and no {REQUIREMENTS} says what brings it", remedy)
     return {
         "run": run,
         "image": image,
@@ -126,26 +129,6 @@ def _check_image(folder: Path) -> None:
 
 def _mapping(said: Any) -> Mapping[str, Any]:
     return said if isinstance(said, dict) else {}
-
-
-def _check_pinned(file: Path, run: str) -> None:
-    """Raises DefinitionError unless every package is there in one version and with its hashes."""
-    remedy = f"write it by: uv pip compile --generate-hashes --python-version 3.13 --output-file {file} FILE, FILE naming the tap"
-    if not file.is_file():
-        raise DefinitionError(f"`run` names {run}, and no {REQUIREMENTS} says what brings it", place=str(file), remedy=remedy)
-    text = re.sub(r"\\\n", " ", file.read_text(encoding="utf-8"))
-    for number, line in enumerate(text.splitlines(), 1):
-        wanted = line.split(" #")[0].strip()
-        if wanted and not wanted.startswith("#") and not (_PINNED.match(wanted) and "--hash=sha256:" in wanted):
-            name = re.split(r"[\s=<>~!;\[]", wanted)[0]
-            raise DefinitionError(
-                f"{name} is not pinned to one version and its hashes", place=f"{file}: requirement {number}", remedy=remedy
-            )
-
-
-def pinned(text: str) -> list[str]:
-    """The names of the packages of a requirements file."""
-    return [found[1] for line in text.splitlines() if (found := _PINNED.match(line.strip()))]
 
 
 def _catalog(file: Path) -> Any:

@@ -33,7 +33,7 @@ def asked(sql: WarehouseSql, session: Session, work: Work, query: str) -> tuple[
         sql.columns_of([(STAGING, name)]),
         f"DROP TABLE {shape}",
     ]
-    rows = session.rows(session.run("shape", texts), 2)
+    rows = session.rows(session.run("shape", texts), -2)
     for *_, column, word, precision, scale in rows:
         if sql.type_known(str(word), (int(precision or 0), int(scale or 0))) is None:
             raise DefinitionError(

@@ -95,7 +95,7 @@ class SqlWarehouseDriver:
         flow, start, session = work.flow, to_text(work.claim.interval.start), self._session(work)
         inputs = [*reads]
         asked = session.run("inputs", [self.sql.columns_of([place_of(name) for name in inputs]), self._there(work)])
-        found = stored(self.sql, session.rows(asked, 0), work.place)
+        found = stored(self.sql, session.rows(asked, -2), work.place)
         text = reading.query(self.sql, work, found)
         columns = described.compiled(work, self._services) or described.asked(self.sql, session, work, text)
         described.refuse_types(self.sql, columns, work.place)

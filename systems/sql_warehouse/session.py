@@ -21,7 +21,10 @@ class Service(Engine, Protocol):
     """A warehouse's service: a text is a JSON list of statements, which are one transaction."""
 
     def rows(self, id: str, number: int) -> list[list[Any]]:
-        """What the number-th statement of a transaction gave, the first is 0."""
+        """What a statement of a transaction gave, counted from its end, where -1 is the last.
+
+        What a service puts before all of them may be another in the version that submitted them.
+        """
         ...
 
     def asks(self, statements: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -56,14 +59,14 @@ class Session:
     def run(self, purpose: str, texts: Sequence[str]) -> Ran:
         """Raises NotYet while it runs, LedgerMoved, and DefinitionError with its id where it failed or was cancelled."""
         try:
-            return self._statements.run(purpose, json.dumps(list(texts)))
+            return self._statements.run(purpose, json.dumps(list(texts)), len(texts))
         except DefinitionError as error:
             if MOVED in error.what:
                 raise LedgerMoved from None
             raise
 
     def rows(self, ran: Ran, number: int = -1) -> list[list[Any]]:
-        """The rows that a statement of a transaction gave; that of its last one by itself."""
+        """The rows that a statement of a transaction gave, counted from its end."""
         return self._service.rows(ran.id, number)
 
     def told(self, statements: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -349,7 +349,7 @@ class CaptureConformance:
             assert word == "crash" or capturing.rows() == capturing.source()
 
     @pytest.mark.budget(600)
-    @pytest.mark.sampled(4)
+    @pytest.mark.sampled(8)
     @pytest.mark.parametrize("share", range(SHARES))
     def test_no_step_is_one_at_which_a_batch_may_not_end(self, capturing: CapturingSource, share: int) -> None:
         """Whatever its function dies at or loses, before it was done or after, the next attempt loses and doubles nothing."""

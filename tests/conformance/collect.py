@@ -442,7 +442,7 @@ class CollectConformance(MaskConformance, DiscoveryConformance):
     @example(
         history=[((), False, True), ((1,), True, False), ((2,), False, True), ((), False, True), ((3,), False, True)], again=[2, 1, 3]
     )
-    @settings(max_examples=60, suppress_health_check=[*HealthCheck], deadline=None)
+    @settings(max_examples=40, suppress_health_check=[*HealthCheck], deadline=None)
     @given(history=HISTORIES, again=st.lists(st.integers(0, 9), min_size=1, max_size=4))
     def test_a_batch_that_adds_rows_takes_the_same_ones_when_it_is_run_again(
         self, source: SourceUnderTest, aws: None, history: Sequence[History], again: Sequence[int]

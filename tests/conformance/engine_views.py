@@ -38,6 +38,7 @@ SOURCE = {
     "int": "integer",
     **{"long": "bigint", "string": "text", "double": "double precision", "timestamptz": "timestamp with time zone"},
     **{"decimal(12,2)": "numeric(12,2)", "date": "date", "boolean": "boolean", "timestamp": "timestamp without time zone"},
+    **{"float": "real", "binary": "bytea"},
 }
 HEAD = """CREATE WAREHOUSE lake USING iceberg WITH (engine = '{engine}');
 CREATE CONNECTION ops TO postgres WITH (secret = 'ops');
@@ -54,7 +55,7 @@ class EngineViews(Lake):
     def program(
         self, views: str, mode: str = "REPLACE", columns: list[Typed] | None = None, *, typed: bool = True, where: str = ""
     ) -> None:
-        known = tuple(SchemaColumn(name, kind, source=name, source_type=SOURCE[kind]) for name, kind, _ in columns or ID)
+        known = tuple(SchemaColumn(name, kind, source=name, source_type=SOURCE.get(kind, "jsonb")) for name, kind, _ in columns or ID)
         schemas = {"ops": ConnectionSchemas("ops", "postgres", {"public.flights": Schema(known), "public.out": None})}
         compiled = compile_with_positions(
             {"program.sql": HEAD.format(engine=self.engine, mode=mode, where=where) + views}, installed(), schemas if typed else None
@@ -115,6 +116,16 @@ TYPES: list[tuple[str, Any, Any, list[Any]]] = [
     ("y", "date", pa.date32(), [date(1, 1, 1), date(9999, 12, 31), None]),
     ("t", "timestamp", pa.timestamp("us"), [datetime(1970, 1, 1, 0, 0, 0, 1), datetime(2262, 1, 1, 1, 2, 3, 456789), None]),
     ("z", "timestamptz", pa.timestamp("us", "UTC"), [datetime(2026, 1, 1, 23, 59, 59, 999999, UTC), None, None]),
+    ("f", "float", pa.float32(), [0.5, 3.4028234663852886e38, None]),
+    ("r", "binary", pa.binary(), [b"", bytes(range(256)), None]),
+    ("xs", "list<long>", pa.list_(pa.int64()), [[], [2**63 - 1, None], None]),
+    ("m", "map<string, date>", pa.map_(pa.string(), pa.date32()), [[], [("é", date(9999, 12, 31)), ("n", None)], None]),
+    (
+        "o",
+        "struct<a: int, b: list<string>>",
+        pa.struct({"a": pa.int32(), "b": pa.list_(pa.string())}),
+        [{"a": None, "b": [""]}, None, None],
+    ),
 ]
 
 

@@ -143,6 +143,18 @@ def test_what_a_snapshot_says_of_a_sources_fields_is_judged_before_any_batch(
     assert result.exit_code == 1 and said in result.stderr and "program.sql:3:" in result.stderr and "help: " in result.stderr
 
 
+@pytest.mark.parametrize("kind", ["json", "varchar(10)", "list<json>", "struct<>", ""])
+def test_a_type_that_a_snapshot_was_given_by_hand_is_told_where_there_is_none_such(atoll: Atoll, folder: Path, kind: str) -> None:
+    columns = [{"name": "id", "type": kind, "source": "id", "source_type": "bigint"}]
+    snapshot = {"connection": "ops", "system": "postgres", "tables": {"public.orders": {"columns": columns}}}
+    (folder / "program.sql").write_text(OPS % "secret = 'ops'" + ORDERS)
+    (folder / "schemas").mkdir()
+    (folder / "schemas" / "ops.json").write_text(json.dumps(snapshot))
+    result = atoll("check")
+    assert result.exit_code == 1 and "schemas/ops.json: this is no snapshot" in result.stderr
+    assert "public.orders.id: " in result.stderr and "help: `atoll discover ops`" in result.stderr
+
+
 def test_check_needs_no_account_and_reads_no_options_of_it(atoll: Atoll) -> None:
     assert "--profile" not in atoll("check", "--help").stdout
 

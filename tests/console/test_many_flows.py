@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+import tracemalloc
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -87,6 +88,19 @@ def writer_over(client: Any, now: datetime = NOW) -> MetadataWriter:
 
 def requests(counting: Counting) -> int:
     return sum(counting.calls.values())
+
+
+@pytest.mark.deep
+def test_a_program_is_made_from_its_text_without_plain_values_of_all_of_it(compiled: tuple[Program, Lineage]) -> None:
+    """What stands beside the text is the program, half as large again as that."""
+    text = compiled[0].to_json()
+    tracemalloc.start()
+    try:
+        found = Program.from_json(text)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found == compiled[0] and found.to_json() == text and peak < 1.8 * len(text)
 
 
 def test_status_reads_by_the_hundred(dynamodb: MemoryDynamoDB, compiled: tuple[Program, Lineage]) -> None:

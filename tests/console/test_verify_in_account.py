@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Any
 
 import boto3
@@ -18,7 +20,7 @@ from shared_metadata.errors import AtollError, InputError, Unfinished
 from shared_metadata.store import keys
 from shared_metadata.verification import in_function
 from shared_metadata.verification.asked import Asked
-from shared_metadata.verification.in_function import EVENTS, LAST_SECONDS, NOTES, PREFIX, VerifyStep
+from shared_metadata.verification.in_function import LAST_SECONDS, Place, VerifyStep
 from shared_metadata.verification.notes import Notes
 from tests.conformance.fixtures import FakeContext
 from tests.console.test_state import ORDERS, STAGED, ran, set_watermark
@@ -56,20 +58,21 @@ def event(owner: str = "execution", **given: Any) -> dict[str, Any]:
     return {"input": given, "owner": owner}
 
 
-def until_done(step: VerifyStep, event: dict[str, Any]) -> int:
-    """How many calls it takes, each with time for one group only."""
-    for calls in range(1, 300):
+def calls(step: VerifyStep, owner: str) -> Iterator[None]:
+    """An execution's calls, each with time for one group only; ends after the last one."""
+    for _ in range(300):
         try:
-            step(event, FakeContext(SHORT))
-            return calls
+            step(event(owner), FakeContext(SHORT))
+            return
         except Unfinished:
-            assert step.s3.head_object(Bucket=BUCKET, Key=NOTES)
+            assert Place.of(step.s3, BUCKET, owner).notes in left(step)
+        yield
     raise AssertionError("it does not come to an end")
 
 
 def left(step: VerifyStep) -> list[str]:
     """The notes in the bucket."""
-    return [one["Key"] for one in step.s3.list_objects_v2(Bucket=BUCKET, Prefix=PREFIX).get("Contents", ())]
+    return [one["Key"] for one in step.s3.list_objects_v2(Bucket=BUCKET, Prefix=naming.VERIFICATIONS).get("Contents", ())]
 
 
 def test_what_was_verified_is_shown_with_its_moment(atoll: Atoll, step: VerifyStep) -> None:
@@ -100,7 +103,7 @@ def test_more_differences_than_an_item_holds_are_counted(atoll: Atoll, step: Ver
 def test_a_call_whose_time_is_up_keeps_what_it_has_looked_at_and_the_next_goes_on(
     step: VerifyStep, kept: Counter[tuple[str, ...]]
 ) -> None:
-    assert until_done(step, event()) > len(kept) > 1
+    assert len(list(calls(step, "execution"))) >= len(kept) > 1
     assert set(kept.values()) == {1}, "no group is looked at twice"
     assert left(step) == []
 
@@ -118,43 +121,47 @@ def test_what_breaks_off_a_call_costs_nothing_that_was_looked_at(
 def test_notes_that_cannot_be_deleted_at_the_end_name_no_file_that_is_gone(
     step: VerifyStep, kept: Counter[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    begun = calls(step, "execution")
     while not kept:
-        with pytest.raises(Unfinished):
-            step(event(), FakeContext(SHORT))
+        next(begun)
     with monkeypatch.context() as patch:
 
-        def refused(_: VerifyStep) -> None:
+        def refused(_: Place) -> None:
             raise ConnectionError
 
-        patch.setattr(VerifyStep, "_forget", refused)
+        patch.setattr(Place, "forget_notes", refused)
         with pytest.raises(ConnectionError):
             step(event(), FakeContext())
-    assert step(event("another"), FakeContext())["datasets"] == 5 and left(step) == []
+    assert step(event(), FakeContext())["datasets"] == 5 and left(step) == []
 
 
-def test_anew_forgets_what_another_execution_has_looked_at_but_not_what_it_has_itself(
-    step: VerifyStep, kept: Counter[tuple[str, ...]]
-) -> None:
+def test_two_executions_at_once_take_nothing_from_each_other(step: VerifyStep, kept: Counter[tuple[str, ...]]) -> None:
+    """Each is called in turn; one of them is ahead, and at its end takes its own notes away, not the other's."""
+    set_watermark(ORDERS, STAGED, datetime(2026, 1, 1, tzinfo=UTC))
+    ahead, behind = calls(step, "ahead"), calls(step, "behind")
     while not kept:
-        with pytest.raises(Unfinished):
-            step(event("first"), FakeContext(SHORT))
-    (looked_at,) = kept
-    assert any(key.startswith(EVENTS) for key in left(step)) and NOTES in left(step)
-    assert until_done(step, event("second", anew=True)) > len(kept) > 1
-    assert kept.pop(looked_at) == 2 and set(kept.values()) == {1} and left(step) == []
+        next(ahead)
+    alone = [key for key in left(step) if "/events/" in key]
+    assert alone, "what it has read of events is there"
+    for _ in zip_longest(ahead, behind):
+        pass
+    assert left(step) == []
+    (differing,) = [flows for flows in kept if ORDERS in flows]
+    assert kept.pop(differing) == 4 and set(kept.values()) == {2}, "a group is looked at once by each, what differs twice"
 
 
-def test_another_execution_goes_on_where_one_stopped(step: VerifyStep, kept: Counter[tuple[str, ...]]) -> None:
+def test_what_an_execution_leaves_that_was_stopped_is_no_other_ones(step: VerifyStep, kept: Counter[tuple[str, ...]]) -> None:
+    stopped = calls(step, "stopped")
     while not kept:
-        with pytest.raises(Unfinished):
-            step(event("first"), FakeContext(SHORT))
-    step(event("second"), FakeContext())
-    assert set(kept.values()) == {1} and len(kept) > 1
+        next(stopped)
+    before = left(step)
+    assert step(event("next"), FakeContext())["datasets"] == 5
+    assert max(kept.values()) == 2 and left(step) == before
 
 
-@pytest.mark.parametrize("given", [{"anew": "yes"}, {"again": True}, {"flow": "lake.ops.orders"}])
+@pytest.mark.parametrize("given", [{"anew": True}, {"flow": "lake.ops.orders"}])
 def test_another_input_is_refused_with_what_is_accepted(step: VerifyStep, given: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match="anew"):
+    with pytest.raises(InputError, match=re.escape("accepted is {}")):
         step(event(**given), FakeContext())
 
 

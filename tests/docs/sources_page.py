@@ -26,7 +26,8 @@ declarations and manifests; a test holds it to them. What has to be granted at a
 OF_MANIFESTS = """## APIs
 
 Each of these is one file, `manifest.yaml`, and no code ([how](../systems/rest/README.md)); a project brings others by `atoll source
-add`, or [Singer taps](../systems/singer/README.md) as they are. All take REPLACE and MERGE.
+add`, also such as have [code of their own](../systems/rest/airbyte/README.md), or [Singer taps](../systems/singer/README.md) as they
+are. All take REPLACE and MERGE.
 No batch with a cursor sees {never}; *not seen* is what it does not see
 beside that. A CURSOR may also be another column of days or moments: then all is read, and what the cursor says is taken. *Again*
 means that rows are read which may not have changed: `read_at` says when. *By itself* is the mode of a statement that says none.

@@ -19,6 +19,8 @@ from slices.organize.snowflake.logic import SnowflakeSql, folded
 from systems.sql_warehouse.dialect import table as table_of
 from tests.memory import databricks, snowflake
 
+# The warehouses' own column of views that add, and which batch has brought a row last: of what is read whole, each does.
+OWN = ("_view_batch", "_batch")
 OF_OTHER_SIZES = {psycopg.postgres.types["float4"].oid: pa.float32()}  # than those of Python's numbers
 
 

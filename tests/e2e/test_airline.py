@@ -285,7 +285,7 @@ def test_a_verification_is_started_in_the_account_too_and_its_result_is_there_fo
     machine = target.state_machine_arn("verify")
     states = target.session.client("stepfunctions")
     refused = wait_for(target, states.start_execution(stateMachineArn=machine, input='{"flow": "lake.ops.flights"}')["executionArn"])
-    assert refused["status"] == "FAILED" and "anew" in refused["cause"]
+    assert refused["status"] == "FAILED" and "accepted is {}" in refused["cause"]
     ended = wait_for(target, states.start_execution(stateMachineArn=machine, input="{}")["executionArn"])
     assert ended["status"] == "SUCCEEDED", ended.get("cause")
     output = json.loads(states.describe_execution(executionArn=ended["execution"])["output"])

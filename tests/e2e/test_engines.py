@@ -2,47 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from examples.airline import crm
-from examples.airline.demo import PROGRAM, Demo
-from shared_metadata.program.source_schemas import FOLDER
+from examples.airline.demo import Demo
 from tests.background import fresh_aws
+from tests.e2e.engine_programs import SAID, write_program
 from tests.e2e.test_airline import Deployed
 from tests.spark_lake import real_spark
 
 pytestmark = [pytest.mark.timeout(1500), pytest.mark.budget(600), pytest.mark.deep, pytest.mark.nightly]
-# What the reference program says otherwise in the SQL of an engine.
-SAID = {
-    "athena": {
-        "CREATE WAREHOUSE lake USING iceberg;": "CREATE WAREHOUSE lake USING iceberg WITH (engine = 'athena');",
-        "round(sum(d.minutes_late) / nullif": "round(CAST(sum(d.minutes_late) AS double) / nullif",  # of integers it is an integer
-    },
-    "spark": {"CREATE WAREHOUSE lake USING iceberg;": "CREATE WAREHOUSE lake USING iceberg WITH (engine = 'spark');"},
-    # What reads all flights is Athena's, what reads only what was made of them DuckDB's.
-    "auto": {
-        "CREATE WAREHOUSE lake USING iceberg;": "CREATE WAREHOUSE lake USING iceberg WITH (engine = 'auto', larger_from_gb = 0.002);",
-        # The two round a CAST of a double otherwise.
-        "CAST(sum(o.amount) AS DECIMAL(18, 2)) AS pipeline": "sum(o.amount) AS pipeline",
-        "MERGE ON (carrier)\nAS\n": "MERGE ON (carrier) USING duckdb\nAS\n",
-        "mean_delay, pipeline, deals FROM lake": "mean_delay, CAST(pipeline AS DECIMAL(18, 2)) AS pipeline, deals FROM lake",
-    },
-}
-
-
-def write_program(folder: Path, engine: str) -> None:
-    """The reference program as an engine has it, with its sources' schemas."""
-    shutil.copytree(PROGRAM.parent / FOLDER, folder / FOLDER)
-    text = PROGRAM.read_text()
-    for here, there in SAID[engine].items():
-        assert here in text
-        text = text.replace(here, there)
-    (folder / "program.sql").write_text(text)
 
 
 @pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in SAID])

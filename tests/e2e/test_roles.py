@@ -18,7 +18,6 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from shared_metadata import naming
-from shared_metadata.verification.in_function import NOTES
 from tests.e2e.test_airline import Deployed
 
 pytestmark = [pytest.mark.xdist_group("airline"), pytest.mark.timeout(900), pytest.mark.budget(30), pytest.mark.security]
@@ -365,7 +364,7 @@ def test_the_conductor_reaches_no_data_and_no_secret(account: Account) -> None:
 
 
 def test_a_verification_reaches_its_own_notes_only_and_calls_only_those_who_tell_what_has_landed(account: Account) -> None:
-    verify, place = account.callers["verify"], {"Bucket": account.bucket, "Key": NOTES}
+    verify, place = account.callers["verify"], {"Bucket": account.bucket, "Key": f"{naming.VERIFICATIONS}notes"}
     assert account.allowed(lambda c: c.s3.get_object(**place)) == {OWNER, "verify"}
     keys = [found["Key"] for found in account.session.client("s3").list_objects_v2(Bucket=account.bucket)["Contents"]]
     assert not [key for key in keys if _allowed(lambda c, key=key: c.s3.get_object(Bucket=account.bucket, Key=key), verify)]

@@ -11,7 +11,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,20 +29,12 @@ from shared_metadata.program.intervals import floor, to_text
 from shared_metadata.program.source_schemas import FOLDER
 from tests.background import fresh_aws
 from tests.e2e import databricks_workspace, snowflake_account
+from tests.e2e.engine_programs import EVERY, FLEET
 from tests.e2e.one_program import store_secret
-from tests.e2e.same_rows import as_json, databricks_rows, lake_rows, redshift_rows, snowflake_rows, unlike
+from tests.e2e.same_rows import OWN, as_json, databricks_rows, lake_rows, redshift_rows, snowflake_rows, unlike
 from tests.e2e.test_airline import MINUTE, Deployed
 
 pytestmark = [pytest.mark.timeout(3000), pytest.mark.budget(600), pytest.mark.deep, pytest.mark.nightly]
-EVERY = timedelta(minutes=3)  # two warehouses have twice the batches of one
-# A view that keeps what has gone from its input, and sets rows aside.
-FLEET = """
-CREATE MATERIALIZED VIEW lake.ops.fleet
-  EVERY '1 minute' MERGE ON (tailnum)
-  EXPECT built: (year > 1900) OR QUARANTINE
-  TOLERATE 50 PERCENT BAD ROWS
-AS SELECT tailnum, year, manufacturer, seats FROM lake.ops.planes;
-"""
 # What `atoll translate` does not write over, with why, and the words by which it is written by hand.
 BY_HAND = {
     "lake.ops.carrier_score": (
@@ -50,8 +42,6 @@ BY_HAND = {
         {"round(sum(d.minutes_late) / nullif": "round(CAST(sum(d.minutes_late) AS {double}) / nullif"},
     )
 }
-# The warehouses' own column of views that add, and which batch has brought a row last: of what is read whole, each does.
-OWN = ("_view_batch", "_batch")
 REJECTED = "ops.fleet__rejected"
 Rows = Callable[[str, str], Any]  # schema and table ▸ its rows, as Arrow
 

@@ -65,6 +65,12 @@ def test_what_holds_data_outlives_its_stack(templates):
             assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
 
 
+def test_what_a_verification_leaves_that_was_stopped_goes_after_the_day_in_which_it_is_used(templates):
+    buckets = resources(templates["SharedMetadata"], "AWS::S3::Bucket").values()
+    rules = [rule for bucket in buckets for rule in bucket["LifecycleConfiguration"]["Rules"]]
+    assert [rule["ExpirationInDays"] for rule in rules if rule.get("Prefix") == naming.VERIFICATIONS] == [3]
+
+
 def test_one_key_encrypts_everything(templates):
     assert sum(len(resources(t, "AWS::KMS::Key")) for t in templates.values()) == 1
     for template in templates.values():

@@ -1,4 +1,4 @@
-"""What a program with Singer taps of its project has deployed: an own stack for each, its grants, and an image where it names one."""
+"""What a program whose project brings taps, and a manifest with code, has deployed: a stack for each, its grants, an image."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from slices.registry import installed
 from systems.singer import options, tap_file
 from tests.infra.conftest import ACCOUNT, Templates, synthesise
 from tests.infra.test_grants import pairs
+from tests.systems.rest.airbyte.test_folder import PINNED
+from tests.systems.rest.airbyte.under_test import CodedUnderTest
+from tests.systems.rest.things import Things
 from tests.systems.singer.test_hostile import ENTRY
 from tests.systems.singer.under_test import TAP
 
@@ -25,10 +28,12 @@ PROGRAM = """
 CREATE WAREHOUSE lake USING iceberg;
 CREATE CONNECTION a TO filed WITH (secret = 'a');
 CREATE CONNECTION b TO imaged WITH (secret = 'b', run = 'task');
+CREATE CONNECTION c TO things WITH (secret = 'c', run = 'auto');
 INSERT INTO lake.a.orders EVERY '1 hour' REPLACE AS SELECT id FROM a.orders;
 INSERT INTO lake.b.orders EVERY '1 hour' REPLACE AS SELECT id FROM b.orders;
+INSERT INTO lake.c.orders EVERY '1 hour' REPLACE AS SELECT id FROM c.thing0;
 """
-FILED, IMAGED = "CollectFiledSlice", "CollectImagedSlice"
+FILED, IMAGED, CODED = "CollectFiledSlice", "CollectImagedSlice", "CollectThingsSlice"
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +45,9 @@ def templates(app_module: Any, environment: None, tmp_path_factory: pytest.TempP
         shutil.copyfile(TAP, folder / TAP.name)
         (folder / "tap.yaml").write_text(yaml.safe_dump({**said, "secret": ["token"]}))
         (folder / "catalog.json").write_text(json.dumps({"streams": [ENTRY]}))
+    things = Things()
+    CodedUnderTest(things, project, PINNED).create_table({})
+    things.close()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project)
         for cached in (installed, tap_file.document_of, options.model_of):
@@ -58,15 +66,15 @@ def granted(templates: Templates, stack: str, action: str) -> dict[str, set[str]
     return found
 
 
-@pytest.mark.parametrize(("stack", "secret"), [(FILED, "a"), (IMAGED, "b")])
+@pytest.mark.parametrize(("stack", "secret"), [(FILED, "a"), (IMAGED, "b"), (CODED, "c")])
 def test_a_taps_roles_read_its_connections_secret_and_no_other(templates: Templates, stack: str, secret: str) -> None:
     found = granted(templates, stack, "secretsmanager:GetSecretValue")
-    steps = {"PlanRole", "ExtractRole", "DiscoverRole"} | ({"TasksExtractRole"} if stack == IMAGED else set())
+    steps = {"PlanRole", "ExtractRole", "DiscoverRole"} | ({"TasksExtractRole"} if stack != FILED else set())
     assert set(found) == steps
     assert all(f":secret:atoll/{secret}-" in one for resources in found.values() for one in resources), found
 
 
-@pytest.mark.parametrize(("stack", "system"), [(FILED, "filed"), (IMAGED, "imaged")])
+@pytest.mark.parametrize(("stack", "system"), [(FILED, "filed"), (IMAGED, "imaged"), (CODED, "things")])
 def test_a_taps_roles_write_below_its_own_prefix_alone(templates: Templates, stack: str, system: str) -> None:
     found = granted(templates, stack, "s3:PutObject")
     assert found and all(f"/staging/collect.{system}/*" in one for resources in found.values() for one in resources), found

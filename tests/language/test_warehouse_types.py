@@ -1,6 +1,7 @@
-"""Every type of the type table against every warehouse that keeps rows itself: taken, or refused with a remedy that works.
+"""Every type of the type table against every warehouse and engine: taken, or refused with its reason and a remedy that works.
 
-What is taken comes out as it went in: `test_every_type_is_kept_and_published_as_it_is` of each of these slices.
+What is taken comes out as it went in: `test_every_type_is_kept_and_published_as_it_is` of each warehouse that keeps rows itself, and
+`test_every_type_is_written_as_it_is_read` of each of the lake's engines.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from language import ProgramErrors, compile_with_positions
+from language.compiler import Compilation
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.program import Program
 from shared_metadata.program.schema import Schema, SchemaColumn
@@ -19,8 +21,8 @@ from shared_metadata.program.type_widening import PROMOTIONS
 from slices.registry import installed
 
 SLICES = installed()
-# The lake's own engines are not among them: `tests/language/test_iceberg_types.py`.
 WAREHOUSES = sorted(s.system for s in SLICES.values() if s.stage == "organize" and s.engine == s.system and not s.warehouse)
+ENGINES = {s.engine: s for s in SLICES.values() if s.stage == "organize" and s.works_in == "iceberg"}  # of the lake
 SIMPLE = [*sorted(PRIMITIVES), "decimal(12,2)", "decimal(38,10)"]
 # PostgreSQL's words; what is nested has one of a source that is not asked.
 SOURCE = {
@@ -46,6 +48,10 @@ EVERY = [*SIMPLE, *nested()]
 def compiled(
     system: str, kind: str, text: str = "SELECT id, odd FROM ops.public.things", more: str = "", options: str = ""
 ) -> Program:
+    return compilation(system, kind, text, more, options).program
+
+
+def compilation(system: str, kind: str, text: str, more: str, options: str = "") -> Compilation:
     columns = (_ID,)
     odd = SchemaColumn("odd", kind, source="odd", source_type=SOURCE.get(kind, "jsonb"))
     schemas = {"ops": ConnectionSchemas("ops", "postgres", {"public.things": Schema((*columns, odd)), "public.out": None})}
@@ -53,7 +59,7 @@ def compiled(
         f"CREATE WAREHOUSE dwh USING {system}{options};\nCREATE CONNECTION ops TO postgres WITH (secret = 'ops');\n"
         f"INSERT INTO dwh.ops.things EVERY '1 hour' REPLACE AS {text};\n{more}"
     )
-    return compile_with_positions({"program.sql": program}, SLICES, schemas).program
+    return compile_with_positions({"program.sql": program}, SLICES, schemas)
 
 
 def declaration(system: str) -> Slice:
@@ -86,6 +92,39 @@ def test_a_type_is_taken_or_refused_at_its_column_with_its_reason_and_remedy(sys
         else:
             assert not refused, kind
             assert {"dwh.ops.seen", "ops.public.out"} <= set(found.flows)
+
+
+# https://iceberg.apache.org/docs/1.10.0/spark-getting-started/#iceberg-type-to-spark-type
+READ_AS = {"spark": ("uuid", "string")}
+
+
+@pytest.mark.sampled(3)
+@pytest.mark.parametrize("engine", sorted(ENGINES))
+def test_a_type_is_taken_by_an_engine_of_the_lake_or_refused_at_its_column_with_its_reason_and_remedy(engine: str) -> None:
+    """In a view, and published; what is collected is written by the lake's own slice."""
+    able = ENGINES[engine].capabilities
+    never, because = set(able.never_written), dict(able.never_because)
+    assert set(because) == never, "each has its reason"
+    more = (
+        f"CREATE MATERIALIZED VIEW dwh.ops.seen EVERY '1 hour' REPLACE USING {engine} AS SELECT odd FROM dwh.ops.things;\n"
+        f"INSERT INTO ops.public.out EVERY '1 hour' REPLACE USING {engine} AS SELECT odd FROM dwh.ops.things;\n"
+    )
+    for kind in (one.replace('"b c"', "b_c") if able.plain_names else one for one in EVERY):
+        written = kind.replace(*READ_AS.get(engine, ("", "")))
+        refused = never & set(words(parsed(written)))
+        try:
+            found = compilation("iceberg", kind, "SELECT id, odd FROM ops.public.things", more)
+        except ProgramErrors as error:
+            said = str(error)
+            assert refused, (kind, said)
+            assert "program.sql:4:" in said and "program.sql:5:" in said and "program.sql:3:" not in said, said
+            told = any(f"{word}, which {engine} writes into no table: {because[word]}" in said for word in refused)
+            assert "`odd`" in said and (told or "reads no table that has a `time`" in said), said
+            assert "CAST" in said and "USING" in said, said
+        else:
+            assert not refused and found.lineage is not None, kind
+            made = [found.lineage.datasets[name].columns for name in ("dwh.ops.seen", "ops.public.out")]
+            assert [[column.type for column in columns] for columns in made] == [[written], [written]]
 
 
 @pytest.mark.parametrize("system", WAREHOUSES)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
 from io import BytesIO
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,17 +25,22 @@ from shared_metadata.errors import AlreadyCommitted, DefinitionError, InputError
 from shared_metadata.naming import REJECTED_DAYS
 from shared_metadata.program import Mode, Program
 from shared_metadata.program.intervals import Interval, to_text
-from shared_metadata.state.records import TableCommit, Version
+from shared_metadata.state.records import EventKind, TableCommit, Version
 from shared_metadata.state.schedule import DueBatch
 from shared_metadata.store import items, keys
 from shared_metadata.store.reader import MetadataReader
 from shared_metadata.store.writer import MetadataWriter
 from shared_metadata.update_set.applying import moment_of
+from shared_metadata.verification.difference import Kind
 from shared_metadata.verification.differences import differences
 from shared_metadata.verification.facts import Facts
+from shared_metadata.verification.groups import groups
+from shared_metadata.verification.notes import Notes
+from shared_metadata.verification.verify import Verified, verify
 from tests.conformance.fixtures import SettableClock, create_metadata_table
 from tests.memory.dynamodb import MemoryDynamoDB, Rows
 from tests.metadata.behaviour import FIRST, HOUR, START, apply, due_along, program, scheduled, standing, view
+from tests.metadata.test_verify_large import Asked
 
 COLLECT, LOAD, VIEW = "lake.crm", "lake.crm:load", "lake.a.v"
 STAGED, TABLE = "lake.crm.t000:staged", "lake.crm.t000"
@@ -143,7 +149,13 @@ class Lived:
         return sum(sk.startswith(prefix) for _, sk in self.rows)
 
     def differences(self) -> list[Any]:
-        return differences(Facts.of(self.rows.values()), self.reader.programs(), self.clock.now)
+        """As the whole table tells it at once, and, the same, as it is told flow by flow."""
+        found = differences(Facts.of(self.rows.values()), self.reader.programs(), self.clock.now)
+        assert set(self.verified().differences) == set(found)
+        return found
+
+    def verified(self, notes: Notes | None = None, client: Any = None) -> Verified:
+        return verify(client or self.dynamodb, TABLE_NAME, lambda _: {}, notes=notes, clock=self.clock)
 
     def history(self) -> list[dict[str, Any]]:
         return [row for body in self.objects.values() for row in parquet.read_table(BytesIO(body)).to_pylist()]
@@ -182,6 +194,22 @@ def test_batches_and_versions_that_nobody_looks_back_at_go_and_what_is_kept_stay
         assert kept <= {v.interval.end for v in versions} and len(versions) <= len(kept) + 2
         assert lived.reader.first_version(dataset).interval == FIRST  # type: ignore[union-attr]
     assert lived.differences() == []
+
+
+@pytest.mark.deep
+def test_a_verification_reads_only_events_of_days_that_have_batches_which_have_not_aged(tmp_path: Path) -> None:
+    lived = days(96)
+    lived.age(KEEP)
+    asked, notes = Asked(lived.dynamodb), Notes(tmp_path / "notes")
+    assert lived.verified(notes, asked).differences == ()
+    made = sorted({pk for pk, _ in lived.rows if pk.startswith(keys.EVENT_PREFIX)})
+    assert len(made) > 3 and [pk for pk in made if asked.partitions[pk]] == made[-2:], "the last one, and a day before"
+    noted = [done for group in groups(lived.reader.programs()) for done in notes.events(group)]
+    aged = lived.reader.aged_batches_of(DATASETS)
+    assert noted and all(done.interval.end > aged[done.flow].through for done in noted)
+    for key in [k for k, item in lived.rows.items() if k[0] == made[-1] and item["kind"]["S"] == EventKind.BATCH_COMPLETED]:
+        del lived.rows[key]
+    assert {one.kind for one in lived.differences()} == {Kind.EVENT}
 
 
 def test_what_is_left_is_bounded_however_long_it_lives() -> None:
@@ -473,7 +501,7 @@ def test_a_run_whose_time_is_short_says_so_and_the_next_one_goes_on(monkeypatch:
 
 def gone(whole: Lived, lived: Lived) -> set[tuple[str, datetime]]:
     """The batches that are recorded there and not here."""
-    both = (Facts.of(one.rows.values()).batches for one in (whole, lived))
+    both = (Facts.of(one.rows.values()).heads for one in (whole, lived))
     return set(next(both)) - set(next(both))
 
 

@@ -19,7 +19,7 @@ from shared_metadata.store.table_actions import EVENT_DAYS
 from shared_metadata.store.whole_table import scan
 from shared_metadata.store.writer import MetadataWriter
 from shared_metadata.verification.difference import Difference, Kind
-from shared_metadata.verification.differences import differences, unseen_cursors
+from shared_metadata.verification.differences import differences, recorded_otherwise
 from shared_metadata.verification.facts import Facts
 from shared_metadata.verification.notes import Notes
 from shared_metadata.verification.repair import Repair
@@ -164,11 +164,15 @@ def test_where_state_and_last_batch_are_gone_nothing_is_repaired_with_an_empty_c
 
 def test_cursors_that_nothing_tells_are_named() -> None:
     world = lived()
-    facts = Facts.of(world.rows.values())
-    assert unseen_cursors(facts, world.reader.programs()) == {}
+    assert verified(world).unseen_cursors == {}
     delete(*batch_of(5))(world)
-    unseen = unseen_cursors(Facts.of(world.rows.values()), world.reader.programs())
-    assert unseen == {STAGED: "the record of its last batch is gone, and the batch's event does not tell the cursor"}
+    programs = world.reader.programs()
+    unseen = recorded_otherwise(Facts.of(world.rows.values()), programs, world.now, programs.flow_ids).unseen
+    assert (
+        unseen
+        == verified(world).unseen_cursors
+        == {STAGED: "the record of its last batch is gone, and the batch's event does not tell the cursor"}
+    )
 
 
 def test_events_that_were_kept_for_their_time_are_not_missed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,16 +12,19 @@ from typing import Any
 
 import pytest
 
+from benchmarks.verify import NOW, Account, hours
 from shared_metadata.errors import Unfinished
 from shared_metadata.program import Flow, Kind, Mode, Program, Table
-from shared_metadata.program.intervals import Interval, to_text
+from shared_metadata.program.intervals import Interval
 from shared_metadata.state.entries import BEGINNING, Entry
 from shared_metadata.state.records import EventKind
 from shared_metadata.state.timeline import Programs
 from shared_metadata.store import keys
+from shared_metadata.store.reader import MetadataReader
 from shared_metadata.store.table_actions import EVENT_DAYS
 from shared_metadata.store.writer import MetadataWriter
 from shared_metadata.verification import event_notes
+from shared_metadata.verification.derive import Derivation
 from shared_metadata.verification.difference import Kind as Difference
 from shared_metadata.verification.event_notes import Folder
 from shared_metadata.verification.facts import Completed, Facts
@@ -187,17 +191,33 @@ def test_an_event_takes_some_tens_of_bytes_of_disk_and_is_there_once(tmp_path: P
     flows = [f"lake.shop.orders_of_region_{number:04}" for number in range(100)]
     notes = event_notes.EventNotes(Folder(tmp_path), dict.fromkeys(flows, 7))
 
-    def made(hours: int) -> Iterator[tuple[str, Completed]]:
+    def made(hours: int) -> Iterator[Completed]:
         for hour in range(hours):
             interval = Interval(BEGIN + hour * HOURS, BEGIN + (hour + 1) * HOURS)
-            for flow in (*flows, "lake.gone"):
-                identity = f"{flow}#{to_text(interval.start)}#{EventKind.BATCH_COMPLETED}#{flow}#1"
-                yield keys.event(interval.end, identity)["sk"], Completed(flow, interval, 1, {flow: 1234})
+            yield from (Completed(flow, interval, 1, {flow: 1234}) for flow in (*flows, "lake.gone"))
 
     assert notes.keep("2026-11-20", made(12)) == (names := notes.keep("2026-11-20", made(24)))
     assert [done.interval.start for done in notes.of((flows[42],), names)] == [BEGIN + hour * HOURS for hour in range(24)]
     assert list(notes.of(("lake.gone",), names)) == []
     assert sum(file.stat().st_size for file in tmp_path.rglob("*") if file.is_file()) / (24 * len(flows)) < 40
+
+
+@pytest.mark.deep
+def test_of_a_batch_some_hundred_bytes_are_held() -> None:
+    """So that what is verified together may have a hundred thousand of them in a function of 512 MB."""
+    account = Account(views=2, batches=1000, days=0)
+    flow = next(flow.id for flow in account.program.flows.values() if flow.kind == Kind.VIEW)
+    found = [*account.partition(keys.schema(flow, 0)["pk"]), *account.partition(keys.flow(flow))]
+    programs = MetadataReader(account, "metadata").programs()  # type: ignore[arg-type]
+    tracemalloc.start()
+    try:
+        facts = Facts.of(found, (Completed(flow, one, 1, {flow: 10}) for one in hours(NOW - 1000 * HOURS, NOW)))
+        derivation = Derivation(facts, programs)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(facts.batches) == len(facts.versions) == len(facts.completed) == len(derivation.makers) == 1000
+    assert held / 1000 < 3000
 
 
 def test_flows_that_make_the_same_datasets_are_looked_at_together() -> None:
@@ -224,5 +244,5 @@ def test_every_fact_belongs_to_one_group() -> None:
     facts = Facts.of(world.rows.values())
     names = [flow for group in groups(programs) for flow in group]
     made = [dataset for group in groups(programs) for dataset in datasets_of(programs, group)]
-    assert sorted(names) == sorted(facts.states) and {flow for flow, _ in facts.batches} <= set(names)
+    assert sorted(names) == sorted(facts.states) and {flow for flow, _ in facts.heads} <= set(names)
     assert {dataset for dataset, _ in facts.versions} <= set(made) and len(made) == len(set(made))

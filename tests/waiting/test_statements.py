@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from shared_metadata.contract.waiting.statements import LOOKS_SECONDS, MOST_TRIES, Statements
+from shared_metadata.contract.waiting.statements import LOOKS_SECONDS, MOST_TRIES, Statements, submitted_otherwise
 from shared_metadata.contract.waiting.turn import NotYet, Turn
 from shared_metadata.errors import DefinitionError
 from tests.waiting.remote import Lost, Remote
@@ -134,3 +134,26 @@ def test_what_takes_too_long_is_cancelled_by_whoever_has_the_limit(remote: Remot
     assert (caught.value.what, caught.value.limit_seconds) == ("remote statement s-1", 60)
     caught.value.cancel()
     assert remote.purposes("cancelled") == ["copy"]
+
+
+def test_one_of_other_statements_than_this_version_s_is_read_by_no_place_of_theirs(remote: Remote) -> None:
+    with pytest.raises(NotYet) as caught:
+        statements(remote).run("copy", text(), parts=2)
+    with pytest.raises(DefinitionError, match="remote statement s-1 was submitted by another version of the function"):
+        statements(remote, resumed(caught.value)).run("copy", text(), parts=3)
+    assert remote.purposes() == ["copy"]
+
+
+def test_one_of_a_version_that_counted_no_statements_is_taken_up(remote: Remote) -> None:
+    with pytest.raises(NotYet):
+        statements(remote).run("copy", text())
+    former = Turn(TURN.step, TURN.key, {"copy": {"id": "s-1", "tried": 1}})
+    with pytest.raises(NotYet):
+        statements(remote, former).run("copy", text(), parts=3)
+    assert statements(remote, former).run("copy", text(), parts=3).id == "s-1"
+
+
+@pytest.mark.parametrize("said", ["Idempotent parameters do not match", "IdempotentParameterMismatch: …", "not idempotent"])
+def test_a_token_that_a_service_knows_of_another_text_is_told_from_its_other_refusals(said: str) -> None:
+    assert "nothing: the batch is tried again" in str(submitted_otherwise("remote statement", said, "here"))
+    assert submitted_otherwise("remote statement", "no such workgroup", "here") is None

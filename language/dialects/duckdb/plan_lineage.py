@@ -61,9 +61,11 @@ class _Tracer(References):
             self._ctes[plan["table_index"]] = self.visit(definition, outer)
             return self.visit(query, outer)
         method = getattr(self, f"_{kind}", None)
-        if method is None or plan.get("projection_map"):
+        if method is None:
             raise Unplanned(kind)
         made: Columns = method(plan, [self.visit(child, outer) for child in plan.get("children", ())], outer)
+        if kept := plan.get("projection_map"):  # as of the rows that a correlated LIMIT leaves
+            made = [made[number] for number in kept]
         if "table_index" in plan:
             self._bound[plan["table_index"]] = made
         return made

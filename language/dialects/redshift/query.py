@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from sqlglot import TokenType, exp
 
 from language.sql.listed.parted_query import PartedQuery, pieces
-from language.sql.parsed import of_kind
 from language.text.diagnostics import Problem, Span
 
 
@@ -26,15 +25,15 @@ class RedshiftQuery(PartedQuery):
     def check_words(self) -> None:
         """Raises Problem for what other engines write and Redshift does not read, though sqlglot does."""
         super().check_words()
-        for select in of_kind(self.nodes, exp.Select):
+        for select in self.of_kind(exp.Select):
             for window in select.args.get("windows") or ():
                 raise Problem(self.place(window), "Redshift has no WINDOW", "write the window itself behind OVER")
-        for spec in of_kind(self.nodes, exp.WindowSpec):
+        for spec in self.of_kind(exp.WindowSpec):
             if str(spec.args.get("kind")).upper() == "RANGE":
                 raise Problem(self.place(spec.parent or spec), "Redshift has no RANGE in a window", "write ROWS BETWEEN …")
         for start in self._positions():
             raise Problem(start, "Redshift has no POSITION with a comma", "write POSITION(a IN b), or strpos(b, a)")
-        for values in of_kind(self.nodes, exp.Values):
+        for values in self.of_kind(exp.Values):
             raise Problem(self.place(values), "Redshift has no VALUES within a query", "write SELECT … UNION ALL SELECT …")
 
     def _positions(self) -> Iterator[Span]:

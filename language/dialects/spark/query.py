@@ -8,16 +8,15 @@ that it reads so.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import ClassVar
 
 from sqlglot import TokenType, exp
+from sqlglot.tokenizer_core import Token
 
 from language.sql.called_query import CalledQuery
-from language.sql.parsed import of_kind
 from language.text.diagnostics import Problem
 
 _BEGINS = frozenset((TokenType.SELECT, TokenType.WITH, TokenType.L_PAREN))
@@ -58,12 +57,19 @@ class SparkQuery(CalledQuery):
         if tokens and tokens[0].token_type not in _BEGINS:
             place = self.within(tokens[0].start, tokens[0].end + 1)
             raise Problem(place, f"a query for {self.engine} begins with SELECT here", "write SELECT … FROM …")
-        for before, token in pairwise(tokens):
-            place = self.within(token.start, token.end + 1)
-            if token.token_type == before.token_type == TokenType.STRING:
-                raise Problem(place, "two texts stand beside one another", "join them by ||")
-            if token.token_type in self.unknown:
-                raise Problem(place, *self.unknown[token.token_type])
+        before = None
+        for token in tokens:
+            kind = token.token_type
+            if kind == before == TokenType.STRING:
+                raise Problem(self.within(token.start, token.end + 1), "two texts stand beside one another", "join them by ||")
+            if kind in self.unknown:
+                raise Problem(self.within(token.start, token.end + 1), *self.unknown[kind])
+            before = kind
+        self._check_parameters(tokens)
+
+    def _check_parameters(self, tokens: Sequence[Token]) -> None:
+        if "->" not in self.span.text:
+            return
         for opening, _, closing, arrow in zip(tokens, tokens[1:], tokens[2:], tokens[3:], strict=False):
             kinds = opening.token_type, closing.token_type, arrow.token_type
             if kinds == (TokenType.L_PAREN, TokenType.R_PAREN, TokenType.ARROW):
@@ -72,7 +78,7 @@ class SparkQuery(CalledQuery):
 
     def check_stars(self) -> None:
         """Raises Problem for a `*` that leaves columns out, or says others for them."""
-        for star in of_kind(self.nodes, exp.Star):
+        for star in self.of_kind(exp.Star):
             if any(star.args.get(word) for word in ("except_", "except", "replace", "rename")):
                 raise Problem(self.place(star), "a `*` that leaves columns out is not known here", "name the columns")
 

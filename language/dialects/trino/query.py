@@ -8,13 +8,15 @@ from sqlglot import TokenType, exp
 from sqlglot.tokenizer_core import Token
 
 from language.sql.called_query import CalledQuery
-from language.sql.parsed import of_kind
 from language.text.diagnostics import Problem
 
 _BEGINS = frozenset((TokenType.SELECT, TokenType.WITH, TokenType.L_PAREN))
 _BEFORE_A_VALUE = frozenset(
     (TokenType.SELECT, TokenType.COMMA, TokenType.L_PAREN, TokenType.EQ, TokenType.DPIPE, TokenType.L_BRACKET, TokenType.IN)
 )
+
+
+_READ_OTHERWISE = frozenset((TokenType.DCOLON, TokenType.L_BRACKET, TokenType.INTERVAL, TokenType.LIMIT, TokenType.OFFSET))
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,22 +31,26 @@ class TrinoQuery(CalledQuery):
             raise Problem(place, "Trino's queries begin with SELECT", "write SELECT … FROM …")
         limited = -1
         for number, token in enumerate(tokens):
+            kind, wrong = token.token_type, ("", "")
+            if kind not in _READ_OTHERWISE:
+                continue
             before, after = tokens[number - 1] if number else None, tokens[number + 1] if number + 1 < len(tokens) else None
-            place = self.within(token.start, token.end + 1)
-            if token.token_type == TokenType.DCOLON:
-                raise Problem(place, "Trino has no `::`", "write CAST(… AS …)")
-            if token.token_type == TokenType.L_BRACKET and (before is None or before.token_type in _BEFORE_A_VALUE):
-                raise Problem(place, "Trino writes lists otherwise", "write ARRAY[…]")
-            if token.token_type == TokenType.INTERVAL and after is not None and not _is_one_number(after):
-                raise Problem(place, "Trino writes intervals otherwise", "write INTERVAL '1' DAY, the number alone in quotes")
-            if token.token_type == TokenType.LIMIT:
+            if kind == TokenType.DCOLON:
+                wrong = "Trino has no `::`", "write CAST(… AS …)"
+            elif kind == TokenType.L_BRACKET and (before is None or before.token_type in _BEFORE_A_VALUE):
+                wrong = "Trino writes lists otherwise", "write ARRAY[…]"
+            elif kind == TokenType.INTERVAL and after is not None and not _is_one_number(after):
+                wrong = "Trino writes intervals otherwise", "write INTERVAL '1' DAY, the number alone in quotes"
+            elif kind == TokenType.LIMIT:
                 limited = token.start
-            if token.token_type == TokenType.OFFSET and limited >= 0:
-                raise Problem(place, "OFFSET stands behind LIMIT", "write OFFSET before LIMIT")
+            elif kind == TokenType.OFFSET and limited >= 0:
+                wrong = "OFFSET stands behind LIMIT", "write OFFSET before LIMIT"
+            if wrong[0]:
+                raise Problem(self.within(token.start, token.end + 1), *wrong)
 
     def check_stars(self) -> None:
         """Raises Problem for a `*` that leaves columns out, or says others for them."""
-        for star in of_kind(self.nodes, exp.Star):
+        for star in self.of_kind(exp.Star):
             if any(star.args.get(word) for word in ("except_", "except", "replace", "rename")):
                 raise Problem(self.place(star), "Trino's `*` leaves no column out", "name the columns")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from sqlglot import exp
@@ -133,10 +134,10 @@ class _Binder:
             self._clause(expressions, node.args.get("where"), Use.FILTER)
         found = self._items(node, scope, expressions)
         grouped = grouping.read(node, expressions, found)
-        reused = found if self._rules.items_reused else {}
+        reused = {name: typed for name, typed in found.items() if not scope.find((), name)} if self._rules.items_reused else {}
         for item in node.expressions:
             for part in self._brought(item, scope) if item.is_star else [item.unalias()]:
-                grouped.check(part, {name: typed for name, typed in reused.items() if not scope.find((), name)}, item)
+                grouped.check(part, reused, item)
         for part in windows.parts(node):
             grouped.check(part, {})
         expressions.aliases = found if self._rules.items_named else {}
@@ -172,10 +173,9 @@ class _Binder:
         expressions.use = Use.VALUE
 
     def _items(self, node: exp.Select, scope: Scope, expressions: Expressions) -> dict[str, Typed]:
-        found: dict[str, Typed] = {}
+        found, said = dict[str, Typed](), Counter[str]()
         outermost = not self.items and node is self.findings.query.tree.find(exp.Select)
         for item in node.expressions:
-            before = {*found}
             if item.is_star:
                 named = self._star(item, scope, found)
             else:
@@ -186,7 +186,8 @@ class _Binder:
                 found[named[0]] = made.selected(item, node, expressions) or expressions.typed(item.unalias())
                 if not named[0]:
                     self.findings.problem(item, "this column has no name", "name it with AS")
-            for name in sorted({name for number, name in enumerate(named) if name and name in before.union(named[:number])}):
+            said.update(named)
+            for name in sorted({name for name in named if name and said[name] > 1}):
                 self.findings.problem(item, f"two columns would be called `{name}`", "name the columns, and rename one by AS")
             if outermost:
                 self.items |= dict.fromkeys(named, item)

@@ -166,8 +166,7 @@ def _arguments(expressions: Expressions, node: exp.Expr, name: str, around: Arou
         findings.problem(node, "ORDER BY does not stand here", "order what is aggregated otherwise, as by a window")
     if name in rules.ordered_aggregates and not order:
         findings.problem(node, f"`{name}` is read by an order", f"write {name}(…) WITHIN GROUP (ORDER BY …)")
-    given = {part.sql(findings.query.dialect).lower() for part in found}
-    if distinct and any(part.this.sql(findings.query.dialect).lower() not in given for part in order):
+    if distinct and order and _orders_by_another(order, found, findings):
         findings.problem(node, "of values that are made one by DISTINCT, only they have an order", "order by what is aggregated")
     if distinct and not aggregate:
         findings.problem(node, "DISTINCT stands in an aggregate alone, and in none of a window", "make rows one below, by GROUP BY")
@@ -177,6 +176,12 @@ def _arguments(expressions: Expressions, node: exp.Expr, name: str, around: Arou
         )
         return found[:1]
     return found
+
+
+def _orders_by_another(order: Sequence[exp.Expr], found: Sequence[exp.Expr], findings: Findings) -> bool:
+    """Whether an aggregate is ordered by what is none of its arguments."""
+    given = {part.sql(findings.query.dialect).lower() for part in found}
+    return any(part.this.sql(findings.query.dialect).lower() not in given for part in order)
 
 
 def _lambda(expressions: Expressions, node: exp.Lambda, refs: set[Ref]) -> Lambda:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from sqlglot import exp
 
@@ -14,6 +15,8 @@ from language.sql.scope import Scope, Typed
 from shared_metadata.program.lineage import Use
 
 _SETS = (exp.Rollup, exp.Cube, exp.GroupingSets)
+Kind = tuple[type[exp.Expr], str]
+Spelled = tuple[Kind, str]
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,11 @@ class Grouped:
     """texts: what rows are grouped by; None where they are not."""
 
     expressions: Expressions
-    texts: frozenset[str] | None
+    texts: frozenset[Spelled] | None
+
+    @cached_property
+    def _kinds(self) -> frozenset[Kind]:
+        return frozenset(kind for kind, _ in self.texts or ())
 
     def check(self, node: exp.Expr, named: Mapping[str, Typed], star: exp.Expr | None = None) -> None:
         """Tells of a column that rows are not grouped by.
@@ -34,7 +41,7 @@ class Grouped:
                 if isinstance(part, exp.Func) and name_of(rules, findings, part) in rules.of_groups:
                     findings.problem(part, "rows are not grouped here", "write GROUP BY")
             return
-        if spelled_alike(node, self.expressions) in self.texts or isinstance(node, exp.Query):
+        if isinstance(node, exp.Query) or self._is_key(node):
             return
         if is_aggregate(rules, findings, node) and not _over_a_window(node):
             return
@@ -52,6 +59,9 @@ class Grouped:
         for part in [node.this] if inner else node.iter_expressions():
             self.check(part, named)
 
+    def _is_key(self, node: exp.Expr) -> bool:
+        return _kind(node) in self._kinds and spelled_alike(node, self.expressions) in (self.texts or ())
+
     def _check_of_groups(self, node: exp.Expr) -> None:
         for part in node.expressions:
             if spelled_alike(part, self.expressions) not in (self.texts or ()):
@@ -61,7 +71,7 @@ class Grouped:
 def read(node: exp.Select, expressions: Expressions, found: Mapping[str, Typed]) -> Grouped:
     """found: the columns of the SELECT, by name."""
     group, having, order = (node.args.get(part) for part in ("group", "having", "order"))
-    texts = set[str]()
+    texts = set[Spelled]()
     expressions.use = Use.GROUP
     if group is not None and group.args.get("all") and expressions.rules.groups_all:
         texts = {spelled_alike(item.unalias(), expressions) for item in node.expressions if not aggregates(expressions, item)}
@@ -153,13 +163,23 @@ def _over_a_window(call: exp.Expr) -> bool:
     return isinstance(around, exp.Window) and node.arg_key == "this"
 
 
-def spelled_alike(node: exp.Expr, expressions: Expressions) -> str:
-    """The expression's text, the same whether a column is named with its table or without, in quotes or not."""
+def _kind(node: exp.Expr) -> Kind:
+    """What tells most expressions apart without writing them; calls are of one class, so it has their names."""
+    return type(node), node.name.lower() if isinstance(node, exp.Anonymous) else ""
+
+
+def spelled_alike(node: exp.Expr, expressions: Expressions) -> Spelled:
+    """The expression's kind and text, the same whether a column is named with its table or without, in quotes or not."""
     scope: Scope = expressions.scope
 
+    def needs_no_table(column: exp.Column) -> bool:
+        return len(column.parts) == 1 or len(scope.find((), column.name.lower())) == 1
+
     def short(part: exp.Expr) -> exp.Expr:
-        if isinstance(part, exp.Column) and len(part.parts) > 1 and len(scope.find((), part.name.lower())) == 1:
+        if isinstance(part, exp.Column) and needs_no_table(part):
             return exp.column(exp.to_identifier(part.name.lower(), quoted=True))
         return exp.to_identifier(part.name.lower(), quoted=True) if isinstance(part, exp.Identifier) else part
 
-    return node.copy().transform(short).sql(expressions.findings.query.dialect).lower()
+    if isinstance(node, exp.Column):  # as most are: sqlglot need not write it
+        return _kind(node), ".".join(part.name.lower() for part in ([node] if needs_no_table(node) else node.parts))
+    return _kind(node), node.transform(short).sql(expressions.findings.query.dialect, copy=False).lower()

@@ -9,7 +9,7 @@ from sqlglot import exp
 from language.sql.listed.calls import is_aggregate
 from language.sql.listed.clauses import OF_RESULT
 from language.sql.listed.expressions import Expressions
-from language.sql.listed.grouping import Grouped, spelled_alike
+from language.sql.listed.grouping import Grouped, Spelled, spelled_alike
 from language.sql.scope import Typed
 from shared_metadata.program.lineage import Use
 
@@ -17,7 +17,6 @@ from shared_metadata.program.lineage import Use
 def of_select(node: exp.Select, expressions: Expressions, found: Mapping[str, Typed], grouped: Grouped) -> None:
     """found: the columns of the SELECT, by name."""
     distinct = node.args.get("distinct")
-    shown = {spelled_alike(item.unalias(), expressions) for item in node.expressions}
     if distinct is not None:
         for item, typed in zip(node.expressions, found.values(), strict=False):
             expressions.comparable(item, typed)
@@ -30,6 +29,7 @@ def of_select(node: exp.Select, expressions: Expressions, found: Mapping[str, Ty
         if named:
             continue
         grouped.check(part, found)
+        shown = {spelled_alike(item.unalias(), expressions) for item in node.expressions}
         if node.args.get("having") is not None and expressions.rules.having_hides and _hidden(part, expressions, shown):
             expressions.findings.problem(part, "behind HAVING, only aggregates that are selected have an order", "select it too")
         if distinct is not None and not _is_shown(part, expressions, shown):
@@ -38,7 +38,7 @@ def of_select(node: exp.Select, expressions: Expressions, found: Mapping[str, Ty
     _check_cut(node, expressions)
 
 
-def _is_shown(part: exp.Expr, expressions: Expressions, shown: set[str]) -> bool:
+def _is_shown(part: exp.Expr, expressions: Expressions, shown: set[Spelled]) -> bool:
     """Whether it is one of the SELECT's items, or, where it may be, made of them."""
     if spelled_alike(part, expressions) in shown:
         return True
@@ -49,7 +49,7 @@ def _is_shown(part: exp.Expr, expressions: Expressions, shown: set[str]) -> bool
     )
 
 
-def _hidden(part: exp.Expr, expressions: Expressions, shown: set[str]) -> bool:
+def _hidden(part: exp.Expr, expressions: Expressions, shown: set[Spelled]) -> bool:
     """Whether it has an aggregate that is no item of the SELECT."""
     calls = [each for each in part.walk() if is_aggregate(expressions.rules, expressions.findings, each)]
     return any(spelled_alike(each, expressions) not in shown for each in calls)

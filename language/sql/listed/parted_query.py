@@ -14,7 +14,6 @@ from typing import ClassVar
 from sqlglot import TokenType, exp
 
 from language.sql.called_query import CalledQuery
-from language.sql.parsed import of_kind
 from language.text.diagnostics import Problem
 
 _BEGINS = frozenset((TokenType.SELECT, TokenType.WITH, TokenType.L_PAREN))
@@ -62,14 +61,14 @@ class PartedQuery(CalledQuery):
             if token.token_type == TokenType.QUALIFY:
                 place = self.within(token.start, token.end + 1)
                 raise Problem(place, "QUALIFY is not known here", "filter by WHERE in a query around this one")
-        for node in of_kind(self.nodes, exp.Distinct):
+        for node in self.of_kind(exp.Distinct):
             if node.args.get("on") is not None:
                 raise Problem(self.place(node), f"{self.engine} has no DISTINCT ON", "keep where row_number() OVER (…) is 1")
         self.check_within()
 
     def check_within(self) -> None:
         """Raises Problem for an order of what is aggregated that does not stand behind LISTAGG, as WITHIN GROUP."""
-        for node in of_kind(self.nodes, exp.Order):
+        for node in self.of_kind(exp.Order):
             before, called = node.parent, node.find_ancestor(exp.Func)
             if isinstance(before, exp.WithinGroup):
                 called = before.this
@@ -81,7 +80,7 @@ class PartedQuery(CalledQuery):
 
     def check_stars(self) -> None:
         """Raises Problem for a `*` that leaves columns out, or says others for them."""
-        for star in of_kind(self.nodes, exp.Star):
+        for star in self.of_kind(exp.Star):
             if any(star.args.get(word) for word in ("except_", "except", "replace", "rename")):
                 raise Problem(self.place(star), "a `*` that leaves columns out is not known here", "name the columns")
 

@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from language.sql.listed.types import Types
@@ -59,7 +60,7 @@ class Functions:
     others: frozenset[str]
     reserved: frozenset[str]
 
-    @property
+    @cached_property
     def names(self) -> frozenset[str]:
         return self.others | self.varying | self.outside | self.written | self.signatures.keys()
 

@@ -6,6 +6,7 @@ submit, or look up what was submitted ▸ queued, running: NotYet ▸ done: Ran
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -20,6 +21,7 @@ LIMIT_SECONDS = 6 * 3600.0
 PATIENCE_SECONDS = 5.0
 MOST_TRIES = 3
 LOOKS_SECONDS = (0.2, 0.4, 0.8)  # between looks of one call; then the last again
+_TOKEN_OF_ANOTHER = re.compile("idempot", re.IGNORECASE)
 
 
 class Status(StrEnum):
@@ -71,6 +73,7 @@ class Engine(Protocol):
         """Starts a statement, and returns its id; of one that was started under this token before, the same id.
 
         Where the service takes no token, the statement carries it (as a comment, a label), and is looked for before it is started.
+        Raises what `submitted_otherwise` gives where the token is that of another text.
         """
         ...
 
@@ -125,13 +128,13 @@ class Statements:
         self._known: dict[str, Any] = dict(turn.resume or {})
         self.ran: list[Ran] = []
 
-    def run(self, purpose: str, text: str | Callable[[], str]) -> Ran:
+    def run(self, purpose: str, text: str | Callable[[], str], parts: int = 1) -> Ran:
         """What became of it. Raises NotYet while it runs; DefinitionError, with its id, where it failed or was cancelled.
 
         purpose: tells it from the step's other statements, and is the same in each call.  text: or what makes it, which is asked for
-        the text only when it is submitted.
+        the text only when it is submitted.  parts: how many statements it is of, by whose places their answers are read.
         """
-        identity, tried = self._submitted(purpose, text)
+        identity, tried = self._submitted(purpose, text, parts)
         look = self._looked(identity)
         if look.status == Status.FAILED and look.transient and tried < MOST_TRIES:
             self._known[purpose] = {"tried": tried}
@@ -144,14 +147,16 @@ class Statements:
         self.ran.append(Ran(identity, purpose, *taken, look.estimated, look.console_id, look.bytes_written))
         return self.ran[-1]
 
-    def _submitted(self, purpose: str, text: str | Callable[[], str]) -> tuple[str, int]:
+    def _submitted(self, purpose: str, text: str | Callable[[], str], parts: int) -> tuple[str, int]:
         """Its id and how often it was submitted. A call that died after it submitted has handed on nothing: the token finds it."""
         known = self._known.get(purpose, {})
         tried = int(known.get("tried", 0))
+        if known.get("parts", parts) != parts:
+            raise _otherwise(f"{self._engine.kind} {known['id']}", self._place)
         if "id" not in known:
             said = text if isinstance(text, str) else text()
             identity = self._engine.submit(said, self._turn.token(f"{purpose} {tried}"))
-            known = self._known[purpose] = {"id": identity, "tried": tried + 1}
+            known = self._known[purpose] = {"id": identity, "tried": tried + 1, "parts": parts}
         return str(known["id"]), int(known["tried"])
 
     def _looked(self, identity: str) -> Look:
@@ -181,3 +186,16 @@ class Statements:
             return DefinitionError(said, place=self._place, remedy="ask who administers it why; the batch is tried again")
         remedy = look.remedy or "mend what it says; the console of the service shows the statement by this id"
         return DefinitionError(f"{what} failed: {look.reason}", place=self._place, remedy=remedy)
+
+
+def submitted_otherwise(kind: str, said: str, place: str) -> DefinitionError | None:
+    """The error of a token under which a service knows another text; None where its refusal is of something else.
+
+    said: the service's words.  A call had submitted the statement and died, and the next one is of another version of its function.
+    """
+    return _otherwise(f"the {kind} of this step", place) if _TOKEN_OF_ANOTHER.search(said) else None
+
+
+def _otherwise(what: str, place: str) -> DefinitionError:
+    said = f"{what} was submitted by another version of the function, in other words than this one's"
+    return DefinitionError(said, place=place, remedy="nothing: the batch is tried again, and its next attempt submits it anew")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from shared_metadata.contract.waiting.statements import Look, Status
+from shared_metadata.contract.waiting.statements import Look, Status, submitted_otherwise
 from shared_metadata.errors import DefinitionError
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ class Athena:
         except ClientError as error:
             if error.response["Error"]["Code"] != "InvalidRequestException":
                 raise
-            raise DefinitionError(
+            otherwise = submitted_otherwise(self.kind, error.response["Error"].get("Message", ""), self._place)
+            raise otherwise or DefinitionError(
                 f"Athena's workgroup {self._workgroup} takes no statement: it is not there, or is disabled",
                 place=self._place,
                 remedy="deploy OrganizeAthenaSlice again, or enable the workgroup",

@@ -13,6 +13,7 @@ SLICE = Slice(
         maintains=True,
         own_columns=("_view_batch",),
         never_written=("time", "uuid"),  # https://docs.aws.amazon.com/athena/latest/ug/querying-iceberg-supported-data-types.html
+        never_because=(("time", "an Iceberg table of Athena's has no TIME"), ("uuid", "an Iceberg table of Athena's has no UUID")),
         plain_names=True,  # Iceberg's writers spell others otherwise in files, where their readers go by field ids
         longest_name=255,  # https://docs.aws.amazon.com/glue/latest/webapi/API_TableInput.html
     ),

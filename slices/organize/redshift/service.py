@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from shared_metadata.contract.waiting.statements import Look, Status
+from shared_metadata.contract.waiting.statements import Look, Status, submitted_otherwise
 from shared_metadata.errors import DefinitionError, RetryLater
 from systems.sql_warehouse.session import GUARD, MOVED
 
@@ -117,10 +117,10 @@ class RedshiftService:
                 raise
 
     def rows(self, id: str, number: int) -> list[list[Any]]:
-        """The values that a statement of a transaction gave; the pages of a result are read to their end."""
+        """The values that a statement of a transaction gave, counted from its end; the pages of a result are read to theirs."""
         found = self._results.get(id) or self._client.describe_statement(Id=id)
         parts = found.get("SubStatements") or []
-        wanted = parts[number + len(self._first) if number >= 0 else number]["Id"] if parts else id
+        wanted = parts[number]["Id"] if parts else id
         rows, token = list[list[Any]](), ""
         while True:
             more: Mapping[str, Any] = {"NextToken": token} if token else {}
@@ -165,7 +165,7 @@ class RedshiftService:
         if code != "ValidationException":
             return None
         name = self._where.get("WorkgroupName") or self._where.get("ClusterIdentifier")
-        return DefinitionError(
+        return submitted_otherwise(self.kind, said, self._place) or DefinitionError(
             f"Redshift takes no statement for {name}: {said}",
             place=self._place,
             remedy="see that it is there, is not paused, and is called so in the warehouse's options",

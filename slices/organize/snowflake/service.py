@@ -56,11 +56,12 @@ class SnowflakeService:
         self, api: SnowflakeApi, where: Mapping[str, str], limit_seconds: float, place: str, credit_price: float = 0
     ) -> None:
         self._api, self._where, self._limit, self._place, self._price = api, where, limit_seconds, place, credit_price
+        self._first = [SETTLING]
         self._answers: dict[str, tuple[int, dict[str, Any]]] = {}
 
     def submit(self, text: str, token: str) -> str:
         """text: a JSON list of statements.  token: the request's id, under which it is run once."""
-        texts = [SETTLING, *arranged(json.loads(text))]
+        texts = [*self._first, *arranged(json.loads(text))]
         whole = ";\n".join(texts)
         if len(whole.encode()) > MOST_TEXT_BYTES:
             raise DefinitionError(
@@ -120,9 +121,9 @@ class SnowflakeService:
         return {str(id): _figures(told, self._price) for id, *told in rows}
 
     def rows(self, id: str, number: int) -> list[list[Any]]:
-        """The values that a statement gave, counted among all that were sent; the parts of a result are read to their end."""
+        """The values that a statement gave, counted from the end of all that were sent; the parts of a result are read to theirs."""
         _, told = self._answers.get(id) or self._api.ask("GET", f"/{id}")
-        wanted = told["statementHandles"][number + 1 if number >= 0 else number]  # the first one settles the session
+        wanted = (told.get("statementHandles") or [id])[number]  # of one that was sent alone there are none
         _, told = self._api.ask("GET", f"/{wanted}")
         meta, rows = told["resultSetMetaData"], list(told["data"])
         for part in range(1, len(meta.get("partitionInfo", ()))):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from shared_metadata.contract.runtime.staging import read_json
-from shared_metadata.contract.waiting.statements import Look, Status
+from shared_metadata.contract.waiting.statements import Look, Status, submitted_otherwise
 from shared_metadata.errors import DefinitionError
 from slices.organize.spark.application import Application
 from slices.organize.spark.logic import CATALOG
@@ -99,6 +99,8 @@ class EmrServerless:
                 },
             )
         except ClientError as error:
+            if otherwise := submitted_otherwise(self.kind, error.response["Error"].get("Message", ""), self._place):
+                raise otherwise from None
             if error.response["Error"]["Code"] not in ("ResourceNotFoundException", "ValidationException"):
                 raise
             raise DefinitionError(

@@ -13,6 +13,7 @@ SLICE = Slice(
         maintains=True,
         own_columns=("_view_batch",),
         never_written=("time", "uuid"),  # https://iceberg.apache.org/docs/1.10.0/spark-getting-started/#spark-type-to-iceberg-type
+        never_because=(("time", "there is no TIME"), ("uuid", "there is no UUID")),
         plain_names=True,  # Iceberg's writers spell others otherwise in files, where their readers go by field ids
         longest_name=255,  # https://docs.aws.amazon.com/glue/latest/webapi/API_TableInput.html
     ),

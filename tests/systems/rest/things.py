@@ -40,6 +40,7 @@ class Things:
 
     def __init__(self) -> None:
         self.tables: dict[str, dict[str, dict[str, Any]]] = {}
+        self.retry_after = ""  # of each answer
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
@@ -53,10 +54,9 @@ class Things:
         rows = self.tables.get(path[1:])
         if rows is None:
             return 404, {"error": "no such thing"}
-        asked = query.get("from", ""), query.get("to", "9")
-        found = [
-            row for _, row in sorted(rows.items()) if asked[0] <= row["updated"] <= asked[1] and row["id"] > query.get("after", "")
-        ]
+        asked, some = (query.get("from", ""), query.get("to", "9")), query.get("some", "0123456789")  # last digits of ids
+        taken = (row for _, row in sorted(rows.items()) if asked[0] <= row["updated"] <= asked[1] and row["id"][-1] in some)
+        found = [row for row in taken if row["id"] > query.get("after", "")]
         return 200, {"data": found[:PAGE], "next": found[PAGE - 1]["id"] if len(found) > PAGE else None}
 
     def close(self) -> None:
@@ -74,6 +74,8 @@ def _handler(things: Things) -> type[BaseHTTPRequestHandler]:
             body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
+            if things.retry_after:
+                self.send_header("Retry-After", things.retry_after)
             self.end_headers()
             self.wfile.write(body)
 
@@ -235,7 +237,12 @@ class ThingsUnderTest:
 
     def _write(self) -> None:
         """As somebody does who changes the manifest, and deploys."""
-        for file, content in ((self._file, self._manifest), (self._file.with_name(document.OVERLAY), self._overlay)):
-            file.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+        for name, content in self._files().items():
+            text = content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+            self._file.with_name(name).write_text(text)
         document.document_of.cache_clear()
         options.model_of.cache_clear()
+
+    def _files(self) -> dict[str, Any]:
+        """The folder's files: name ▸ text, or what is written as YAML."""
+        return {document.MANIFEST: self._manifest, document.OVERLAY: self._overlay}

@@ -14,7 +14,7 @@ class TestConformance(EventsConformance):
         return HttpUnderTest()
 
 
-@pytest.mark.repeats(4)
+@pytest.mark.repeats(6)
 class TestPackedConformance(EventsConformance):
     @pytest.fixture
     def source(self) -> PackedUnderTest:

@@ -29,7 +29,7 @@ class TestConformance(TopicsConformance):
         return KafkaUnderTest()
 
 
-@pytest.mark.repeats(4)
+@pytest.mark.repeats(6)
 class TestSignedInConformance(TopicsConformance):
     @pytest.fixture
     def source(self) -> SignedInUnderTest:

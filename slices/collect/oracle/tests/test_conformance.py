@@ -7,7 +7,7 @@ from tests.conformance.collect import CollectConformance
 from tests.conformance.drift import DriftConformance
 from tests.oracle import Database
 
-pytestmark = pytest.mark.repeats(4)
+pytestmark = pytest.mark.repeats(6)
 
 
 class TestConformance(CollectConformance):

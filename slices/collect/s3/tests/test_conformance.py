@@ -21,7 +21,7 @@ class TestConformance(CollectConformance):
         return S3UnderTest()
 
 
-@pytest.mark.repeats(4)
+@pytest.mark.repeats(6)
 class TestAvroConformance(CollectConformance):
     @pytest.fixture
     def source(self) -> AvroUnderTest:
@@ -53,14 +53,14 @@ class OfTexts(CollectConformance):
         assert "number" not in [column.name for column in looking.schema(table).columns]
 
 
-@pytest.mark.repeats(4)
+@pytest.mark.repeats(6)
 class TestCsvConformance(OfTexts):
     @pytest.fixture
     def source(self) -> CsvUnderTest:
         return CsvUnderTest()
 
 
-@pytest.mark.repeats(4)
+@pytest.mark.repeats(6)
 class TestJsonConformance(OfTexts):
     @pytest.fixture
     def source(self) -> JsonUnderTest:

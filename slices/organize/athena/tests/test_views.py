@@ -10,6 +10,7 @@ import pytest
 import slices.organize.athena.handlers as athena
 from language import ProgramErrors
 from shared_metadata.contract.maintenance.step import MaintainStep
+from shared_metadata.contract.waiting.turn import Turn
 from shared_metadata.errors import DefinitionError
 from slices.organize.athena.service import Athena
 from slices.organize.athena.slice import SLICE
@@ -154,6 +155,14 @@ def test_a_statement_longer_than_the_service_takes_is_refused_by_name(lake: View
     service = Athena(lake.cloud.session.client("athena"), workgroup("lake"), "lake_atoll_staging", "program.sql:1:1")
     with pytest.raises(DefinitionError, match="262,145 bytes, and Athena takes 262,144"):
         service.submit("x" * 262_145, "token")
+
+
+def test_a_token_of_another_text_is_another_version_s_statement(lake: Views) -> None:
+    service = Athena(lake.cloud.session.client("athena"), workgroup("lake"), "lake_atoll_staging", "program.sql:1:1")
+    token = Turn("refresh", "a claim's step").token("rows")
+    service.submit("SELECT 1", token)
+    with pytest.raises(DefinitionError, match="the Athena query of this step was submitted by another version"):
+        service.submit("SELECT 2", token)
 
 
 def test_statements_stand_in_the_statistics_of_their_batch(lake: Views) -> None:

@@ -11,10 +11,12 @@ from shared_metadata.contract.maintenance.step import MaintainStep
 from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.program import Mode
 from slices.organize.redshift.handlers import open_driver
+from slices.organize.redshift.service import SETTLING
 from slices.organize.redshift.slice import SLICE
 from slices.organize.redshift.tests.test_conformance import DATABASE, WORKGROUP, rows_of, serve
 from tests.conformance.fixtures import FakeContext, open_cloud
 from tests.conformance.organize import FLIGHTS, VIEW, Lake, flights
+from tests.conformance.upgrades import after_one_that_died, are_taken_up
 from tests.memory.redshift import MemoryRedshift
 
 
@@ -82,6 +84,7 @@ def test_a_commit_that_fails_or_whose_success_is_lost_is_made_whole_by_the_next_
     dwh.cloud.clock.advance(hours=1)
     dwh.run(f"{FLIGHTS}:load", interval)
     assert dwh.ids() == before
+    assert kind != "lost_commit" or dwh.left() == ["made"]
 
 
 def test_an_administrator_who_cancels_is_named(dwh: Warehouse) -> None:
@@ -226,3 +229,19 @@ def test_all_that_runs_there_runs_in_the_query_group_of_the_options(dwh: Warehou
     assert dwh.ids() == dwh.ids(VIEW) == [1, 2]
     texts = [one["QueryString"] for one in dwh.service.double.statements.values()]
     assert texts and all(text.startswith("SET query_group TO 'atoll'; ") for text in texts)
+
+
+FORMS = ((), (*SETTLING, "SET query_group TO 'other'"))  # what versions have their transactions begin with
+
+
+def test_statements_that_another_version_has_submitted_are_taken_up(dwh: Warehouse) -> None:
+    are_taken_up(dwh, open_driver, FORMS, lambda dataset: rows_of(dwh.service, dataset))
+
+
+def test_one_whose_answer_is_lost_and_which_another_version_says_otherwise_is_told_and_made_anew(dwh: Warehouse) -> None:
+    with pytest.raises(DefinitionError, match="Redshift statement of this step was submitted by another version") as told:
+        after_one_that_died(dwh, open_driver, *FORMS)
+    assert "its next attempt submits it anew" in str(told.value)
+    dwh.cloud.clock.advance(hours=1)  # the lease of the one that died
+    dwh.run(f"{FLIGHTS}:load")
+    assert dwh.ids() == [1]

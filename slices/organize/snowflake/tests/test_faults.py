@@ -18,7 +18,8 @@ from slices.organize.snowflake.slice import SLICE
 from systems.sql_warehouse.dialect import table
 from systems.sql_warehouse.session import GUARD
 from tests.conformance.fixtures import FakeContext, open_cloud
-from tests.conformance.organize import FLIGHTS, VIEW, Lake, flights
+from tests.conformance.organize import FLIGHTS, VIEW, Lake, Row, flights
+from tests.conformance.upgrades import after_one_that_died, are_taken_up
 from tests.memory.snowflake import OPTIONS, STAGE, WAREHOUSE, Served, snowflake
 
 
@@ -28,8 +29,12 @@ class Warehouse(Lake):
     served: Served
 
     def ids(self, dataset: str = FLIGHTS) -> list[int]:
+        return sorted(row["id"] for row in self.rows(dataset))
+
+    def rows(self, dataset: str) -> list[Row]:
         _, schema, name = dataset.split(".")
-        return sorted(row[folded("id")] for row in self.served.asked(f"SELECT * FROM {table(SnowflakeSql(), schema, name)}"))
+        found = self.served.asked(f"SELECT * FROM {table(SnowflakeSql(), schema, name)}")
+        return [{folded(column): value for column, value in row.items()} for row in found]
 
     def fails(self, **staged: Any) -> Exception:
         """The error of a load, which leaves the table as it is."""
@@ -234,3 +239,18 @@ def test_a_history_that_is_not_told_fails_no_batch(dwh: Warehouse) -> None:
     (found,) = dwh.cloud.reader.statistics(f"{FLIGHTS}:load")
     load = found["statements"][0]
     assert load["purpose"] == "load" and "estimated" not in load
+
+
+FORMS = ((), (SETTLING,))  # what versions have their requests begin with
+
+
+@pytest.mark.deep  # the quick suite tries it over Redshift
+def test_statements_that_another_version_has_submitted_are_taken_up(dwh: Warehouse) -> None:
+    are_taken_up(dwh, open_driver, FORMS, dwh.rows)
+
+
+def test_one_whose_answer_is_lost_is_taken_up_by_another_version_too(dwh: Warehouse) -> None:
+    state = after_one_that_died(dwh, open_driver, *FORMS)
+    assert len(dwh.served.api.requests) == 1
+    dwh.steps().commit(state, FakeContext())
+    assert dwh.ids() == [1]

@@ -10,8 +10,10 @@ import pytest
 import slices.organize.spark.handlers as spark
 from language import ProgramErrors
 from shared_metadata.contract.maintenance.step import MaintainStep
+from shared_metadata.contract.waiting.turn import Turn
 from shared_metadata.errors import DefinitionError
 from slices.organize.spark.application import VARIABLE, Application, application_of, variable
+from slices.organize.spark.service import EmrServerless
 from slices.organize.spark.slice import SLICE
 from tests.conformance.engine_views import EngineViews, EngineViewsConformance, ServedEngine, carriers
 from tests.conformance.fixtures import REGION, Cloud, FakeContext, shared_session
@@ -126,6 +128,26 @@ class TestSpark(Served):
         assert "takes no job" in str(error) and "deploy OrganizeSparkSlice again" in str(error)
         with pytest.raises(DefinitionError, match="no application of EMR Serverless was made for the warehouse other"):
             application_of("other", "program.sql:1:1")
+
+    def test_a_token_of_another_job_is_another_version_s(self, lake: Views) -> None:
+        client, token = lake.cloud.session.client("emr-serverless"), Turn("refresh", "a claim's step").token("rows")
+        former, now = (
+            EmrServerless(
+                client,
+                lake.cloud.s3,
+                application_of("lake", "program.sql:1:1"),
+                warehouse="lake",
+                bucket=lake.cloud.bucket,
+                prefix="answers/",
+                table=name,
+                minutes=60,
+                place="program.sql:1:1",
+            )
+            for name in ("atoll.ops.one", "atoll.ops.other")
+        )
+        assert former.submit("{}", token) == former.submit("{}", token)
+        with pytest.raises(DefinitionError, match="the EMR Serverless job run of this step was submitted by another version"):
+            now.submit("{}", token)
 
     def test_what_batches_left_that_did_not_end_is_forgotten_by_maintenance(self, lake: Views) -> None:
         lake.program(carriers())
