@@ -188,7 +188,9 @@ def _tell(folder: Path, found: Coverage, as_json: bool) -> None:
     for row in rows:
         click.echo("  ".join((*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[5])))
     count = len(found.tables) + len(found.left_out)
-    click.echo(f"{len(found.tables)} of {count} tables.")
+    click.echo(f"{len(found.tables)} of {count} tables." if count or not found.made else "No table that the manifest names.")
+    for name, who in found.made.items():
+        click.echo(f"and each that {who} tells ({name}): `atoll discover` lists them")
     for name, why in found.left_out.items():
         click.echo(f"not covered: {name} ({why})")
     click.echo(f"licence: {found.licence or 'not told; see where the manifest comes from'}")

@@ -1,6 +1,6 @@
 """GitHub's REST API, by https://docs.github.com/en/rest: pages by number, links to them, `since` where it is taken, and its limits.
 
-An API's rows: 'owner/name/issues' ▸ records, and so on for 'issues/comments', 'labels'.
+An API's rows: 'owner/name/issues' ▸ records, and so on for 'issues/comments', 'labels', 'pulls/1/reviews'.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from doubles.rest_api.server import BASE, Api, Asked, Record, Said, Vendor
 
 ACCEPT, VERSION = "application/vnd.github+json", "2022-11-28"
 TIMED = ("issues", "issues/comments")  # what takes `since`
+SORTED = (*TIMED, "pulls")
 FORM = "%Y-%m-%dT%H:%M:%SZ"
 UNKNOWN = Said(404, {"message": "Not Found"})
 
@@ -41,8 +42,9 @@ def listed(api: Api, asked: Asked, name: str, below: str) -> Said:
     rows = api.rows[f"{name}/{below}"]
     if below in TIMED:
         since = asked.one("since")
-        by = "updated_at" if asked.one("sort") == "updated" else "created_at"
         rows = [row for row in rows if row["updated_at"] > since or not since]  # "after the given time"
+    if below in SORTED:
+        by = "updated_at" if asked.one("sort") == "updated" else "created_at"
         rows = sorted(rows, key=lambda row: row[by], reverse=asked.one("direction", "desc") == "desc")
     page = int(asked.one("page", "1"))
     found, more = numbered(rows, page, api.on_page(asked.one("per_page"), 30, 100))
@@ -64,8 +66,31 @@ def issue(number: int, at: datetime) -> Record:
     return {"id": 10_000 + number, "number": number, "created_at": f"{at:{FORM}}", "updated_at": f"{at:{FORM}}", **said}
 
 
+def comment(number: int, at: datetime) -> Record:
+    said = {"body": 'it\'s "new"; né', "author_association": "MEMBER", "user": {"login": "ada"}}
+    moments = {"created_at": f"{at:{FORM}}", "updated_at": f"{at:{FORM}}"}
+    return {"id": 20_000 + number, "issue_url": f"{BASE}/repos/acme/shop/issues/1", **moments, **said}
+
+
+def pull_request(number: int, at: datetime) -> Record:
+    said = {"draft": False, "head": {"ref": "né"}, "base": {"ref": "main"}, "merged_at": None, "requested_reviewers": []}
+    return {**issue(number, at), "id": 30_000 + number, **said}
+
+
+def review(number: int, at: datetime) -> Record:
+    """It has no moment but the one at which it was made."""
+    said = {"body": 'it\'s "new"; né', "state": "APPROVED", "commit_id": "ab12", "user": {"login": "ada"}}
+    return {"id": 40_000 + number, "submitted_at": f"{at:{FORM}}", "author_association": "MEMBER", **said}
+
+
+def release(number: int, at: datetime) -> Record:
+    said = {"tag_name": f"v{number}", "name": "né", "body": 'it\'s "new"', "draft": False, "prerelease": True, "assets": []}
+    return {"id": 50_000 + number, "created_at": f"{at:{FORM}}", "published_at": f"{at:{FORM}}", "author": {"login": "ada"}, **said}
+
+
 def changed(row: Record, at: datetime) -> None:
-    row["description" if "color" in row else "updated_at"] = f"{at:{FORM}}"
+    """One without a moment of its changes is called otherwise."""
+    row["updated_at" if "updated_at" in row else "name" if "name" in row else "body"] = f"{at:{FORM}}"
 
 
 def primary() -> Said:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from doubles.rest_api.google_oauth import ACCESS, exchanged
 from doubles.rest_api.server import Api, Asked, Record, Said, Vendor
 
 PROPERTY = "123456"
+SCOPE = "https://www.googleapis.com/auth/analytics.readonly"
 # API's name ▸ the field of a double's record.
 DIMENSIONS = {
     "date": "date",
@@ -94,7 +96,7 @@ def _day(api: Api, text: str) -> str:
 
 
 VENDOR = Vendor(
-    routes={("POST", "/token"): exchanged, ("POST", rf"/v1beta/properties/{PROPERTY}:runReport"): reported},
+    routes={("POST", "/token"): partial(exchanged, scope=SCOPE), ("POST", rf"/v1beta/properties/{PROPERTY}:runReport"): reported},
     refused=refused,
     limited=lambda _: error(429, "RESOURCE_EXHAUSTED", "Exhausted property tokens per hour."),
     unknown=error(404, "NOT_FOUND", "Requested entity was not found."),

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from doubles.rest_api.pages import by_value
 from doubles.rest_api.server import Api, Asked, Record, Said, Vendor
 
+TABLES = ("contacts", "companies", "deals", "tickets")
 MOST_FOUND = 10_000
 MODIFIED = {"contacts": "lastmodifieddate"}  # of the others hs_lastmodifieddate
 
@@ -85,7 +86,7 @@ def text(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
-OBJECTS = "contacts|companies|deals|tickets"
+OBJECTS = "|".join(TABLES)
 VENDOR = Vendor(
     routes={
         ("POST", rf"/crm/v3/objects/(?P<table>{OBJECTS})/search"): search,

@@ -47,8 +47,14 @@ def record(kind: str, number: int, at: datetime) -> Record:
     return {"type": kind, "id": f"{number:06d}", "created_at": moment, "updated_at": moment, **said}
 
 
+def tag(number: int, at: datetime) -> Record:
+    return {"type": "tag", "id": f"{number:06d}", "name": f"made {at:%H:%M}"}
+
+
 def changed(row: Record, at: datetime) -> None:
-    row["updated_at"], row["name"] = int(at.timestamp()), "changed"
+    row["name"] = f"changed {at:%H:%M}"
+    if "updated_at" in row:
+        row["updated_at"] = int(at.timestamp())
 
 
 def limited(seconds: int) -> Said:

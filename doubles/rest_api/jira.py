@@ -59,6 +59,15 @@ def status(number: int, at: datetime) -> Record:
     return {"id": str(number), "name": f"made {at:%H:%M}", "description": "", "statusCategory": {"key": "new"}}
 
 
+def issue_type(number: int, at: datetime) -> Record:
+    return {"id": str(number), "name": f"made {at:%H:%M}", "description": 'it\'s "new"; né', "subtask": False, "hierarchyLevel": 0}
+
+
+def issue_field(number: int, at: datetime) -> Record:
+    name = f"customfield_{number}"
+    return {"id": name, "key": name, "name": f"made {at:%H:%M}", "custom": True, "schema": {"type": "number", "customId": number}}
+
+
 def changed(row: Record, at: datetime) -> None:
     if "fields" in row:
         row["fields"]["updated"] = text(at)

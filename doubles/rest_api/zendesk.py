@@ -62,6 +62,11 @@ def group(number: int, at: datetime) -> Record:
     return {"id": number + 1, "name": "Support", "default": False, "deleted": False, "created_at": text(at), "updated_at": text(at)}
 
 
+def organization(number: int, at: datetime) -> Record:
+    said = {"name": 'it\'s "new"; né', "group_id": 7, "details": "", "domain_names": ["example.com"], "organization_fields": {"a": 1}}
+    return {"id": number + 1, "created_at": text(at), "updated_at": text(at), **said}
+
+
 def changed(row: Record, at: datetime) -> None:
     """A ticket by the system, which leaves `updated_at` as it was."""
     if "generated_timestamp" in row:

@@ -1,4 +1,4 @@
-"""What the packages of older manifests have in files beside these: the options' specification, and the schemas of streams."""
+"""What a manifest has elsewhere: in files of older packages its options and schemas, in parameters the names of cursors."""
 
 from __future__ import annotations
 
@@ -37,18 +37,34 @@ def specification(manifest: Mapping[str, Node], folder: Path) -> Mapping[str, An
 
 
 def with_schemas(stream: dict[str, Node], folder: Path) -> dict[str, Node]:
-    """The stream with the schema that lies in a file, where its own is said to, or it has none."""
-    loader = stream.get("schema_loader") or {"type": IN_FILES}
-    if not isinstance(loader, dict) or loader.get("type") != IN_FILES:
+    """The stream with the schemas that lie in files, where its own are said to, or it has none."""
+    said = stream.get("schema_loader") or {"type": IN_FILES}
+    found = [_inline(one, stream, folder) for one in said] if isinstance(said, list) else _inline(said, stream, folder)
+    if found is said:
         return stream
+    changes = {CHANGES: {**stream[CHANGES], "schema_loader": found}} if CHANGES in stream else {}
+    return {**stream, "schema_loader": found, **changes}
+
+
+def _inline(loader: Node, stream: Mapping[str, Node], folder: Path) -> Node:
+    """A loader with the schema of the file that it names; as it is, where there is none."""
+    if not isinstance(loader, dict) or loader.get("type") != IN_FILES:
+        return loader
     parameters = {"name": stream.get("name"), **(loader.get(PARAMETERS) or stream.get(PARAMETERS) or {})}
     said = str(loader.get("file_path") or "schemas/{{ parameters['name'] }}.json")
     path = Expressions(datetime.now(UTC)).text(said, {"config": {}, "parameters": parameters})
     schema = _json(folder, path[path.find(f"{SCHEMAS}/") :] if f"{SCHEMAS}/" in path else path)
-    if not isinstance(schema, dict):
+    return {"type": "InlineSchemaLoader", "schema": _referred(schema, schema, folder, 0)} if isinstance(schema, dict) else loader
+
+
+def with_cursor(stream: dict[str, Node]) -> dict[str, Node]:
+    """The stream with the name of its cursor's field, where the parameters of its component make it."""
+    sync: Node = stream.get("incremental_sync")
+    said = str(sync.get("cursor_field") or "") if isinstance(sync, dict) else ""
+    if not isinstance(sync, dict) or "{{" not in said or "config" in said:
         return stream
-    found = {**stream, "schema_loader": {"type": "InlineSchemaLoader", "schema": _referred(schema, schema, folder, 0)}}
-    return {**found, CHANGES: {**stream[CHANGES], "schema_loader": found["schema_loader"]}} if CHANGES in stream else found
+    name = Expressions(datetime.now(UTC)).text(said, {"config": {}, "parameters": sync.get(PARAMETERS) or {}})
+    return {**stream, "incremental_sync": {**sync, "cursor_field": name}}
 
 
 def _json(folder: Path, name: str) -> Any:

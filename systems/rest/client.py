@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
@@ -26,10 +27,11 @@ from systems.rest.document import Document, said_of
 from systems.rest.manifest import CHANGES, Node, has_parents
 from systems.rest.options import config_of, lag_of
 from systems.rest.passes import Moving, is_numbered
-from systems.rest.portions import Portion, Span
+from systems.rest.portions import BEYOND, Portion, Span
 from systems.rest.reader import Reader
 from systems.rest.sending import Sending
-from systems.rest.window import BEYOND, Taken, cursor_text, reads_changes, taken
+from systems.rest.streams import Streams, not_covered, not_there
+from systems.rest.window import Taken, cursor_text, reads_changes, taken
 
 DELETED = SchemaColumn("_deleted", "boolean")
 GrantOf = Callable[..., RotatingGrant]
@@ -58,31 +60,32 @@ class RestSource(Source):
         rotates = connection.options.get(OPTION) is True
         self._grant = grant_of(self._reference, place=self._place) if rotates and grant_of else None
         self._sending, self._answers = Sending(self._place), False
+        self._streams = Streams(document, lambda: self._reader(self._clock()))
 
     # -- what `atoll discover` and drift ask
 
     def tables(self) -> list[str]:
         self._check()
-        return sorted(self._document["streams"])
+        return self._streams.names()
 
     def describe(self, tables: Sequence[str]) -> dict[str, Schema | None]:
         self._check()
-        return {name: Schema(self._columns(name)) if name in self._document["streams"] else None for name in tables}
+        return {name: Schema(self._columns(name)) if self._streams.has(name) else None for name in tables}
 
     def sample(self, table: str, column: SchemaColumn) -> ColumnValues:
-        stream, reader, beyond = self._document["streams"][table], self._reader(self._clock()), self._clock() + BEYOND
+        stream, reader, beyond = self._known(table), self._reader(self._clock()), self._clock() + BEYOND
         portions = reader.portions.of(stream, Span(None, beyond, beyond))
         found = chain.from_iterable(reader.records(stream, portion) for portion in portions)
         values = [record.get(source_name(column)) for record, _ in zip(found, range(SAMPLE_ROWS), strict=False)]
         return sampled(column.type, values)
 
     def defaults(self, tables: Sequence[str]) -> dict[str, TableDefaults]:
-        streams = self._document["streams"]
-        return {name: table_defaults.defaults_of(streams[name], self._said(name)) for name in tables if name in streams}
+        there = (name for name in tables if self._streams.has(name))
+        return {name: table_defaults.defaults_of(self._known(name), self._said(name)) for name in there}
 
     def sizes(self, tables: Sequence[str]) -> dict[str, Size]:
         """No API tells."""
-        return {name: Size() for name in tables if name in self._document["streams"]}
+        return {name: Size() for name in tables if self._streams.has(name)}
 
     # -- what a batch asks
 
@@ -113,7 +116,8 @@ class RestSource(Source):
         if few and all(self._is_empty(reader, stream, portion) for portion in portions or ()):
             return None
         told = None if portions is None else [[dict(one.partition), dict(one.window)] for one in portions]
-        part = {"portions": told, **self._rows(flow, table, schema, wanted, cursor), "changes": changes}
+        rows, kept = self._rows(flow, table, schema, wanted, cursor), self._streams.kept(table.source)
+        part = {"portions": told, **rows, "changes": changes, "kept": kept}
         return TablePlan((part,), cursor_text(window))
 
     def _taken(self, flow: Flow, table: Table, schema: Schema, window: Window) -> tuple[SchemaColumn | None, bool, Taken]:
@@ -137,25 +141,36 @@ class RestSource(Source):
         return {"span": wanted.span.to_plain(), "fields": fields, "cut": asdict(wanted.cut), "deleted": deleted}
 
     def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
+        """The token has a salt as well, for what is kept of keys from call to call."""
+        told = dict(resume or {})
+        salt = str(told.pop("salt", "")) or secrets.token_hex(16)
+        found = self._extracted(request, told, request.hashing.salt(salt), deadline)
+        return found if found.resume is None else replace(found, resume={**found.resume, "salt": salt})
+
+    def close(self) -> None:
+        self._sending.close()
+
+    # -- the pieces
+
+    def _extracted(self, request: ExtractRequest, told: Mapping[str, Any], salt: str, deadline: Deadline) -> Extracted:
         from systems.rest.extracting import Extraction
         from systems.rest.parents import Parents
         from systems.rest.parquet_files import ParquetFiles
 
-        stream = self._stream(request.flow, request.table)
+        kept, name = request.part.get("kept"), request.table.source
+        stream = self._stream(request.flow, request.table) if kept is None else self._streams.again(name, kept)
         stream = stream[CHANGES] if request.part.get("changes") else stream
         files = ParquetFiles(self._aws, request, place_of(request.flow, request.table))
         reader = self._reader(request.window.interval.end)
-        key = table_defaults.key_of(stream, self._said(request.table.source))
-        told = resume or {}
         try:
             if request.part["portions"] is not None:
                 portions = [Portion(*one) for one in request.part["portions"]]
-                return Extraction(reader, stream, request, portions, files, key, self._is_numbered(stream)).run(resume, deadline)
-            parents = Parents(reader, request, told.get("parents") or (), deadline)
+                return Extraction(reader, stream, request, portions, files, salt).run(told, deadline)
+            parents = Parents(reader, request, told.get("parents") or (), salt, deadline)
             found = parents.portions(stream, Span.of_plain(request.part["span"]))
             if found is None:
                 return Extracted((), {**told, "parents": parents.keep()})
-            extraction = Extraction(reader, stream, request, found, files, key, self._is_numbered(stream))
+            extraction = Extraction(reader, stream, request, found, files, salt)
             try:
                 done = extraction.run(told.get("rows"), deadline)
             except RetryLater as error:
@@ -166,17 +181,16 @@ class RestSource(Source):
         finally:
             files.close()
 
-    def close(self) -> None:
-        self._sending.close()
-
-    # -- the pieces
-
     def _check(self) -> None:
         """Asks the API once a step, so that a credential that is refused is told before anything else."""
-        if self._answers or not self._document["streams"]:
+        if self._answers:
             return
-        name = next(iter([*self._document["check"], *self._document["streams"]]))
-        stream, reader = self._document["streams"][name], self._reader(self._clock())
+        known = self._document["streams"]
+        named = [name for name in (*self._document["check"], *known) if name in known]
+        name = next(iter(named or self._streams.names()), None)
+        if name is None:
+            return
+        stream, reader = known.get(name) or self._known(name), self._reader(self._clock())
         if portion := next(reader.portions.of(stream, None), None):
             reader.page(stream, portion, reader.first_token(stream))
         self._answers = True
@@ -190,14 +204,24 @@ class RestSource(Source):
             place=self._place,
             reference=self._reference,
             grant=self._grant,
-            numbered=self._is_numbered,
+            numbered=self._numbered,
         )
 
     def _stream(self, flow: Flow, table: Table) -> Mapping[str, Node]:
-        return stream_of(self._document, flow, table)
+        """Raises DefinitionError for one that the connection has not, or that is not read here."""
+        if why := self._streams.why_not(table.source):
+            raise not_covered(flow, table, why)
+        if not self._streams.has(table.source):
+            raise not_there(flow, table, self._streams.names())
+        return self._known(table.source)
+
+    def _known(self, name: str) -> Mapping[str, Node]:
+        found = self._streams.find(name)
+        assert found is not None  # its name is one of the streams'
+        return found
 
     def _columns(self, name: str) -> tuple[SchemaColumn, ...]:
-        return columns_of(self._document["streams"][name], self._said(name).get("types") or {})
+        return columns_of(self._known(name), self._said(name).get("types") or {})
 
     def _said(self, table: str) -> Mapping[str, Any]:
         return said_of(self._document, table)
@@ -208,6 +232,10 @@ class RestSource(Source):
             raise DefinitionError(f"{table.source} has no column {flow.cursor}", place=place_of(flow, table), remedy="change CURSOR")
         return column
 
+    def _numbered(self, stream: Mapping[str, Node]) -> tuple[str, ...] | None:
+        """The `numbered` of a Reader, also for a stream of parents."""
+        return table_defaults.key_of(stream, self._said(stream["name"])) if self._is_numbered(stream) else None
+
     def _is_numbered(self, stream: Mapping[str, Node]) -> bool:
         return is_numbered(stream, self._said(stream["name"]))
 
@@ -215,14 +243,3 @@ class RestSource(Source):
     def _is_empty(reader: Reader, stream: Mapping[str, Node], portion: Portion) -> bool:
         page = reader.page(stream, portion, reader.first_token(stream))
         return not page.records and page.following is None
-
-
-def stream_of(document: Document, flow: Flow, table: Table) -> Mapping[str, Node]:
-    """A table's stream. Raises DefinitionError for one that the manifest has not, or that is not read here."""
-    if why := document["left_out"].get(table.source):
-        remedy = "leave it out: what a manifest says in these words is not read yet"
-        raise DefinitionError(f"{table.source} is not covered: {why}", place=place_of(flow, table), remedy=remedy)
-    if table.source not in document["streams"]:
-        remedy = did_you_mean(table.source, document["streams"]) + "change the program, or the manifest"
-        raise DefinitionError(f"the manifest has no stream {table.source}", place=place_of(flow, table), remedy=remedy)
-    return document["streams"][table.source]  # type: ignore[no-any-return]

@@ -73,16 +73,29 @@ def units_in_second(stream: Mapping[str, Node]) -> int:
 
 
 def properties_of(stream: Mapping[str, Node]) -> Mapping[str, Any]:
-    """The fields that a stream's schema declares, with the schema of each."""
-    found = schema_of(stream).get("properties")
-    return found if isinstance(found, dict) else {}
+    """The fields that a stream's schema declares, with the schema of each; of a field that several schemas have the first one's."""
+    found: Mapping[str, Any] = {}
+    for loader in loaders_of(stream):
+        properties = _schema(loader).get("properties")
+        found = {**properties, **found} if isinstance(properties, dict) else found
+    return found
 
 
 def schema_of(stream: Mapping[str, Node]) -> Mapping[str, Any]:
     """The JSON schema that stands in the manifest; {} where none does."""
-    loader = stream.get("schema_loader") or {}
-    schema = loader.get("schema") if isinstance(loader, dict) else None
-    return schema if isinstance(schema, dict) else {}
+    loaders = loaders_of(stream)
+    return _schema(loaders[0]) if len(loaders) == 1 else {"type": "object", "properties": properties_of(stream)} if loaders else {}
+
+
+def loaders_of(stream: Mapping[str, Node]) -> list[Mapping[str, Node]]:
+    """What tells a stream's columns."""
+    found = stream.get("schema_loader") or []
+    return [one for one in (found if isinstance(found, list) else [found]) if isinstance(one, dict)]
+
+
+def _schema(loader: Mapping[str, Node]) -> Mapping[str, Any]:
+    found = loader.get("schema")
+    return found if isinstance(found, dict) else {}
 
 
 def _forms(stream: Mapping[str, Node]) -> list[str]:

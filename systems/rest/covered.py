@@ -30,6 +30,7 @@ INTERPRETED = frozenset(
         *("NoPagination", "DefaultPaginator", "CursorPagination", "PageIncrement", "OffsetIncrement"),
         *("DatetimeBasedCursor", "MinMaxDatetime", "ListPartitionRouter", "SubstreamPartitionRouter", "ParentStreamConfig"),
         *("NoAuth", "ApiKeyAuthenticator", "BearerAuthenticator", "BasicHttpAuthenticator", "OAuthAuthenticator", "Bearer", "ApiKey"),
+        "JwtAuthenticator",
         *(
             "SessionTokenAuthenticator",
             "SelectiveAuthenticator",
@@ -38,6 +39,9 @@ INTERPRETED = frozenset(
             "HttpResponseFilter",
         ),
         *("ConstantBackoffStrategy", "ExponentialBackoffStrategy", "WaitTimeFromHeader", "WaitUntilTimeFromHeader"),
+        *("DynamicSchemaLoader", "SchemaTypeIdentifier", "TypesMap", "ComplexFieldType"),
+        *("HttpComponentsResolver", "ConfigComponentsResolver", "ParametrizedComponentsResolver"),
+        *("ComponentMappingDefinition", "StreamConfig", "StreamParametersDefinition"),
         *decoding.KINDS,
         *decoding.WRAPPERS,
     }

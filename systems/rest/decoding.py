@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -74,18 +75,26 @@ def _elements(
     nulls = set(how.get("set_values_to_none") or ())
     # A CSV knows no null: an empty field of another type than a text is one.
     others = {name for name, node in properties_of(stream).items() if word_of(node) != "string"}
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    names = [name for name in rows.fieldnames or () if name]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    rows = under_header([row for number, row in enumerate(lines) if row or not number], "a CSV", place, missing=None)
+    return [{k: None if v in nulls or (v == "" and k in others) else v for k, v in row.items()} for row in rows], None
+
+
+def under_header(rows: Sequence[Any], what: str, place: str, missing: Any = "") -> list[dict[str, Any]]:
+    """Rows by the names that the first of them holds.
+
+    Raises DefinitionError where a value would be lost. what: names the rows in it.  missing: of what a row has not at its end.
+    """
+    header, *others = rows or [[]]
+    if not all(isinstance(row, list) for row in rows):
+        raise DefinitionError(f"{what} has a line that is no list", place=place, remedy="leave `header` out of the overlay")
+    if twice := sorted({name for name in header if name and header.count(name) > 1}):
         raise DefinitionError(
-            f"a CSV has the column {twice[0]} twice", place=place, remedy="call its columns by different names there"
+            f"{what} has the column {twice[0]} twice", place=place, remedy="call its columns by different names there"
         )
-    found = []
-    for row in rows:
-        if any(row.pop(None, None) or ()):
-            raise DefinitionError("a line of a CSV has more values than its header", place=place, remedy="name all columns there")
-        found.append({k: None if v in nulls or (v == "" and k in others) else v for k, v in row.items()})
-    return found, None
+    if any(any(row[len(header) :]) for row in others):
+        raise DefinitionError(f"a line of {what} has more values than its header", place=place, remedy="name all columns there")
+    return [dict(itertools.zip_longest(header, row[: len(header)], fillvalue=missing)) for row in others]
 
 
 def _how(decoder: Node) -> tuple[Mapping[str, Node], bool]:

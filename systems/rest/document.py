@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,17 @@ from shared_metadata.contract.apart.requirements import REQUIREMENTS
 from shared_metadata.errors import DefinitionError
 from systems.rest import table_defaults
 from systems.rest.airbyte.folder import AIRBYTE, check_packages, code_of, homes_of, version_of, why_not
-from systems.rest.beside import specification, with_schemas
+from systems.rest.asked_columns import KIND, is_asked
+from systems.rest.beside import specification, with_cursor, with_schemas
 from systems.rest.columns import why_no_columns
 from systems.rest.covered import not_interpreted, why_no_retention
-from systems.rest.manifest import Node, streams_of
+from systems.rest.manifest import HEADER, Node, streams_of, templates_of
 
 MANIFEST, OVERLAY, DOCUMENT = "manifest.yaml", "overlay.yaml", "manifest.json"
 FOLDER = "slices/collect"
 OWN = Path(__file__).resolve().parents[2]
 LAG_SECONDS = 60
-TABLE_WORDS = frozenset({"types", "pages", "reads", "misses", "only"}) | table_defaults.WORDS
+TABLE_WORDS = frozenset({"types", "pages", "header", "reads", "misses", "only"}) | table_defaults.WORDS
 Document = Mapping[str, Any]
 
 
@@ -52,28 +53,32 @@ def packages(system: str) -> tuple[Path, tuple[str, ...]] | None:
 def read(folder: Path) -> dict[str, Any]:
     """The document of a folder with a manifest, and perhaps an overlay, a file of options and schemas.
 
-    {'streams', 'left_out', 'spec', 'check', 'hosts', 'tables', 'lag', 'engine'}; where the overlay says so also what airbyte-cdk
-    needs: {'manifest', 'code', 'homes'}, the manifest as it is, the folder's Python files, and the packages in which they lie.
-    left_out: stream ▸ why it is no table here. Raises DefinitionError, with its place, for what cannot be read.
+    {'streams', 'templates', 'left_out', 'spec', 'check', 'hosts', 'tables', 'lag', 'engine'}; where the overlay says so also what
+    airbyte-cdk needs: {'manifest', 'code', 'homes'}, the manifest as it is, the folder's Python files, and the packages in which
+    they lie.
+    templates: of streams whose names the options or the API tell, as the manifest has them.  left_out: stream or template ▸ why it
+    is no table here. Raises DefinitionError, with its place, for what cannot be read.
     """
     manifest, overlay = _yaml(folder / MANIFEST), _yaml(folder / OVERLAY)
     place, engine = str(folder / MANIFEST), str(overlay.get("engine") or "")
     try:
-        streams = {name: with_schemas(stream, folder) for name, stream in streams_of(manifest).items()}
+        streams = {name: with_cursor(with_schemas(stream, folder)) for name, stream in streams_of(manifest).items()}
+        templates = [*_named(templates_of(manifest))]
     except DefinitionError as error:
         raise DefinitionError(error.what, place=place, remedy=error.remedy) from None
-    _check_overlay(overlay, streams, str(folder / OVERLAY))
+    _check_overlay(overlay, streams, bool(templates), str(folder / OVERLAY))
     check_packages(folder, engine)
     version = version_of(folder) if engine else ""
     left_out = {name: why for name, stream in streams.items() if (why := _why_not(stream, version))}
-    left_out |= dict.fromkeys(_dynamic(manifest), "DynamicDeclarativeStream")
+    left_out |= {one["name"]: why for one in templates if (why := _why_no_template(one, version))}
     own = (
         {"manifest": json.loads(json.dumps(manifest, default=str)), "code": code_of(folder), "homes": homes_of(manifest)}
         if engine
         else {}
     )
     return {
-        "streams": {name: stream for name, stream in streams.items() if name not in left_out},
+        "streams": {name: _with_header(stream, overlay) for name, stream in streams.items() if name not in left_out},
+        "templates": [one for one in templates if one["name"] not in left_out],
         "left_out": left_out,
         "spec": specification(manifest, folder),
         "check": [name for name in (manifest.get("check") or {}).get("stream_names") or [] if name not in left_out],
@@ -93,34 +98,52 @@ def said_of(document: Document, table: str) -> Mapping[str, Any]:
 def _why_not(stream: Mapping[str, Node], version: str) -> str:
     """version: of airbyte-cdk where that reads it, and '' where Atoll's own engine does."""
     words = why_not(stream, version) if version else ", ".join(not_interpreted(stream))
-    return words or why_no_columns(stream) or why_no_retention(stream)
+    no_columns = (KIND if version else "") if is_asked(stream) else why_no_columns(stream)
+    return words or no_columns or why_no_retention(stream)
 
 
-def _dynamic(manifest: Mapping[str, Node]) -> Iterator[str]:
-    """Names of what makes streams of what the API answers."""
-    for number, one in enumerate(manifest.get("dynamic_streams") or (), 1):
-        yield str((one.get("name") if isinstance(one, dict) else "") or f"dynamic stream {number}")
+def _why_no_template(template: Mapping[str, Node], version: str) -> str:
+    parts = [template.get(name) for name in ("stream_template", "components_resolver")]
+    if version or not all(isinstance(part, dict) and part.get("type") for part in parts):
+        return str(template["type"])
+    return ", ".join(sorted({word for part in parts for word in not_interpreted(part)}))  # type: ignore[arg-type]
 
 
-def _check_overlay(overlay: Mapping[str, Any], streams: Mapping[str, Node], place: str) -> None:
-    for wrong in _wrong_in(overlay, streams):
+def _named(templates: Iterable[Mapping[str, Node]]) -> Iterator[dict[str, Node]]:
+    for number, one in enumerate(templates, 1):
+        yield {**one, "name": str(one.get("name") or f"dynamic stream {number}")}
+
+
+def _with_header(stream: Mapping[str, Node], overlay: Mapping[str, Any]) -> dict[str, Node]:
+    said = (overlay.get("tables") or {}).get(str(stream.get("name"))) or {}
+    return {**stream, HEADER: True} if said.get("header") else dict(stream)
+
+
+def _check_overlay(overlay: Mapping[str, Any], streams: Mapping[str, Node], made: bool, place: str) -> None:
+    """made: whether there may be others than these, which are looked at when they are made."""
+    for wrong in _wrong_in(overlay, streams, made):
         raise DefinitionError(wrong, place=place, remedy="see systems/rest/README.md for what an overlay says")
 
 
-def _wrong_in(overlay: Mapping[str, Any], streams: Mapping[str, Node]) -> Iterator[str]:
+def _wrong_in(overlay: Mapping[str, Any], streams: Mapping[str, Node], made: bool) -> Iterator[str]:
     yield from (f"an overlay has no `{name}`" for name in overlay if name not in ("hosts", "tables", "lag", "engine"))
     if overlay.get("engine", AIRBYTE) != AIRBYTE:
         yield f"`engine` of an overlay is not {AIRBYTE}"
     if not isinstance(overlay.get("lag", LAG_SECONDS), int):
         yield "`lag` of an overlay is no number of seconds"
     for name, said in (overlay.get("tables") or {}).items():
-        if name not in streams:
+        if name not in streams and not made:
             yield f"the manifest has no stream {name}"
             continue
-        yield from table_defaults.wrong_in(name, said, streams[name])
+        if name in streams and not is_asked(streams[name]):
+            yield from table_defaults.wrong_in(name, said, streams[name])
         yield from (f"a table of an overlay has no `{word}`" for word in said if word not in TABLE_WORDS)
         if said.get("pages", "numbers") not in ("numbers", "values"):
             yield f"`pages` of {name} is neither numbers nor values"
+        if not isinstance(said.get("header", False), bool):
+            yield f"`header` of {name} is neither true nor false"
+        if said.get("header") and name not in streams:
+            yield f"`header` of {name} is for no stream that the manifest has by this name"
         if said.get("only", "MERGE") != "MERGE":
             yield f"`only` of {name} is not MERGE"
 

@@ -20,6 +20,8 @@ TYPES: Mapping[str, str] = {
     "DatetimeBasedCursor.end_time_option": "RequestOption",
     "DatetimeBasedCursor.start_datetime": "MinMaxDatetime",
     "DatetimeBasedCursor.start_time_option": "RequestOption",
+    "ConfigComponentsResolver.components_mapping": "ComponentMappingDefinition",
+    "ConfigComponentsResolver.stream_config": "StreamConfig",
     "CursorPagination.decoder": "JsonDecoder",
     "DeclarativeSource.check": "CheckStream",
     "DeclarativeSource.spec": "Spec",
@@ -33,6 +35,10 @@ TYPES: Mapping[str, str] = {
     "DpathExtractor.decoder": "JsonDecoder",
     "DpathExtractor.record_expander": "RecordExpander",
     "DpathFlattenFields.key_transformation": "KeyTransformation",
+    "DynamicDeclarativeStream.stream_template": "DeclarativeStream",
+    "DynamicSchemaLoader.retriever": "SimpleRetriever",
+    "HttpComponentsResolver.components_mapping": "ComponentMappingDefinition",
+    "HttpComponentsResolver.retriever": "SimpleRetriever",
     "HttpRequester.error_handler": "DefaultErrorHandler",
     "ListPartitionRouter.request_option": "RequestOption",
     "ParentStreamConfig.request_option": "RequestOption",
@@ -48,6 +54,7 @@ TYPES: Mapping[str, str] = {
 }
 NO_COMPONENTS = ("schema", "$parameters", "connection_specification")  # what may have a `type` that is none of the format's
 CHANGES, RETENTION = "changes", "retention"  # of a stream that is read by another one where only its changes are
+HEADER = "header"  # of a stream whose records are lists, of which the first names the fields of the others
 JSON_TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
 PARAMETERS = "$parameters"
 
@@ -56,8 +63,33 @@ def streams_of(manifest: Mapping[str, Node]) -> dict[str, dict[str, Node]]:
     """The streams of a manifest by name, each by itself. Raises DefinitionError for a document that is no manifest."""
     if not isinstance(manifest.get("streams", manifest.get("dynamic_streams") and []), list):
         raise DefinitionError("the manifest has no list of streams", remedy="see systems/rest/README.md for what a manifest is")
-    resolved = _handed_down("", {"type": "DeclarativeSource", **_referred(dict(manifest), manifest, ())}, {})
-    return {str(stream["name"]): stream for stream in resolved.get("streams") or ()}
+    return {str(stream.get("name")): _delegating(stream) for one in _resolved(manifest, "streams") for stream in _if_any(one)}
+
+
+def templates_of(manifest: Mapping[str, Node]) -> list[dict[str, Node]]:
+    """Templates of streams whose names the connection's options or the API tell, each with how these are found."""
+    return [*_resolved(manifest, "dynamic_streams")]
+
+
+def _if_any(stream: dict[str, Node]) -> list[dict[str, Node]]:
+    """The stream, or those that are there under a condition, which is not interpreted and so is what they are called."""
+    if stream["type"] != "ConditionalStreams":
+        return [stream]
+    return [{**one, "type": stream["type"]} for one in stream.get("streams") or ()]
+
+
+def _resolved(manifest: Mapping[str, Node], what: str) -> Iterator[dict[str, Node]]:
+    whole = {"type": "DeclarativeSource", what: manifest.get(what) or [], PARAMETERS: manifest.get(PARAMETERS) or {}}
+    yield from _handed_down("", _referred(whole, manifest, ()), {})[what]
+
+
+def made_whole(stream: Mapping[str, Node], *, outer_first: bool) -> dict[str, Node]:
+    """A stream that was made of a template, with what the change of a parameter changes in it.
+
+    outer_first: the parameters of what a component stands in win over its own.
+    """
+    found: dict[str, Node] = _delegating(_handed_down("", {"type": "DeclarativeStream", **stream}, {}, outer_first))
+    return found
 
 
 def components(node: Node) -> Iterator[dict[str, Node]]:
@@ -126,27 +158,37 @@ def _target(reference: str, root: Mapping[str, Node]) -> Node:
     return node
 
 
-def _handed_down(place: str, component: dict[str, Node], given: Mapping[str, Node]) -> dict[str, Node]:
+def _handed_down(place: str, component: dict[str, Node], given: Mapping[str, Node], outer_first: bool = False) -> dict[str, Node]:
     """The component with its type, and with the parameters of those around it, which also set fields that it leaves empty."""
     found = dict(component)
     if "type" not in found and "class_name" in found:
         found["type"] = f"Custom{place.rpartition('.')[2]}"
     elif "type" not in found and (kind := TYPES.get(place)):
         found["type"] = kind
-    parameters = {**given, **found.pop(PARAMETERS, {})}
+    own = found.pop(PARAMETERS, {})
+    parameters = {**own, **given} if outer_first else {**given, **own}
     if not found.get("type"):  # no component, but what is nested in it may be one
         typed = (name for name, value in found.items() if isinstance(value, dict) and value.get("type"))
-        return {**found, **{name: _handed_down(name, found[name], parameters) for name in [*typed]}}
+        return {**found, **{name: _handed_down(name, found[name], parameters, outer_first) for name in [*typed]}}
     if not isinstance(found["type"], str) or found["type"] in JSON_TYPES:
         return found
     for name, value in parameters.items():
         found[name] = found.get(name) or copy.deepcopy(value)
-    found = {name: _nested(f"{found['type']}.{name}", name, value, parameters) for name, value in found.items()}
-    found = {**found, PARAMETERS: parameters} if parameters else found
-    return _delegating(found) if found["type"] == "StateDelegatingStream" else found
+    found = {name: _nested(f"{found['type']}.{name}", name, value, parameters, outer_first) for name, value in found.items()}
+    return {**found, PARAMETERS: parameters} if parameters else found
 
 
-def _delegating(found: Mapping[str, Node]) -> dict[str, Node]:
+def _delegating(node: Node) -> Node:
+    """The node with each stream that has another one for its changes in one: that which reads all, with the columns of both."""
+    if isinstance(node, list):
+        return [*map(_delegating, node)]
+    if not isinstance(node, dict):
+        return node
+    found = {name: value if name in NO_COMPONENTS else _delegating(value) for name, value in node.items()}
+    return _both(found) if found.get("type") == "StateDelegatingStream" else found
+
+
+def _both(found: Mapping[str, Node]) -> dict[str, Node]:
     """The stream that reads all, with the one that reads what has changed; both have the columns of the first."""
     whole, changes = found.get("full_refresh_stream"), found.get("incremental_stream")
     if not isinstance(whole, dict) or not isinstance(changes, dict):
@@ -158,11 +200,13 @@ def _delegating(found: Mapping[str, Node]) -> dict[str, Node]:
     return {**whole, "name": name, CHANGES: changes, RETENTION: told}
 
 
-def _nested(place: str, name: str, value: Node, parameters: Mapping[str, Node]) -> Node:
+def _nested(place: str, name: str, value: Node, parameters: Mapping[str, Node], outer_first: bool) -> Node:
     """What a field holds. A parameter that set the field is not handed to what is in it."""
     if name in NO_COMPONENTS:
         return value
     below = {key: given for key, given in parameters.items() if key != name}
     if isinstance(value, dict):
-        return _handed_down(place, value, below)
-    return [_handed_down(place, one, below) if isinstance(one, dict) else one for one in value] if isinstance(value, list) else value
+        return _handed_down(place, value, below, outer_first)
+    if not isinstance(value, list):
+        return value
+    return [_handed_down(place, one, below, outer_first) if isinstance(one, dict) else one for one in value]

@@ -16,6 +16,7 @@ from systems.rest.manifest import PARAMETERS, Node
 from systems.rest.transformations import below
 
 LEAST = timedelta(microseconds=1)
+BEYOND = timedelta(days=1)  # after which no record lies yet
 
 
 @dataclass(frozen=True)

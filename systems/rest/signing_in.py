@@ -17,12 +17,14 @@ from systems.rest.expressions import TEXT, Expressions
 from systems.rest.manifest import Node
 from systems.rest.portions import Portions
 from systems.rest.requests import Parts, Request, Requests
+from systems.rest.signed_tokens import JWT_BEARER, signed
 from systems.rest.transformations import below
 
 LIFE = timedelta(hours=1)  # of a token whose server does not say it
 EARLY = 0.9  # of its life, after which a token is exchanged
 NAMES = ("grant_type", "client_id", "client_secret", "refresh_token", "access_token", "expires_in")
 FORM = "application/x-www-form-urlencoded"
+AUTHORIZATION = {"inject_into": "header", "field_name": "Authorization"}
 Send = Callable[[Request], Answer]
 
 
@@ -69,6 +71,8 @@ class SigningIn:
                 parts.header["Authorization"] = f"Bearer {token}"
             else:
                 self._inject(how["inject_into"], token, parts)
+        elif kind == "JwtAuthenticator":
+            self._inject(auth.get("request_option") or AUTHORIZATION, f"{text('header_prefix')} {self._signed(auth)}".lstrip(), parts)
         else:
             parts.header["Authorization"] = (
                 f"Bearer {text('api_token') if kind == 'BearerAuthenticator' else self._access_token(auth, text)}"
@@ -98,7 +102,7 @@ class SigningIn:
     def _access_token(self, auth: Mapping[str, Node], text: Callable[[str], str]) -> str:
         if auth.get("access_token_value") and not auth.get("token_refresh_endpoint"):
             return text("access_token_value")
-        if self._grant:
+        if self._grant and not auth.get("use_profile_assertion"):
             if not self._granted:
                 found = self._grant.access(lambda secret: self._exchanged(auth, text, secret), self._refused)
                 self._granted = str(found[ACCESS_TOKEN])
@@ -122,18 +126,7 @@ class SigningIn:
         """
         context = self._portions.context(auth)
         names = {name: self._expressions.text(auth.get(f"{name}_name") or name, context) for name in NAMES}
-        grant = text("grant_type") or REFRESH_TOKEN
-        form: dict[str, Any] = {
-            names["grant_type"]: grant,
-            names["client_id"]: text("client_id"),
-            names["client_secret"]: text("client_secret"),
-        }
-        if grant == REFRESH_TOKEN:
-            form[names[REFRESH_TOKEN]] = secret.get(REFRESH_TOKEN) or text("refresh_token")
-        if auth.get("scopes"):
-            form["scopes"] = self._expressions.mapping(auth["scopes"], context)
-        more = self._expressions.mapping(auth.get("refresh_request_body") or {}, context)
-        form |= {name: value for name, value in more.items() if name not in form}
+        form = self._form(auth, text, secret, names)
         headers = {str(k): str(v) for k, v in self._expressions.mapping(auth.get("refresh_request_headers") or {}, context).items()}
         as_json = headers.setdefault("Content-Type", FORM) == "application/json"
         body = json.dumps(form).encode() if as_json else urlencode(form, doseq=True).encode()
@@ -146,6 +139,34 @@ class SigningIn:
         if not self._grant:
             return found
         return {ACCESS_TOKEN: str(token), REFRESH_TOKEN: str(refreshed or form.get(names[REFRESH_TOKEN], ""))}
+
+    def _form(
+        self, auth: Mapping[str, Node], text: Callable[[str], str], secret: Mapping[str, Any], names: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """What the server that exchanges tokens is sent. names: by which it knows what the format has."""
+        if auth.get("use_profile_assertion"):
+            return {names["grant_type"]: JWT_BEARER, "assertion": self._signed(auth["profile_assertion"])}
+        grant, context = text("grant_type") or REFRESH_TOKEN, self._portions.context(auth)
+        form: dict[str, Any] = {
+            names["grant_type"]: grant,
+            names["client_id"]: text("client_id"),
+            names["client_secret"]: text("client_secret"),
+        }
+        if grant == REFRESH_TOKEN:
+            form[names[REFRESH_TOKEN]] = token = secret.get(REFRESH_TOKEN) or text("refresh_token")
+            if not token:
+                raise self._unfit(f"the secret {self._reference} has no refresh token", "store one; see the source's README")
+        if auth.get("scopes"):
+            form["scopes"] = self._expressions.mapping(auth["scopes"], context)
+        more = self._expressions.mapping(auth.get("refresh_request_body") or {}, context)
+        return form | {name: value for name, value in more.items() if name not in form}
+
+    def _signed(self, auth: Mapping[str, Node]) -> str:
+        try:
+            return signed(self._expressions, auth, self._portions.context(auth), self._clock())
+        except ValueError:
+            what = f"the secret {self._reference} has no private key that signs by {auth['algorithm']}"
+            raise self._unfit(what, "store the whole key as its vendor gave it, with its line breaks") from None
 
     def _session_token(self, auth: Mapping[str, Node]) -> str:
         def exchange() -> dict[str, Any]:

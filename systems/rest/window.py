@@ -16,9 +16,8 @@ from shared_metadata.program.schema import SchemaColumn
 from systems.rest import moments
 from systems.rest.columns import cursor_field, of_changes, units_in_second
 from systems.rest.manifest import RETENTION, Node
-from systems.rest.portions import Span
+from systems.rest.portions import BEYOND, Span
 
-BEYOND = timedelta(days=1)
 MOST_SECONDS = 9.2e12  # before and after 1970, of a moment in DuckDB: https://duckdb.org/docs/stable/sql/data_types/timestamp
 FAR = timedelta(days=8)  # longer than any batch; the warehouse goes by the same length
 

@@ -31,6 +31,7 @@ from systems.sql_warehouse.session import LedgerMoved, Session, turn_of
 from systems.sql_warehouse.tables import Stored, evolved, marked, place_of, refuse_another_s, schema_of, stored, together
 
 MOST_TRIES, MOST_STATEMENTS = 4, 36  # of one transaction, of which a service may need some for itself
+UNLOADED = "unloaded.json"
 Document = Mapping[str, Any]
 
 
@@ -75,6 +76,7 @@ def _rows(sql: WarehouseSql, session: Session, work: Work, prepared: Document, w
         total = int(session.rows(ran)[0][0])
     else:
         seq, total = next((entry.seq, entry.total_rows) for entry in entries if entry.seq == stands.landed)
+        session.run(f"drop {number}", _dropped(prepared))
     return Committed(
         {"table": f"{schema}.{name}", "ledger_row": str(seq), "total_rows": total},
         schema_of(known or wanted, columns, changes),
@@ -147,24 +149,19 @@ def _set_aside(sql: WarehouseSql, work: Work, prepared: Document, tables: Stored
 
 
 def result(sql: WarehouseSql, session: Session, work: Work, prepared: Document, staging: Staging) -> Committed:
-    """Writes a result's rows to files of the batch's own, and then what was set aside of them beside its warehouse's tables."""
-    columns = tuple(from_plain(SchemaColumn, c) for c in prepared["columns"])
-    prefix = staging.url(work.table.dataset, f"result-{turn_of(work).token('unload')}") + "/"
-    values = ", ".join(f"{sql.unloaded(c)} AS {sql.filed(c.name)}" for c in columns)
-    files = list[dict[str, Any]]()
-    if prepared["rows"]:
-        ran = session.run("unload", sql.unload(f"SELECT {values} FROM {prepared['table']}", prefix))
-        written = sql.unloaded_files(lambda: session.rows(ran), prefix)
-        if written is None:
-            listed = staging.read(work.table.dataset, f"result-{turn_of(work).token('unload')}", "manifest") or {"entries": []}
-            told = ((e["url"], e["meta"]) for e in listed["entries"])
-            written = [{"url": url, "rows": meta["record_count"], "bytes": meta["content_length"]} for url, meta in told]
-        bucket = f"s3://{staging.bucket}/"
-        files = [{"key": f["url"].removeprefix(bucket), "rows": f["rows"], "bytes": f["bytes"]} for f in written]
+    """Writes a result's rows to files of the batch's own, and then what was set aside of them beside its warehouse's tables.
+
+    Which files is noted before its staging tables are dropped: a call whose record was lost is followed by one that has no rows.
+    """
+    columns, dataset = tuple(from_plain(SchemaColumn, c) for c in prepared["columns"]), work.table.dataset
+    known = staging.read(dataset, UNLOADED)
+    files: list[dict[str, Any]] = known["files"] if known else _unloaded(sql, session, work, prepared, columns, staging)
+    if known is None:
+        staging.write({"files": files}, dataset, UNLOADED)
     _result_aside(sql, session, work, prepared)
     schema = Schema(columns)
     aside = {"rejected_rows": prepared["rejected_rows"]} if prepared["rejected_rows"] else {}
-    manifest = staging.write_manifest({"files": files, "schema": asdict(schema), **aside}, work.table.dataset)
+    manifest = staging.write_manifest({"files": files, "schema": asdict(schema), **aside}, dataset)
     sizes = tuple(file["bytes"] for file in files)
     return Committed(
         {"manifest": manifest},
@@ -179,6 +176,25 @@ def result(sql: WarehouseSql, session: Session, work: Work, prepared: Document, 
     )
 
 
+def _unloaded(
+    sql: WarehouseSql, session: Session, work: Work, prepared: Document, columns: tuple[SchemaColumn, ...], staging: Staging
+) -> list[dict[str, Any]]:
+    """The files of a result that it writes, as a manifest has them; none where there is no row."""
+    if not prepared["rows"]:
+        return []
+    name = f"result-{turn_of(work).token('unload')}"
+    prefix = staging.url(work.table.dataset, name) + "/"
+    values = ", ".join(f"{sql.unloaded(c)} AS {sql.filed(c.name)}" for c in columns)
+    ran = session.run("unload", sql.unload(f"SELECT {values} FROM {prepared['table']}", prefix))
+    written = sql.unloaded_files(lambda: session.rows(ran), prefix)
+    if written is None:
+        listed = staging.read(work.table.dataset, name, "manifest") or {"entries": []}
+        told = ((e["url"], e["meta"]) for e in listed["entries"])
+        written = [{"url": url, "rows": meta["record_count"], "bytes": meta["content_length"]} for url, meta in told]
+    bucket = f"s3://{staging.bucket}/"
+    return [{"key": f["url"].removeprefix(bucket), "rows": f["rows"], "bytes": f["bytes"]} for f in written]
+
+
 def _result_aside(sql: WarehouseSql, session: Session, work: Work, prepared: Document) -> None:
     """Puts aside what was rejected of a result, which alone has a table, and so a ledger."""
     drops = _dropped(prepared)
@@ -190,6 +206,7 @@ def _result_aside(sql: WarehouseSql, session: Session, work: Work, prepared: Doc
         entries, tables, _ = _standing(sql, session, work, ledger, number)
         stands = standing(mine, ((entry.seq, entry.identity) for entry in entries), rerun=work.claim.again)
         if stands.landed is not None:
+            session.run(f"drop {number}", drops)
             return
         seq = max((entry.seq for entry in entries), default=0) + 1
         texts = [*ledger.begin(seq - 1), *_set_aside(sql, work, prepared, tables, stands), ledger.enter(mine, seq, "0"), *drops]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +18,7 @@ from shared_metadata.errors import RetryLater
 TIMEOUT = urllib3.Timeout(connect=10, read=75)  # a call that submits a statement is answered within 50 s
 NOW = (429, 500, 502, 503, 504)
 TRIES, MOST_PAUSE_SECONDS = 4, 5.0
+Sent = bytes | Callable[[], bytes] | None  # a body, or what makes one each time that it is sent
 
 
 class ServiceKey(SecretFields):
@@ -37,7 +38,7 @@ class Https:
         self._title, self._host, self._key = title, key.host or host, key
         self._reference, self._place, self._unreached = reference, place, unreached
 
-    def ask(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+    def ask(self, method: str, path: str, body: Sent, headers: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
         """The status, and what is answered. Raises RetryLater, SecretError."""
         for number in range(TRIES):
             status, told, pause = self._once(method, path, body, headers)
@@ -47,11 +48,11 @@ class Https:
                 time.sleep(min(pause or 0.1 * (number + 1), MOST_PAUSE_SECONDS))
         raise RetryLater(f"{self._title} answers {status}", place=self._place, remedy="nothing: it is asked again")
 
-    def _once(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> tuple[int, dict[str, Any], float]:
+    def _once(self, method: str, path: str, body: Sent, headers: Mapping[str, str]) -> tuple[int, dict[str, Any], float]:
         """The seconds after which it wants to be asked again, too; 0 for what it does not say."""
         every = {**headers, "Accept": "application/json", "User-Agent": "atoll/1.0"}
         try:
-            answer = self._pool.request(method, f"https://{self._host}{path}", body=body, headers=every)
+            answer = self._pool.request(method, f"https://{self._host}{path}", body=body() if callable(body) else body, headers=every)
             if not says_where_it_ends(answer):
                 raise urllib3.exceptions.ProtocolError("cut off among its headers")
         except urllib3.exceptions.HTTPError as error:

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.contract.organize import OpenDriver, OrganizeSteps
+from shared_metadata.contract.organize import Driver, OpenDriver, OrganizeSteps
 from shared_metadata.contract.parquet.duckdb_session import identifier as quoted
 from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.contract.tasks.run import FUNCTION, run_of
@@ -73,6 +73,10 @@ class Lake:
     def steps(self) -> OrganizeSteps:
         """As a fresh process makes them."""
         return OrganizeSteps(self.declaration, self.cloud.services(self.declaration.id), self._open)
+
+    def driver(self) -> Driver:
+        """As maintenance opens it."""
+        return self._open(self.cloud.reader.active_program().warehouses["lake"], self.cloud.services(self.declaration.id))
 
     def slow(self, looks: int) -> None:
         """From here on each step is called in vain so often before it does its work."""
@@ -401,6 +405,16 @@ class OrganizeConformance:
         lost = steps.commit_table(steps.work(state), state)
         lake.steps().commit(state, FakeContext())
         assert (self.ids(lake), lake.pointer(FLIGHTS)) == ([1], lost.pointer)
+
+    def test_a_result_whose_record_was_lost_is_there_for_the_next_call(self, lake: Lake) -> None:
+        lake.collected(Mode.APPEND)
+        result = "ops.public.out:result"
+        lake.view(f"SELECT id FROM {FLIGHTS}", dataset=result)
+        lake.load(flights((1, "AA"), (2, "UA")))
+        state, steps = lake.until_commit(result), lake.steps()
+        steps.commit_table(steps.work(state), state)
+        lake.steps().commit(state, FakeContext())
+        assert sorted(row["id"] for row in lake.cloud.rows(result).to_pylist()) == [1, 2]
 
     def test_a_worker_that_takes_over_after_a_lost_record_makes_no_rows_twice(self, lake: Lake) -> None:
         for mode in (Mode.APPEND, Mode.MERGE):

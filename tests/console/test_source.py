@@ -15,6 +15,7 @@ from click.testing import Result
 
 from systems.rest import document
 from systems.rest.columns import columns_of
+from tests.systems.rest.test_made_streams import template
 from tests.systems.rest.things import TYPES, manifest, stream
 
 Atoll = Callable[..., Result]
@@ -114,6 +115,13 @@ def test_a_manifest_that_asks_for_nothing_needs_no_options(atoll: Atoll, folder:
     written(folder / "plain")
     (folder / "plain" / "manifest.yaml").write_text(yaml.safe_dump({"streams": [open_stream()]}))
     assert "next: CREATE CONNECTION plain TO plain;" in atoll("source", "check", "plain").stdout
+
+
+def test_tables_that_the_api_tells_are_said_by_what_tells_them(atoll: Atoll, folder: Path) -> None:
+    found = {**manifest(), "dynamic_streams": [template(columns_asked=True)]}
+    (written(folder / "telling") / "manifest.yaml").write_text(yaml.safe_dump(found))
+    shown = atoll("source", "check", "telling").stdout
+    assert "1 of 1 tables.\nand each that the API tells (tables): `atoll discover` lists them\n" in shown
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,8 @@ class Lived:
         return found
 
     def verified(self, notes: Notes | None = None, client: Any = None) -> Verified:
-        return verify(client or self.dynamodb, TABLE_NAME, lambda _: {}, notes=notes, clock=self.clock)
+        asked: Any = client or self.dynamodb
+        return verify(asked, TABLE_NAME, lambda _: {}, notes=notes, clock=self.clock)
 
     def history(self) -> list[dict[str, Any]]:
         return [row for body in self.objects.values() for row in parquet.read_table(BytesIO(body)).to_pylist()]

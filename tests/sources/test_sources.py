@@ -15,11 +15,11 @@ from shared_metadata.errors import AtollError, RetryLater
 from shared_metadata.program import Mode
 from systems.rest import client
 from systems.rest.columns import columns_of
-from systems.rest.document import document_of
+from systems.rest.document import FOLDER, MANIFEST, OWN, document_of
 from systems.rest.reader import Reader
 from tests.conformance.collect import Collecting
 from tests.conformance.fixtures import Cloud, open_cloud
-from tests.sources.vendors import RECORDS, Door, Source, Table, cases, first_tables
+from tests.sources.vendors import RECORDS, SOURCES, Door, Source, Table, cases, first_tables
 
 
 @pytest.fixture
@@ -71,6 +71,13 @@ def held(collecting: Collecting, table: Table) -> dict[Any, dict[str, Any]]:
 
 def keys(collecting: Collecting, table: Table) -> list[Any]:
     return sorted(held(collecting, table))
+
+
+def test_each_table_of_each_manifest_is_read_from_a_double() -> None:
+    documents = {file.parent.name: document_of(file.parent.name) for file in (OWN / FOLDER).glob(f"*/{MANIFEST}")}
+    assert {system: document["left_out"] for system, document in documents.items() if document["left_out"]} == {}
+    read = {source.system: {*source.apart, *(table.name for table in source.tables)} for source in SOURCES}
+    assert read == {system: {*document["streams"]} for system, document in documents.items()}
 
 
 @pytest.mark.parametrize(("source", "table"), cases())

@@ -9,8 +9,11 @@ from functools import partial
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
-from doubles.rest_api import google_analytics, google_sheets, hubspot, jira, notion, slack, zendesk
+from doubles.rest_api import github, google_analytics, google_oauth, google_sheets, hubspot, jira, notion, slack, zendesk
+from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Mode
 from systems.rest import client
 from systems.rest.reader import Reader
@@ -52,6 +55,28 @@ def api(collecting: Collecting) -> Any:
 def staged(collecting: Collecting) -> list[dict[str, Any]]:
     found = collecting.cloud.rows(collecting.dataset)
     return found.to_pylist() if found else []
+
+
+def test_repositories_are_those_that_the_option_names(opened: Open) -> None:
+    collecting = opened("github", "labels")
+    api(collecting).rows["acme/till/labels"] = []
+    collecting.source.options["repositories"] = "acme/shop, acme/till"  # type: ignore[attr-defined,index]
+    collecting.collect("repositories", how={"mode": Mode.REPLACE})
+    collecting.run()
+    assert {row["full_name"] for row in staged(collecting)} == {"acme/shop", "acme/till"}
+
+
+def test_a_review_is_found_by_its_pull_request_in_each_repository(opened: Open) -> None:
+    """A parent's pages are numbers, so that they are read until two passes agree; and of each repository it has its own."""
+    collecting = opened("github", "pull_request_reviews")
+    rows = api(collecting).rows
+    rows["acme/till/pulls"] = [github.pull_request(2, collecting.at)]
+    rows["acme/till/pulls/2/reviews"] = [github.review(99, collecting.at)]
+    collecting.source.options["repositories"] = "acme/shop,acme/till"  # type: ignore[attr-defined,index]
+    collecting.collect("pull_request_reviews", how={"mode": Mode.REPLACE})
+    collecting.run()
+    there = [row["id"] for table in ("acme/shop", "acme/till") for row in rows[f"{table}/pulls/2/reviews"]]
+    assert sorted(row["id"] for row in staged(collecting)) == sorted(there) and len(there) == RECORDS + 1
 
 
 def test_more_contacts_are_read_than_one_search_gives(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,6 +194,54 @@ def test_days_of_a_report_are_read_again_for_as_long_as_they_change(opened: Open
     first, last = collecting.at - timedelta(days=14, hours=1), asked[-1]
     assert asked[0]["startDate"] == "2015-08-14" and last["endDate"] == "today"
     assert last["startDate"] in {f"{first + timedelta(days=days):%Y-%m-%d}" for days in (-1, 0, 1)}
+
+
+@pytest.mark.security
+@pytest.mark.parametrize(("system", "table"), [("google_sheets", "rows"), ("google_analytics", "daily")])
+def test_a_service_account_signs_in_by_its_key_which_goes_nowhere(opened: Open, system: str, table: str) -> None:
+    collecting = opened(system, table)
+    whole = google_oauth.key_file()
+    other = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    wrong = {
+        "are refused: 400": {**whole, "private_key": other.decode()},
+        "has no private key that signs by RS256": {**whole, "private_key": whole["private_key"][:400]},
+        "does not say how to sign in": {**whole, "type": "external_account"},
+        "has no refresh token": {"client_id": "me"},
+    }
+    for said, secret in wrong.items():
+        collecting.cloud.put_secret("thing", secret)
+        refused = str(collecting.run(record_errors=True).planned["failed"])
+        collecting.cloud.clock.advance(minutes=20)
+        assert "SecretError" in refused and said in refused and "MII" not in refused, refused
+    collecting.cloud.put_secret("thing", whole)
+    collecting.run()
+    assert len(staged(collecting)) == RECORDS
+    line = whole["private_key"].splitlines()[1]
+    assert not any(line in str(asked) for asked in api(collecting).asked)
+
+
+@pytest.mark.parametrize("sheets", ["gid=77", f"Sheet 3, {google_sheets.TITLE}", ""])
+def test_a_sheet_is_read_by_its_number_or_its_name_and_without_any_all_are(opened: Open, sheets: str) -> None:
+    collecting = with_sheets(opened, sheets)
+    collecting.run()
+    found = staged(collecting)
+    assert len(found) == RECORDS and {(row["gid"], row["sheet"]) for row in found} == {(google_sheets.GID, google_sheets.TITLE)}
+    assert dict(found[0]["cells"]) == {"key": found[0]["key"], "name": 'it\'s "new"; né,\nand more', "total": "1.50", "note": ""}
+
+
+@pytest.mark.parametrize("missing", ["gid=9", "Sheet 9", "77"])
+def test_a_sheet_that_a_file_has_not_is_no_empty_one(opened: Open, missing: str) -> None:
+    (failed,) = with_sheets(opened, f"gid=77,{missing}").run(record_errors=True).errors.values()
+    assert isinstance(failed, DefinitionError) and "a sheet that `sheets` names is not in a file" in str(failed)
+
+
+def with_sheets(opened: Open, sheets: str) -> Collecting:
+    collecting = opened("google_sheets", "sheet_rows")
+    collecting.source.options["sheets"] = sheets  # type: ignore[attr-defined,index]
+    collecting.collect("sheet_rows", how={"mode": Mode.REPLACE})
+    return collecting
 
 
 def test_a_sheet_s_rows_are_its_cells_by_the_header(opened: Open) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 from shared_metadata.errors import SecretError
 from slices.organize.databricks.config import FIELDS, Key
-from systems.sql_warehouse.https import Https
+from systems.sql_warehouse.https import Https, Sent
 
+Body = Mapping[str, Any]
 EARLY_SECONDS = 300  # a token is no longer used so long before its end
 
 
@@ -26,11 +27,14 @@ class DatabricksApi:
         self._token, self._until = "", 0.0
 
     def ask(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, query: Mapping[str, str] | None = None
+        self, method: str, path: str, body: Body | Callable[[], Body] | None = None, query: Mapping[str, str] | None = None
     ) -> tuple[int, dict[str, Any]]:
-        """The status, and what is answered. Raises RetryLater, SecretError."""
+        """The status, and what is answered. Raises RetryLater, SecretError.
+
+        body: or what makes it each time that it is sent.
+        """
         where = f"/api/2.0/{path}" + (f"?{urlencode(query)}" if query else "")
-        text = json.dumps(body).encode() if body is not None else None
+        text = None if body is None else lambda: json.dumps(body() if callable(body) else body).encode()
         status, told = self._tried(method, where, text)
         if status == 401:  # a token that was withdrawn, or whose clock is another's
             self._token, self._until = "", 0.0
@@ -39,7 +43,7 @@ class DatabricksApi:
             raise self._refused("refuses the token that it gave")
         return status, told
 
-    def _tried(self, method: str, where: str, body: bytes | None) -> tuple[int, dict[str, Any]]:
+    def _tried(self, method: str, where: str, body: Sent) -> tuple[int, dict[str, Any]]:
         headers = {"Authorization": f"Bearer {self._signed()}", "Content-Type": "application/json"}
         return self._https.ask(method, where, body, headers)
 

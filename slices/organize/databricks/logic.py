@@ -20,6 +20,7 @@ MOST_FILES = 1000  # of one COPY INTO: https://docs.databricks.com/aws/en/sql/la
 HEX = "\\x"
 MOVED_WORD = "atoll ledger moved"  # stands in the error of the guard of a ledger
 ORDER = "atoll_order"  # a query's column that tells the order of its rows, and is none of the rows'
+SUBMISSION = "atoll_submission_5c1f3d0e9b7a"  # stands for what is another word each time that a statement is submitted
 _AND = " | "  # between what the comment of a column says and what its type is
 _NULLS = "map('ignoreNullFields', 'false')"
 
@@ -151,7 +152,11 @@ class DatabricksSql:
         return f"MERGE INTO {table} USING {other} AS {alias} ON {where} WHEN MATCHED THEN UPDATE SET {sets}"
 
     def unload(self, query: str, prefix: str) -> list[str]:
-        """https://docs.databricks.com/aws/en/ingestion/file-metadata-column tells of the files."""
+        """Writes to a folder of each submission's own: of two that run beside one another each empties its folder.
+
+        https://docs.databricks.com/aws/en/ingestion/file-metadata-column tells of the files.
+        """
+        prefix = f"{prefix}{SUBMISSION}/"
         told = "_metadata.file_path AS url, max(_metadata.file_size) AS bytes, count(*) AS rows"
         files = f"read_files({self.literal(prefix)}, format => 'parquet')"
         return [

@@ -1,12 +1,14 @@
 """Databricks as a service that runs statements elsewhere: a list of them is one script.
 
 It takes no token of a statement: one whose answer was lost is submitted again, and may run beside itself. So every list of
-statements gives the same then: what is staged is overwritten, a file copied into a table once, and a commit finds its ledger moved.
+statements gives the same then: what is staged is overwritten, a file copied into a table once, a result written to a folder of each
+submission's own, and a commit finds its ledger moved.
 """
 
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -14,7 +16,7 @@ from typing import Any
 from shared_metadata.contract.waiting.statements import Look, Status
 from shared_metadata.errors import DefinitionError, RetryLater, SecretError
 from slices.organize.databricks.api import DatabricksApi
-from slices.organize.databricks.logic import ORDER
+from slices.organize.databricks.logic import ORDER, SUBMISSION
 from slices.organize.databricks.reasons import TRANSIENT_CODES, reason, refusal, transient
 from slices.organize.databricks.script import ANSWER, scripted
 from systems.sql_warehouse.session import estimated
@@ -47,10 +49,14 @@ class DatabricksService:
                 remedy="make the view of several, or give it fewer columns",
             )
         body = {
-            **{"statement": whole, "warehouse_id": self._warehouse, "catalog": self._catalog},
+            **{"warehouse_id": self._warehouse, "catalog": self._catalog},
             **{"wait_timeout": WAIT, "on_wait_timeout": "CONTINUE", "disposition": "INLINE", "format": "JSON_ARRAY"},
         }
-        status, told = self._api.ask("POST", "sql/statements", body)
+
+        def sent() -> dict[str, Any]:
+            return {**body, "statement": whole.replace(SUBMISSION, uuid.uuid4().hex)}
+
+        status, told = self._api.ask("POST", "sql/statements", sent)
         if status != 200 or "statement_id" not in told:
             cause, remedy = refusal(status, told, self._warehouse)
             raise DefinitionError(cause, place=self._place, remedy=remedy)

@@ -21,10 +21,10 @@ from systems.rest.airbyte.process import Kit
 from systems.rest.client import RestSource
 from systems.rest.columns import schema_of
 from systems.rest.manifest import CHANGES, Node, components
-from systems.rest.portions import Span
-from systems.rest.window import BEYOND, cursor_text
+from systems.rest.portions import BEYOND, Span
+from systems.rest.window import cursor_text
 
-LOOK_SECONDS = 60.0  # that a source is asked whether it answers, and for a sample
+LOOK_SECONDS = 240.0  # that a source is waited for, for an answer or a sample
 PAUSE_SECONDS = 20.0  # of an API that asks for one, within a call; for a longer one the batch is tried again
 COARSE: Mapping[str, int] = {"%S": 1, "%T": 1, "%s": 1, "%ms": 1, "%epoch_microseconds": 1, "%M": 60, "%H": 3_600}
 

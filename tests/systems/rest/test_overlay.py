@@ -96,6 +96,7 @@ def test_a_sources_lag_is_its_overlays_unless_the_connection_says_another(
         ("lag: soon", "`lag` of an overlay is no number of seconds"),
         ("tables: {orders: {only: REPLACE}}", "`only` of orders is not MERGE"),
         ("tables: {orders: {forgets: x}}", "no `forgets`"),
+        ("tables: {orders: {header: x}}", "`header` of orders is neither true nor false"),
     ],
 )
 def test_an_overlay_that_says_something_else_is_refused_with_its_place(written: Write, overlay: str, said: str) -> None:

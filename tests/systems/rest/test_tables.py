@@ -32,6 +32,7 @@ from systems.rest.client import DELETED
 from systems.rest.columns import columns_of
 from systems.rest.covered import not_interpreted
 from systems.rest.document import read
+from systems.rest.manifest import HEADER
 from systems.rest.parquet_files import ParquetFiles
 from systems.rest.table_defaults import defaults_of, deleted_sql
 from tests.conformance.fixtures import Cloud, cloud
@@ -374,6 +375,38 @@ def test_a_body_is_read_as_its_decoder_says(how: dict[str, Any], body: bytes, re
 def test_a_csv_of_which_values_would_be_lost_is_refused(body: bytes, said: str) -> None:
     with pytest.raises(DefinitionError, match=said) as refused:
         Reading(decoder(CSV), lambda _: Answer(200, {}, body)).records()
+    assert refused.value.place and refused.value.remedy
+
+
+def headed(values: Any) -> list[Any]:
+    """What is read of an answer with these lists."""
+    reading = Reading(
+        decoder({"type": "JsonDecoder"}, path=("values",)), lambda _: answer({} if values is None else {"values": values})
+    )
+    reading.stream[HEADER] = True
+    return reading.records()
+
+
+def test_records_that_are_lists_are_named_by_the_first() -> None:
+    assert headed([["id", "name"], ["1"], [], ["2", "b", ""]]) == [
+        {"id": "1", "name": ""},
+        {"id": "", "name": ""},
+        {"id": "2", "name": "b"},
+    ]
+    assert headed(None) == headed([["id"]]) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([["id", "id"]], "has the column id twice"),
+        ([["id"], ["1", "2"]], "more values than its header"),
+        ([["id"], {"id": 1}], "no list"),
+    ],
+)
+def test_lists_of_which_values_would_be_lost_are_refused(values: Any, said: str) -> None:
+    with pytest.raises(DefinitionError, match=said) as refused:
+        headed(values)
     assert refused.value.place and refused.value.remedy
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -156,6 +157,14 @@ def test_a_token_that_is_withdrawn_is_asked_for_again(dwh: Warehouse) -> None:
     dwh.served.api.withdraw()
     second = service.submit('["SELECT 2 AS two"]', "b")
     assert (service.rows(first, -1), service.rows(second, -1)) == ([[1]], [[2]])
+
+
+def test_a_result_that_is_written_twice_beside_itself_takes_no_file_from_itself(dwh: Warehouse) -> None:
+    service, bucket = dwh.driver().service("here"), dwh.cloud.bucket  # type: ignore[attr-defined]
+    text = json.dumps(DatabricksSql().unload("SELECT 1 AS id", f"s3://{bucket}/staging/out/"))
+    first, again = (service.submit(text, "a token") for _ in range(2))
+    told = [url.removeprefix(f"s3://{bucket}/") for id in (first, again) for url, *_ in service.rows(id, -1)]
+    assert {*told} < {*dwh.cloud.keys("staging/out/")} and len({*told}) == 2
 
 
 @pytest.mark.parametrize(

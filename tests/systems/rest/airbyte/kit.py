@@ -15,9 +15,9 @@ PARTS = Path(__file__).resolve().parents[4] / ".atoll" / "parts"
 
 
 @cache
-def installed(*more: str) -> tuple[Path, Path]:
+def installed(*wanted: str) -> tuple[Path, Path]:
     """The requirements file and the folder of the packages; fetched by the first test that needs them, which else is skipped."""
-    wanted = (TRIED, *more)
+    wanted = wanted or (TRIED,)
     name = "-".join("".join(c if c.isalnum() else "-" for c in one) for one in wanted)
     file = PARTS / f"apart-{name}.txt"
     PARTS.mkdir(parents=True, exist_ok=True)

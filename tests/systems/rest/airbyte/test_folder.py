@@ -108,6 +108,14 @@ def test_a_cursor_of_code_is_read_by_no_kit_that_runs_none(folder: Folder, versi
     assert read or found.left_out["orders"].startswith("a cursor of code, source_things.components.Own, which airbyte-cdk 7.39.1")
 
 
+def test_a_cursor_that_parameters_name_is_one_by_itself(folder: Folder) -> None:
+    said = coded(stream("orders", {"id": TYPES["string"], "updated": TYPES["timestamptz"]})) | {"$parameters": {"moves": "updated"}}
+    said["incremental_sync"]["cursor_field"] = "{{ parameters.get('moves', 'updated_at') }}"
+    folder.write(document.MANIFEST, yaml.safe_dump(manifest() | {"streams": [said]}))
+    (table,) = coverage(folder.path).tables
+    assert (table.cursor, table.mode, table.reads) == ("updated", "MERGE", "what its cursor says is new")
+
+
 def test_its_options_say_where_it_runs_and_no_grant_rotates(folder: Folder) -> None:
     model = options.model_of("things")
     assert {"secret", "lag", "run", "task_gb"} <= {*model.model_fields} and "rotating_grant" not in model.model_fields

@@ -15,7 +15,7 @@ from tests.systems.rest import things
 from tests.systems.rest.airbyte.under_test import COMPONENTS, SOME, CodedUnderTest, coded
 from tests.systems.rest.things import FORM
 
-pytestmark = [pytest.mark.deep, pytest.mark.budget(60)]
+pytestmark = [pytest.mark.deep, pytest.mark.nightly(6), pytest.mark.budget(60), pytest.mark.timeout(900)]
 Asked = list[tuple[str, Mapping[str, str]]]
 RAISING = COMPONENTS.replace("yield from", "raise KeyError('hidden-row')\n        yield from")
 NEEDING = COMPONENTS.replace("from dataclasses", "import no_such_package\nfrom dataclasses")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from click.testing import Result
 
+from console.packages import wanted_of
 from shared_metadata.contract.apart import process
 from shared_metadata.errors import AtollError
 from shared_metadata.program import Connection, Position
@@ -22,16 +23,16 @@ from systems.rest import document, options
 from systems.rest.airbyte.client import AirbyteSource
 from tests.systems.rest.airbyte.kit import installed
 from tests.systems.rest.oracle.invented import answer_for, config_of
-from tests.systems.rest.test_oracle import fetched
 
-__all__ = ["fetched"]
+Atoll = Callable[..., Result]
 pytestmark = [pytest.mark.deep, pytest.mark.nightly, pytest.mark.budget(900), pytest.mark.timeout(3600)]
 README = Path(__file__).resolve().parents[4] / "systems" / "rest" / "airbyte" / "README.md"
-_ROW = re.compile(r"^\| ([a-z-]+)==[0-9.]+ \| (\d+ of \d+) \|", re.MULTILINE)
+_ROW = re.compile(r"^\| ([a-z-]+==[0-9.]+) \| (\d+ of \d+) \|", re.MULTILINE)
 # What the invented configuration has to be so that what is read depends on it.
 CONFIG: Mapping[str, Mapping[str, Any]] = {
-    "typeform": {"form_ids": ["a"], "credentials": {"auth_type": "access_token", "access_token": "x"}},
+    "their_typeform": {"form_ids": ["a"], "credentials": {"auth_type": "access_token", "access_token": "x"}},
 }
+OTHERS: Mapping[str, str] = {"typeform": "airbyte-cdk==7.39.1"}  # of which the one that it was written for is not to be had
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
 
@@ -99,31 +100,19 @@ def read(folder: Path, api: Invented) -> dict[str, str]:
     return told
 
 
-def test_tables_of_packages_are_read_by_their_own_code(
-    fetched: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    requirements, packages = installed()
-    monkeypatch.setattr(process, "APART", packages)
-    monkeypatch.chdir(tmp_path)
+def test_tables_of_packages_are_read_by_their_own_code(atoll: Atoll, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = {match[1]: match[2] for match in _ROW.finditer(README.read_text())}
     found = {}
     with invented() as api:
-        for name in said:
-            folder = _copied(fetched[1] / f"source_{name.replace('-', '_')}", tmp_path / "slices" / "collect" / name, requirements)
-            told = read(folder, api)
-            found[name] = f"{sum(one == 'read' for one in told.values())} of {len(told)}"
-            print(name, found[name], {table: why for table, why in told.items() if why != "read"})
+        for package in said:
+            name, _, version = package.partition("==")
+            asked = ("--package", OTHERS[name]) if name in OTHERS else ()
+            result = atoll("source", "add", f"{name}@{version}", "--engine", "airbyte", "--as", f"their_{name}", *asked)
+            assert result.exit_code == 0, result.output
+            added = Path("slices", "collect", f"their_{name}")
+            _, packages = installed(*(asked[1:] or wanted_of(added)))
+            monkeypatch.setattr(process, "APART", packages)
+            told = read(added, api)
+            found[package] = f"{sum(one == 'read' for one in told.values())} of {len(told)}"
+            print(package, found[package], {table: why for table, why in told.items() if why != "read"})
     assert said and found == said
-
-
-def _copied(package: Path, folder: Path, requirements: Path) -> Path:
-    """As `atoll source add … --engine airbyte` does, with another airbyte-cdk."""
-    files = [file for file in package.rglob("*") if file.suffix in (".py", ".yaml", ".json")]
-    for file in files:
-        copy = folder / file.relative_to(package)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(file.read_bytes())
-    (folder / "requirements.txt").write_bytes(requirements.read_bytes())
-    (folder / "overlay.yaml").write_text(yaml.safe_dump({"engine": "airbyte"}))
-    options.model_of.cache_clear()
-    return folder

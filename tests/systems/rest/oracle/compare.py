@@ -1,7 +1,9 @@
 """Reads each stream of manifests by airbyte-cdk and by systems/rest, with frozen time and the same answers, and compares both.
 
 usage: compare.py FOLDER_OF_MANIFESTS OUT.json      in an environment of its own, which has airbyte-cdk
-A stream is the same when the set of its requests (method, address, query, body, headers) and the records that come out are.
+A stream is the same when the set of its requests (method, address, query, body, headers) and the records that come out are. Of
+streams that are made of templates their names, their columns and what is asked for these too; an `answers.yaml` beside a manifest
+tells what is answered.
 """
 
 from __future__ import annotations
@@ -12,12 +14,12 @@ import logging
 import signal
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 warnings.filterwarnings("ignore")
 logging.disable(logging.CRITICAL)
@@ -38,15 +40,21 @@ from airbyte_cdk.sources.streams.http import http_client  # noqa: E402
 
 from systems.rest.answers import Answer  # noqa: E402
 from systems.rest.beside import specification, with_schemas  # noqa: E402
+from systems.rest.columns import properties_of  # noqa: E402
 from systems.rest.covered import not_interpreted  # noqa: E402
+from systems.rest.document import read  # noqa: E402
 from systems.rest.manifest import CHANGES, streams_of  # noqa: E402
 from systems.rest.reader import Reader  # noqa: E402
 from systems.rest.requests import Request  # noqa: E402
+from systems.rest.streams import Streams  # noqa: E402
 from tests.systems.rest.oracle.invented import answer_for, config_of  # noqa: E402
 
 NOW = datetime(2026, 11, 25, 10, 30, tzinfo=UTC)
 MOST_REQUESTS = 40
 NOT_COMPARED = {"user-agent", "accept-encoding", "accept", "connection", "content-length", "content-type", "host"}
+
+
+Answers = Callable[[str], Any]  # an address ▸ what is answered there
 
 
 class TooMany(Exception):
@@ -62,7 +70,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.sent: list[str] = []
-        self.answer: Any = None
+        self.answer_to: Answers = lambda url: None
 
     def send(self, _adapter: Any, request: requests.PreparedRequest, **_: Any) -> requests.Response:
         if len(self.sent) >= MOST_REQUESTS:
@@ -71,7 +79,7 @@ class Recorder:
         found = requests.Response()
         found.status_code, found.url, found.request = 200, str(request.url), request
         found.headers["Content-Type"] = "application/json"
-        content = json.dumps(self.answer).encode()
+        content = json.dumps(self.answer_to(str(request.url))).encode()
         found._content = content
         found.raw = urllib3.HTTPResponse(body=io.BytesIO(content), status=200, preload_content=False)
         return found
@@ -96,7 +104,7 @@ def without_states(node: Any) -> Any:
     return [*map(without_states, node)] if isinstance(node, list) else node
 
 
-def by_ours(stream: Mapping[str, Any], config: Mapping[str, Any], answer: Any) -> tuple[list[str], list[Any]]:
+def our_reader(config: Mapping[str, Any], answer_to: Answers) -> tuple[list[str], Reader]:
     sent: list[str] = []
 
     def send(request: Request) -> Answer:
@@ -104,9 +112,13 @@ def by_ours(stream: Mapping[str, Any], config: Mapping[str, Any], answer: Any) -
             raise TooMany
         prepared = requests.Request(request.method, request.url, headers=dict(request.headers), data=request.body).prepare()
         sent.append(normal(request.method, str(prepared.url), request.headers, request.body))
-        return Answer(200, {}, json.dumps(answer).encode())
+        return Answer(200, {}, json.dumps(answer_to(request.url)).encode())
 
-    reader = Reader(config, NOW, send, pause=lambda _: None, clock=lambda: NOW)
+    return sent, Reader(config, NOW, send, pause=lambda _: None, clock=lambda: NOW)
+
+
+def by_ours(stream: Mapping[str, Any], config: Mapping[str, Any], answer_to: Answers) -> tuple[list[str], list[Any]]:
+    sent, reader = our_reader(config, answer_to)
     records = [one for portion in reader.portions.of(stream, None) for one in reader.records(stream, portion)]
     return sent, records
 
@@ -146,6 +158,31 @@ def compared(manifest: dict[str, Any], folder: Path, recorder: Recorder) -> dict
     return found
 
 
+def _made(manifest: dict[str, Any], folder: Path, recorder: Recorder) -> dict[str, str]:
+    """Compares the streams that the API, the options or the manifest tell, and those whose columns the API tells."""
+    told = yaml.load((folder / "answers.yaml").read_text(), yaml.CSafeLoader)
+    recorder.answer_to = lambda url: told.get(unquote(urlsplit(url).path), {"data": [{"id": 1}]})
+    document = read(folder)
+    config = {**config_of(document["spec"]), "__injected_declarative_manifest": {}}
+    with freezegun.freeze_time(NOW, ignore=["threading", "queue"]):
+        source = ConcurrentDeclarativeSource(config=dict(config), state=[], source_config=manifest)
+        recorder.sent.clear()
+        theirs = {one.name: one for one in source.streams(config)}
+        sent, reader = our_reader(config, recorder.answer_to)
+        ours = Streams(document, lambda: reader)
+        same = (sorted(theirs), {*recorder.sent}) == (ours.names(), {*sent})
+        found = {"*": "same" if same else f"differs: {sorted(theirs)}, {ours.names()}; {recorder.sent}, {sent}"}
+        for name in sorted(theirs.keys() & {*ours.names()}):
+            recorder.sent.clear()
+            sent.clear()
+            columns, own = theirs[name].get_json_schema()["properties"], properties_of(ours.find(name) or {})
+            if (columns, {*recorder.sent}) != (own, {*sent}):
+                found[name] = f"differs: columns {columns} and {own}, asked by {recorder.sent} and {sent}"
+            else:
+                found[name] = _both(ours.find(name) or {}, theirs[name], config, recorder)
+    return found
+
+
 def _of_changes(manifest: dict[str, Any], one: Mapping[str, Any], config: Mapping[str, Any], recorder: Recorder) -> str:
     """Compares the stream of changes, which airbyte-cdk reads where it is given a state: here, that of the beginning."""
     sync = one[CHANGES]["incremental_sync"]
@@ -158,9 +195,14 @@ def _of_changes(manifest: dict[str, Any], one: Mapping[str, Any], config: Mappin
 
 
 def _compared(stream: Mapping[str, Any], theirs: Any, config: Mapping[str, Any], recorder: Recorder) -> str:
-    recorder.answer = answer_for(stream, config, NOW)
-    if recorder.answer is None or theirs is None:
+    answer = answer_for(stream, config, NOW)
+    if answer is None or theirs is None:
         return "not compared: answers of two shapes" if theirs else "not compared: airbyte-cdk has it not"
+    recorder.answer_to = lambda _: answer
+    return _both(stream, theirs, config, recorder)
+
+
+def _both(stream: Mapping[str, Any], theirs: Any, config: Mapping[str, Any], recorder: Recorder) -> str:
     try:
         with within(60):
             records = by_theirs(theirs, recorder)
@@ -169,7 +211,7 @@ def _compared(stream: Mapping[str, Any], theirs: Any, config: Mapping[str, Any],
     asked = {one for one in recorder.sent if "grant_type" not in one}  # it keeps tokens between streams
     try:
         with within(60):
-            sent, own = by_ours(stream, config, recorder.answer)
+            sent, own = by_ours(stream, config, recorder.answer_to)
     except BaseException as error:
         return f"differs: {type(error).__name__} {str(error)[:200]}"
     ours = {one for one in sent if "grant_type" not in one}
@@ -190,7 +232,9 @@ def main() -> None:
     requests.adapters.HTTPAdapter.send = lambda adapter, request, **how: recorder.send(adapter, request, **how)  # type: ignore[method-assign]
     http_client.HttpClient._request_session = lambda _: requests.Session()  # no cache of parents, which would hide requests
     for file in sorted(folder.glob("source_*/manifest.yaml")):
-        found[file.parent.name] = compared(without_states(yaml.load(file.read_text(), yaml.CSafeLoader)), file.parent, recorder)
+        manifest, folder = without_states(yaml.load(file.read_text(), yaml.CSafeLoader)), file.parent
+        made = manifest.get("dynamic_streams")
+        found[folder.name] = _made(manifest, folder, recorder) if made else compared(manifest, folder, recorder)
         out.write_text(json.dumps(found, indent=1))
 
 

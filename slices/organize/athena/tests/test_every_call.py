@@ -1,0 +1,8 @@
+"""Each call that a view's batch makes of Athena or of AWS, broken in each way."""
+
+from slices.organize.athena.tests import test_views
+from tests.conformance.organize_faults import EngineFaults
+
+
+class TestEveryCall(EngineFaults):
+    served = test_views.TestAthena

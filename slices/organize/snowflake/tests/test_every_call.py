@@ -1,0 +1,8 @@
+"""Each call that a batch makes of Snowflake or of AWS, broken in each way."""
+
+from slices.organize.snowflake.tests import test_conformance
+from tests.conformance.organize_faults import WarehouseFaults
+
+
+class TestEveryCall(WarehouseFaults):
+    suite = test_conformance.TestConformance
