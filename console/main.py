@@ -24,6 +24,7 @@ VERBS = {
     "new-slice": "console.new_slice:new_slice",
     "source": "console.source:source",
     "check": "console.check:check",
+    "test": "console.trial:trial",
     "format": "console.check:format_files",
     "translate": "console.translate:translate",
     "deploy": "console.deploy:deploy",
@@ -49,7 +50,7 @@ VERBS = {
 }
 # Verbs of other tools ▸ what does the same here.
 ELSEWHERE = {
-    **dict.fromkeys(("compile", "validate", "lint", "test", "parse"), "atoll check"),
+    **dict.fromkeys(("compile", "validate", "lint", "parse"), "atoll check"),
     **dict.fromkeys(("fmt", "prettify"), "atoll format"),
     **dict.fromkeys(("transpile", "convert"), "atoll translate"),
     **dict.fromkeys(("diff", "preview", "dry-run"), "atoll plan"),

@@ -58,7 +58,7 @@ def read_sources(paths: Sequence[str]) -> dict[str, str]:
             files += [os.path.join(path if path != "." else "", name) for name in found]
         else:
             files.append(path)
-    return {file: _read(file) for file in files}
+    return {file: decoded_file(file) for file in files}
 
 
 def program_here() -> list[str]:
@@ -70,7 +70,8 @@ def program_here() -> list[str]:
     return [*filter(None, map(str.strip, read_context().program.split(",")))]
 
 
-def _read(file: str) -> str:
+def decoded_file(file: str) -> str:
+    """Raises InputError."""
     try:
         with open(file, "rb") as opened:
             return decoded(opened.read(), file)
@@ -84,7 +85,7 @@ def _read(file: str) -> str:
 def read_snapshots(files: Iterable[str]) -> dict[str, str] | None:
     """File name ▸ text of the snapshots in `schemas/` beside the program's files; None without any. Raises InputError."""
     folders = sorted({os.path.join(os.path.dirname(file), FOLDER) for file in files})
-    return {str(file): _read(str(file)) for folder in folders for file in sorted(Path(folder).glob("*.json"))} or None
+    return {str(file): decoded_file(str(file)) for folder in folders for file in sorted(Path(folder).glob("*.json"))} or None
 
 
 def parse_snapshots(texts: Mapping[str, str]) -> SourceSchemas:

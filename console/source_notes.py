@@ -1,4 +1,4 @@
-"""Notes on sources: by what statements would lose rows, as `discover` has found it and the snapshots keep it."""
+"""Notes on sources: by what statements would lose rows or fill a disk, as `discover` has found it and the snapshots keep it."""
 
 from __future__ import annotations
 
@@ -51,6 +51,8 @@ def _concerns(statement: Collect, named: str, note: SourceNote) -> bool:
     settings = next((statement.settings_of(table) for table in statement.tables if table.source == named), statement.settings)
     if note.concerns is Concern.MERGE:
         return settings.mode is Mode.MERGE
+    if note.concerns is Concern.CAPTURE:
+        return settings.capture
     if settings.mode is Mode.REPLACE or not settings.cursor:
         return False
     return not note.column or _reads(statement, settings.cursor) == note.column.lower()

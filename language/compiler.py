@@ -12,6 +12,7 @@ from language.cache.workers import ALONE, Crew, crew_for
 from language.forms.resolved import ResolvedProgram
 from language.parse.parser import parse
 from language.plan import plan
+from language.resolve.functions import declare_functions
 from language.resolve.graph import check_graph
 from language.resolve.masks import check_mask_keys
 from language.resolve.names import declare
@@ -73,6 +74,7 @@ def _compile(
     files = [source_text(file, sources[file]) for file in sorted(sources)]
     syntax, problems = parse(files, memo, crew)
     names = declare(syntax, slices, problems)
+    declare_functions(syntax, names, problems)
     names.schemas = schemas
     resolved = resolve(syntax, names, problems, memo, crew)
     check_graph(resolved, names, problems)

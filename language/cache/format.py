@@ -16,6 +16,7 @@ from language.forms.resolved import Collect, CollectTable, Input, MaskedPath, Pu
 from language.forms.syntax import (
     Clauses,
     CreateConnection,
+    CreateFunction,
     CreateView,
     CreateWarehouse,
     CursorClause,
@@ -26,6 +27,7 @@ from language.forms.syntax import (
     ModeClause,
     Name,
     Option,
+    Parameter,
     Part,
     TableList,
     Tolerate,
@@ -39,7 +41,7 @@ from shared_metadata.program.schema import Schema, SchemaColumn
 
 _DATA = (
     *(Clauses, CreateConnection, CreateView, CreateWarehouse, Duration, Expect, Insert, MaskedColumn, ModeClause, Name, Option),
-    *(CursorClause, Part, TableList, Tolerate, TolerateBadRows),
+    *(CreateFunction, CursorClause, Parameter, Part, TableList, Tolerate, TolerateBadRows),
     *(Collect, CollectTable, Input, MaskedPath, Publish, Settings, View, Column, Mask, Mode),
     *(Schema, SchemaColumn),
 )

@@ -80,7 +80,8 @@ class Memo:
         self._known |= {f"endpoint {name}": endpoint for name, endpoint in endpoints.items()}
         systems = [(name, type(e).__name__, e.system.folded, _engine(e)) for name, e in endpoints.items()]
         told = [(name, sorted(known.defaults.items())) for name, known in sorted((names.schemas or {}).items())]
-        self._context = digest_of(sorted(names.slices.items()), systems, sorted(names.broken), names.schemas is None, told)
+        functions = sorted(names.functions)  # a statement that calls one is not kept
+        self._context = digest_of(sorted(names.slices.items()), systems, sorted(names.broken), names.schemas is None, told, functions)
 
     def statement(self, text: StatementText) -> Statement | None:
         entry = self._former.get(text.key)
@@ -116,7 +117,7 @@ class Memo:
 
     def knows_typed(self, resolved: Resolved, basis: str) -> bool:
         _, entry = self._of.get(id(resolved.statement), (None, None))
-        return entry is not None and entry.basis == basis
+        return entry is not None and entry.basis == basis and entry.context == self._context
 
     def outlined(self, resolved: Resolved, basis: str) -> tuple[Resolved, Sequence[Outline]] | None:
         """The statement with its stars spelled out and its datasets' outlines, if it was typed on this basis."""
@@ -152,7 +153,7 @@ class Memo:
     ) -> None:
         """spelled: the statement with its stars spelled out.  sources: the sources' tables that it reads."""
         text, entry = self._of.get(id(resolved.statement), (None, None))
-        if text is None or entry is None or not entry.resolved:
+        if text is None or entry is None or not entry.resolved or entry.context != self._context:
             return
         entry.spelled = b"" if spelled == resolved else self._dump(spelled, text, resolved.statement)
         entry.outlines = tuple((o.dataset, o.columns, o.signature, o.width) for o, _ in datasets)

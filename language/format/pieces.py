@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from language.format.query import format_query
-from language.forms.syntax import Clauses, CreateConnection, CreateWarehouse, Insert, Name, Part, Statement
+from language.forms.syntax import Clauses, CreateConnection, CreateFunction, CreateWarehouse, Insert, Name, Parameter, Part, Statement
 from language.text.comments import Comment
 from language.text.diagnostics import Span
 
@@ -75,6 +75,8 @@ def pieces(statement: Statement) -> list[Piece]:
     span = statement.span
     if isinstance(statement, CreateWarehouse | CreateConnection):
         return [Piece(_RANKS["target"], _endpoint(statement), span.start, span.end)]
+    if isinstance(statement, CreateFunction):
+        return [*_function(statement)]
     verb = "INSERT INTO" if isinstance(statement, Insert) else "CREATE MATERIALIZED VIEW"
     target = statement.target
     head = Piece(_RANKS["target"], f"{verb} {_name(target)}", span.start, target.span.end)
@@ -112,6 +114,21 @@ def _endpoint(statement: CreateWarehouse | CreateConnection) -> str:
     head = f"CREATE {what} {statement.name.span.text} {link} {statement.system.span.text}"
     options = ", ".join(f"{o.span.text} = {_value(o.value_span)}" for o in statement.options)
     return f"{head} WITH ({options})" if options else head
+
+
+def _function(statement: CreateFunction) -> Iterator[Piece]:
+    parameters = _list([_parameter(parameter) for parameter in statement.parameters])
+    head = f"CREATE FUNCTION {_part(statement.name)} {parameters} RETURNS TABLE USING sql"
+    yield Piece(_RANKS["target"], head, statement.span.start, statement.rest.start)
+    query, text = statement.query, f"AS\n{format_query(statement.query)}"
+    yield Piece(_RANKS["query"], text, statement.rest.start, query.end, query)
+
+
+def _parameter(parameter: Parameter) -> str:
+    if parameter.type is not None:
+        return f"{_part(parameter.name)} {' '.join(parameter.type.text.split())}"
+    columns = f" ({', '.join(map(_part, parameter.columns))})" if parameter.columns else ""
+    return f"{_part(parameter.name)} TABLE{columns}"
 
 
 def _value(span: Span) -> str:

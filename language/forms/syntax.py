@@ -198,7 +198,35 @@ class CreateView:
     span: Span
 
 
-Statement = CreateWarehouse | CreateConnection | Insert | CreateView
+@dataclass(frozen=True)
+class Parameter:
+    """`name type`, a value, or `name TABLE [(column, …)]`, a table of which the function sees these columns, or all.
+
+    type: None for a table.
+    """
+
+    name: Part
+    type: Span | None = None
+    columns: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True)
+class CreateFunction:
+    """`CREATE FUNCTION name (parameter, …) RETURNS TABLE USING sql AS query`; rest: from AS on."""
+
+    name: Part
+    parameters: tuple[Parameter, ...]
+    query: Span
+    rest: Span
+    span: Span
+
+    @property
+    def called(self) -> str:
+        """A call as a message shows it."""
+        return f"{self.name.text}({', '.join(parameter.name.text for parameter in self.parameters)})"
+
+
+Statement = CreateWarehouse | CreateConnection | Insert | CreateView | CreateFunction
 
 
 @dataclass

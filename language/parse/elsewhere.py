@@ -12,9 +12,9 @@ from language.text.tokens import Kind, Token
 TABLES = "write FROM connection TABLES (Account, Opportunity)"
 _VIEW = "CREATE MATERIALIZED VIEW lake.schema.table EVERY '1 hour' REPLACE AS SELECT …"
 _COLLECT = "INSERT INTO lake.schema FROM connection TABLES (…) EVERY '1 hour'"
-_STATEMENTS = "statements are CREATE WAREHOUSE, CREATE CONNECTION, CREATE MATERIALIZED VIEW and INSERT INTO"
+_STATEMENTS = "statements are CREATE WAREHOUSE, CREATE CONNECTION, CREATE FUNCTION, CREATE MATERIALIZED VIEW and INSERT INTO"
 _QUERIES = ("SELECT", "WITH", "PIVOT", "UNPIVOT")
-_CREATED = "create a WAREHOUSE, a CONNECTION or a MATERIALIZED VIEW"
+_CREATED = "create a WAREHOUSE, a CONNECTION, a FUNCTION or a MATERIALIZED VIEW"
 _OPTIONS = "options stand in CREATE WAREHOUSE or CREATE CONNECTION; what a table is like is said by its clauses"
 
 _NO_SESSION = "leave it out: a program has no session, and names are written in full"
@@ -51,7 +51,8 @@ _KINDS = {
         ("TASK", "JOB", "PIPE", "STREAM", "SCHEDULE", "PIPELINE"), f"say with each statement how often it runs: {CLAUSES['EVERY']}"
     ),
     **dict.fromkeys(("INDEX", "UNIQUE"), f"leave it out; how files are laid out is said by {CLAUSES['PARTITION']}"),
-    **dict.fromkeys(("PROCEDURE", "AGGREGATE", "MACRO", "TRIGGER"), "say it in SQL in a materialized view"),
+    **dict.fromkeys(("PROCEDURE", "AGGREGATE", "TRIGGER"), "say it in SQL in a materialized view"),
+    "MACRO": "write CREATE FUNCTION name (most INTEGER) RETURNS TABLE USING sql AS SELECT …",
     **dict.fromkeys(("USER", "ROLE", "GROUP", "POLICY"), "say in AWS who may read the tables"),
 }
 _INSERTS = {"OVERWRITE": CLAUSES["REPLACE"], "IGNORE": CLAUSES["MERGE"], "OR": CLAUSES["MERGE"]}

@@ -10,6 +10,7 @@ from language.cache.statements import Memo
 from language.cache.workers import ALONE, Crew
 from language.forms.syntax import (
     CreateConnection,
+    CreateFunction,
     CreateView,
     CreateWarehouse,
     Insert,
@@ -22,6 +23,7 @@ from language.forms.syntax import (
 )
 from language.parse.clauses import ClauseParser
 from language.parse.elsewhere import refuse_condition, refuse_insert, unknown_kind, unknown_statement
+from language.parse.function import function
 from language.parse.token_reader import RESERVED, TokenReader
 from language.text.characters import odd_characters
 from language.text.diagnostics import Diagnostic, Gathering, Problem, SourceText, Span
@@ -198,12 +200,12 @@ class StatementParser:
         self.target = self.reader.name("a name", "name the view")
         raise Problem(before, "a view must be materialized", "write CREATE MATERIALIZED VIEW")
 
-    def _function(self) -> Statement:
-        raise Problem(
-            self.reader.last_span,
-            "CREATE FUNCTION is not yet supported",
-            "say it in SQL in a materialized view, or compute it outside and collect it",
-        )
+    def _function(self) -> CreateFunction:
+        with Gathering() as gathering:
+            gathering(refuse_condition, self.reader, *_IF)
+            name = self.reader.part("a name", "name the function, as in CREATE FUNCTION top (flights TABLE, most INTEGER)")
+            self.target = Name((name,))
+            return function(self.reader, name)
 
 
 def _number(text: str) -> int | float | None:

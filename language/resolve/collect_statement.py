@@ -9,6 +9,7 @@ from language.forms.resolved import Collect, CollectTable
 from language.forms.syntax import CreateConnection, CreateWarehouse, Insert, Part
 from language.resolve.clauses import check_clauses, query_of
 from language.resolve.collect_query import source_connection, without_connection
+from language.resolve.inlining import refuse_calls
 from language.resolve.left_rows import condition
 from language.resolve.masks import check_masks, query_masks, table_masks
 from language.resolve.names import Names, dataset_name, plain, table_name
@@ -71,6 +72,7 @@ def collect_query(statement: Insert, warehouse: CreateWarehouse, names: Names) -
     dataset = dataset_name(statement.target)
     organizer = names.slice("organize", warehouse, statement.target.span)
     engine = as_warehouse(organizer.capabilities.dialect)
+    refuse_calls(query_of(clauses), names)
     query, connection, collector = _source_query(query_of(clauses), names, engine)
     check_collects(clauses)
     read = as_source(query.dialect).collected(query)

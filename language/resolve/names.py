@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from language.forms.syntax import CreateConnection, CreateView, CreateWarehouse, Insert, Name, Part, Statement, Syntax
+from language.forms.syntax import CreateConnection, CreateFunction, CreateView, CreateWarehouse, Insert, Name, Part, Statement, Syntax
 from language.text.diagnostics import Diagnostic, Problem, Span, ToldElsewhere, did_you_mean
 from shared_metadata import naming
 from shared_metadata.contract.declaration import Slice
@@ -39,6 +39,8 @@ class Names:
     broken: frozenset[tuple[str, ...]] = frozenset()
     targets: frozenset[tuple[str, ...]] = frozenset()  # the folded names of all that the program's statements make
     schemas: SourceSchemas | None = None  # None where nothing of the sources is to be known
+    functions: dict[str, CreateFunction] = field(default_factory=dict)
+    called: set[str] = field(default_factory=set)  # functions that a statement's query has come to
 
     def endpoint(self, name: str, span: Span, remedy: str = "") -> CreateConnection | CreateWarehouse:
         """The connection or warehouse of that folded name. Raises Problem, or Undeclared.

@@ -11,11 +11,13 @@ from language.forms.resolved import Resolved, ResolvedProgram
 from language.forms.syntax import CreateConnection, CreateView, Insert, Syntax
 from language.resolve.clauses import check_meaning
 from language.resolve.collect_statement import collect_query, collect_tables
+from language.resolve.functions import check_uncalled
 from language.resolve.name_lengths import check_lengths
 from language.resolve.names import Names, Undeclared
 from language.resolve.warehouse_statement import likely_warehouse, publish, view
 from language.sql.dialect import as_warehouse
 from language.text.diagnostics import Diagnostic, Problem, Span
+from language.text.inlined import Inlined
 from language.text.nesting import too_deep
 
 
@@ -45,7 +47,7 @@ def resolve(
                 problems.append(too_deep(statement.span).diagnostic)
         if found is not None and (vain := _in_vain(found)):
             problems.extend(vain)
-        elif memo is not None and found is not None:
+        elif memo is not None and found is not None and not (found.query and isinstance(found.query.span.source, Inlined)):
             memo.keep_resolved(found)
         return found
 
@@ -53,6 +55,7 @@ def resolve(
     unknown = [flows[number] for number in crew.share(numbers) if memo is None or not memo.knows_resolved(flows[number])]
     _read_ahead(unknown, names)
     statements = tuple(found for found in crew.each(numbers, resolved) if found is not None)
+    check_uncalled(names, problems)
     names.broken |= failed
     return ResolvedProgram(names.connections, names.warehouses, statements)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from language.forms.resolved import Edits, Input, Publish, Settings, View
 from language.forms.syntax import Clauses, CreateConnection, CreateView, CreateWarehouse, Insert, Name
 from language.resolve.clauses import check_clauses, query_of
+from language.resolve.inlining import inlined_query
 from language.resolve.names import Names, Undeclared, dataset_name
 from language.resolve.outputs import check_twins
 from language.resolve.settings import check_tolerates, publish_settings, refuse_clauses, view_settings
@@ -68,7 +69,8 @@ def _warehouse_query(
     engine = as_warehouse(organizer.capabilities.dialect)
     with Gathering() as gathering:
         settings = gathering(settings_of, clauses, runs)
-        query = gathering(engine.read, query_of(clauses))
+        text = gathering(inlined_query, query_of(clauses), names, organizer.capabilities.dialect)
+        query = gathering(engine.read, text) if text is not None else None
         gathering(check_clauses, query, clauses, settings, engine, harness)
         if query is not None:
             gathering.beside(check_twins, query)

@@ -37,7 +37,8 @@ def moved(span: Span, edits: Iterable[tuple[Span, str]], places: Iterable[Span])
 
 def placed(base: Span, edits: Iterable[tuple[Span, str]], places: Iterable[tuple[Span, str]]) -> tuple[Place, ...]:
     """Those places that are in the text at `base`, where they stand once it is edited, as a plan has them."""
-    inside = sorted(((span, means) for span, means in places if base.start <= span.start < base.end), key=lambda each: each[0].start)
+    own = ((span, means) for span, means in places if span.source is base.source and base.start <= span.start < base.end)
+    inside = sorted(own, key=lambda each: each[0].start)
     found = moved(base, edits, [span for span, _ in inside])
     return tuple(Place(*place, means) for place, (_, means) in zip(found, inside, strict=True))
 

@@ -11,6 +11,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Self, TypeVar
 
+from language.text.called import said, together
 from language.text.characters import APART, INVISIBLE, likeness
 from shared_metadata.program import Position
 
@@ -35,6 +36,10 @@ class SourceText:
     @cached_property
     def _line_starts(self) -> list[int]:
         return [0, *accumulate(len(line) + 1 for line in self.text.split("\n")[:-1])]
+
+    def written(self, start: int, end: int) -> tuple[Span, str]:
+        """Where the characters [start, end) were written, and through which calls of functions they came here; '' for none."""
+        return Span(self, start, end), ""
 
     def position(self, offset: int) -> Position:
         line = bisect.bisect_right(self._line_starts, offset)
@@ -95,18 +100,21 @@ class Span(NamedTuple):
         return Span(self.source, self.start, other.end)
 
     def diagnostic(self, cause: str, remedy: str) -> Diagnostic:
-        position, unlike = self.position, likeness(self.text)
+        (source, start, end), called = self.source.written(self.start, self.end)
+        position, unlike = source.position(start), likeness(self.text)
         remedy = f"{unlike}; {remedy}" if unlike else remedy
-        line = self.source.line(position.line)
-        room = max(len(line) - position.column + 1, 1)
-        return Diagnostic(
-            position.file, position.line, position.column, min(max(self.end - self.start, 1), room), cause, remedy, line
-        )
+        line = source.line(position.line)
+        length = min(max(end - start, 1), max(len(line) - position.column + 1, 1))
+        calls = (called,) if called else ()
+        return Diagnostic(position.file, position.line, position.column, length, cause, remedy, line, calls)
 
 
 @dataclass(frozen=True, order=True)
 class Diagnostic:
-    """One mistake: where (line and column from 1, `length` characters), the cause, the remedy, and the line itself."""
+    """One mistake: where (line and column from 1, `length` characters), the cause, the remedy, and the line itself.
+
+    called: where the function is called in which it stands, by each way that leads there.
+    """
 
     file: str
     line: int
@@ -115,6 +123,7 @@ class Diagnostic:
     cause: str
     remedy: str
     source_line: str
+    called: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         gutter = str(self.line)
@@ -127,6 +136,7 @@ class Diagnostic:
                 f" {gutter} | {shown}",
                 f" {blank} | {indent}{'^' * min(self.length, max(len(shown) - len(indent), 1))}",
                 f" {blank} help: {self.remedy}",
+                *([f" {blank} called at {said(self.called)}"] if self.called else ()),
             ]
         )
 
@@ -146,6 +156,7 @@ class Diagnostic:
             "message": self.cause,
             "help": self.remedy,
             "source": self.source_line if len(self.source_line) <= LONG else self._shown[1],
+            **({"called": [*self.called]} if self.called else {}),
         }
 
 
@@ -153,7 +164,7 @@ class ProgramErrors(Exception):
     """A program that does not compile: every mistake found, in the order of the text; `lineage`: what could be typed of it."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic], lineage: Lineage | None = None) -> None:
-        self.diagnostics: tuple[Diagnostic, ...] = tuple(sorted(set(diagnostics)))
+        self.diagnostics: tuple[Diagnostic, ...] = tuple(sorted(together(diagnostics)))
         self.lineage = lineage
         super().__init__(str(self))
 

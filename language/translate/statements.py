@@ -57,7 +57,8 @@ def rewritten(statement: View | Publish, goal: Goal, lineage: Lineage) -> Rewrit
     except Problem as problem:
         return Rewritten(name, span, problems=tuple(problem.diagnostics))
     problems += [_at(query.span, problem) for problem in found.problems]
-    edits.append((query.span, found.text))
+    assert clauses.query is not None  # of a view or a publication
+    edits.append((clauses.query, found.text))  # where the query calls functions, they are written out
     _conditions(clauses, (own, goal), _columns(lineage, name), edits, problems)
     return Rewritten(name, span, () if problems else tuple(edits), tuple(dict.fromkeys(problems)))
 

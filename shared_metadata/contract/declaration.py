@@ -117,6 +117,8 @@ class Slice:
         words that follow the column's type, or ''. '' where the kinds of types alone tell.
     sizes: 'module:function' of what `atoll plan` asks of each flow whose tables' sizes are known (`sizes.Judge`), imported on demand.
         '' where nothing is too large.
+    tries: ORGANIZE: 'module:function' of what `atoll test` asks to compute a view over given rows without AWS (`trial.Tries`),
+        imported on demand. '' where its engine is not on the machine at hand.
     engine: ORGANIZE: what computes its views, as a warehouse's option `engine` and USING name it; '' where there is no choice.
     takes_over: ORGANIZE: its place among the engines that compute what is too large for the warehouse's own slice, where a program
         says `engine = 'auto'`: the lowest is taken, unless the warehouse names one; 0 for none of these.
@@ -155,6 +157,7 @@ class Slice:
     fits: str = ""
     misses: str = ""
     sizes: str = ""
+    tries: str = ""
     secret: str = ""
     secret_for: str = ""
     systems: tuple[str, ...] = ()

@@ -55,6 +55,7 @@ class Published:
     resume: Mapping[str, Any] | None = None
     rejected: tuple[Mapping[str, Any], ...] = ()
     statements: tuple[Mapping[str, Any], ...] = ()  # that ran elsewhere for it (waiting.statements.Ran)
+    unsure: bool = False  # rows of a former batch may have arrived since: the next one publishes again, though its result is the same
 
 
 class Target(Protocol):
@@ -132,9 +133,9 @@ class HarnessSteps(Steps):
         }
 
     def _some_wait(self, work: Work) -> bool:
-        """Whether rows of the result that the target holds are set aside: they are tried again though the result did not change."""
+        """Whether rows of the result that the target holds are set aside, or may be older: they are sent though it did not change."""
         held = self.services.reader.version_at(work.table.dataset, work.claim.interval.start) if work.flow.supersedes else None
-        return bool(held and held.pointer.get("rejected"))
+        return bool(held and (held.pointer.get("rejected") or held.pointer.get("unsure")))
 
     def diff(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         return self.take_turn("diff", event, context, self._diff)
@@ -171,7 +172,7 @@ class HarnessSteps(Steps):
         rejected = [dict(file) for file in published.rejected]
         statements = [*event.get("statements", ()), *map(dict, published.statements)]
         used = self.used(event, transitions=2)  # Publish and AfterPublish
-        done = {"done": published.resume is None, "rejected": rejected, "used": used}
+        done = {"done": published.resume is None, "rejected": rejected, "used": used} | ({"unsure": True} if published.unsure else {})
         return {**event, **done, **({"statements": statements} if statements else {})}
 
     def commit_table(self, work: Work, state: Mapping[str, Any]) -> TableCommit:
@@ -180,6 +181,7 @@ class HarnessSteps(Steps):
         upserts, deletes = state["upserts"] - rejected, state["deletes"]
         pointer = {"manifest": state["result"], "upserts": upserts, "deletes": deletes}
         pointer |= {"total_rows": state["stated"] - rejected} if "stated" in state else {}
+        pointer |= {"unsure": True} if state.get("unsure") else {}
         return TableCommit(
             work.table.dataset,
             rows=upserts + deletes,

@@ -39,15 +39,19 @@ def names_a_change(column: str) -> bool:
 
 
 class Concern(StrEnum):
-    """Which statements over a table a note is for: those in MERGE, or those by a cursor."""
+    """Which statements over a table a note is for: those in MERGE, those by a cursor, or those by CAPTURE."""
 
     MERGE = "merge"
     CURSOR = "cursor"
+    CAPTURE = "capture"
 
 
 @dataclass(frozen=True)
 class SourceNote:
-    """Why rows of a table may stay away, or stay, unnoticed. text: with the remedy.  column: the cursor it is for; '' for any."""
+    """What is to be known of a table: why rows of it may stay away, or stay, unnoticed; or what a source would go on keeping.
+
+    text: with the remedy.  column: the cursor it is for; '' for any.
+    """
 
     concerns: Concern
     text: str

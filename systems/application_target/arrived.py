@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from shared_metadata.contract.results import comparison
@@ -10,9 +11,25 @@ from shared_metadata.contract.results.results import Results
 from systems.application_target.journal import Sent
 
 
-def unsure(sent: Sent, base: Receipt) -> Receipt:
-    """A receipt in the place of the last one, where a batch says all that is there: what was to be sent may be there, or gone."""
-    return replace(base, result="", unsure=sent.files)
+def unsure(sent: Sent, base: Receipt, late: Sequence[str]) -> Receipt:
+    """A receipt in the place of the last one, where a batch says all that is there: what was to be sent may be there, or gone.
+
+    late: files of keys that may have arrived since the last one as well.
+    """
+    return replace(base, result="", unsure=(*sent.files, *late))
+
+
+def on_its_way(sent: Sent, key: Sequence[str], results: Results, url: str) -> list[str]:
+    """The file of the keys of the group that may be on its way to the application, and be heard after all that is sent from now on;
+    none where all were settled.  url: below which it is written."""
+    first, size = 0, sent.rows_a_group
+    for file in sent.changes["files"]:
+        if first <= sent.settled < first + file["rows"]:
+            at = (sent.settled - first) // size * size
+            rows = comparison.rows_between(results.relation([file["key"]]), key, at, at + size)
+            return [written["key"] for written in results.write(rows, f"{url}/late")]
+        first += file["rows"]
+    return []
 
 
 def settled(sent: Sent, base: Receipt, results: Results, url: str) -> Receipt:

@@ -56,16 +56,28 @@ class Sent:
 
 
 @dataclass(frozen=True)
+class Late:
+    """A group that was on its way when another result took the place of its own: it may be heard after what was sent since.
+
+    files: those of its rows' keys.  until: the moment at which the call that has sent it is over.
+    """
+
+    files: tuple[str, ...]
+    until: datetime
+
+
+@dataclass(frozen=True)
 class Standing:
     """Where a flow stands, or a batch.  key: of the object that says so.  end: of the last receipt's batch.
 
-    tag: of the object as it was read; '' where there is none.
+    late: what may have arrived since.  tag: of the object as it was read; '' where there is none.
     """
 
     key: str
     last: Receipt | None = None
     end: datetime | None = None
     sent: Sent | None = None
+    late: tuple[Late, ...] = ()
     tag: str = ""
 
     @property
@@ -109,6 +121,7 @@ class Journal:
             "last": _told(standing.last) if standing.last else None,
             "end": to_text(standing.end) if standing.end else None,
             "sent": {**asdict(sent), "start": to_text(sent.start)} if sent else None,
+            "late": [{"files": one.files, "until": to_text(one.until)} for one in standing.late],
         }
         try:
             return replace(standing, tag=self._write(standing.key, said, standing.tag))
@@ -168,9 +181,9 @@ class Journal:
             return Standing(key)
         said = json.loads(answer["Body"].read())
         last, end, sent = said["last"], said["end"], said["sent"]
-        return Standing(
-            key, _receipt(last) if last else None, from_text(end) if end else None, _sent(sent) if sent else None, answer["ETag"]
-        )
+        late = tuple(Late(tuple(one["files"]), from_text(one["until"])) for one in said.get("late", ()))
+        found = Standing(key, _receipt(last) if last else None, from_text(end) if end else None, _sent(sent) if sent else None, late)
+        return replace(found, tag=answer["ETag"])
 
     def _write(self, key: str, said: Mapping[str, Any], before: str) -> str:
         """Writes over the object with this tag, or where there is none; returns the new one's tag."""

@@ -2,7 +2,8 @@
 
 A group whose answer is lost is sent again, under the same key: at least once, and once where the application knows such keys. What
 was begun is gone on with as it was, by whatever attempt. Where a batch has another result than the one that was broken off, that is
-compared with what arrived (`arrived.py`).
+compared with what arrived (`arrived.py`). One group of the one before may be on its way then, and be heard last: its keys are sent
+again by the batches that begin before the call that has sent it must be over, and by the one after these.
 """
 
 from __future__ import annotations
@@ -10,21 +11,22 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from shared_metadata.contract.harness import Published
-from shared_metadata.contract.results.changes import begin_anew, compare, keep_refused, published_before
+from shared_metadata.contract.results.changes import begin_anew, compare, keep_refused, key_of, published_before
 from shared_metadata.contract.results.receipt import Receipt, identity
 from shared_metadata.contract.results.results import FileGone, Results
-from shared_metadata.contract.runtime.deadline import Deadline
+from shared_metadata.contract.runtime.deadline import LEASE_SECONDS, Deadline
 from shared_metadata.contract.runtime.services import Services
 from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.contract.work import Work
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, StaleToken
 from shared_metadata.program import Mode
 from systems.application_target.application import Application
-from systems.application_target.arrived import settled, unsure
-from systems.application_target.journal import Journal, Sent, journal_of
+from systems.application_target.arrived import on_its_way, settled, unsure
+from systems.application_target.journal import Journal, Late, Sent, Standing, journal_of
 from systems.application_target.sending import Sending, begun, is_of
 
 
@@ -50,37 +52,42 @@ class ApplicationTarget:
         receipts = [*standing.receipts, *(journal.published_later(start) if later else ())]
         url = staging.url(work.table.dataset, f"changes-{uuid.uuid4().hex[:8]}")  # which no other call writes over
         results = self._results(work, deadline)
-        broken = sent if sent and not _windowed(work) else None
+        broken, late = sent if sent and not _windowed(work) else None, [key for one in standing.late for key in one.files]
+        overtaken = list[str]()
         try:
             if broken:
                 nothing = base or Receipt(start, 0, "", (), 0, 0)
-                receipts = [unsure(broken, nothing) if supersedes else settled(broken, nothing, results, url)]
+                receipts = [unsure(broken, nothing, late) if supersedes else settled(broken, nothing, results, url)]
+                overtaken = on_its_way(broken, key_of(work), results, url) if supersedes else []
+            elif base and late:
+                receipts = [replace(base, unsure=tuple(late))]
             changes = compare(work, result, receipts, results, url, journal.forgetting(start))
         except FileGone:
             if not broken:
                 raise
             raise _forgotten(work, journal) from None
-        changes |= {"seen": standing.tag, "later": later}
+        changes |= {"seen": standing.tag, "later": later, "columns": result["schema"]["columns"], "overtaken": overtaken}
         if broken:
             changes["base"] = base.mark if base else None
-        return {**changes, "columns": result["schema"]["columns"], "unsure": list(broken.files) if broken and supersedes else []}
+        return {**changes, "unsure": [*(broken.files if broken and supersedes else ()), *late]}
 
     def publish(
         self, work: Work, changes: Mapping[str, Any], staging: Staging, resume: Mapping[str, Any] | None, deadline: Deadline
     ) -> Published:
         """Sends group after group. It goes on from the journal; the token only says that there is more to send."""
-        if changes["nothing"]:
-            return Published(rejected=tuple(changes["rejected"]))
         journal, claim = self._journal(work), work.claim
         start = claim.interval.start
         standing = journal.standing(None if work.flow.supersedes else start)
+        if changes["nothing"]:
+            return Published(rejected=tuple(changes["rejected"]), unsure=bool(standing.late))
         if standing.sent and standing.sent.start == start and standing.sent.token > claim.token:
             raise StaleToken("another worker sends this batch", place=work.place)
         if not (standing.sent and is_of(standing.sent, work, changes)):
             if receipt := published_before(standing.receipts, claim, changes, work.place):
-                return Published(rejected=receipt.rejected)
+                return Published(rejected=receipt.rejected, unsure=bool(standing.late))
             if standing.tag != changes["seen"]:
                 raise RetryLater("another worker has sent since the changes were worked out", place=work.place)
+            standing = replace(standing, late=self._late(standing, changes))
         _hold_to_later(work, journal, changes)
         results, application = self._results(work, deadline), self._opened()
         sent = begun(work, changes, standing.sent, application.rows_a_group)
@@ -104,7 +111,13 @@ class ApplicationTarget:
         counts = (changes["upserts"] - len(sent.refused), changes["deletes"])
         receipt = Receipt(start, claim.token, changes["result"], tuple(changes["result_files"]), *counts, kept)
         journal.finish(standing, receipt, claim.interval.end)
-        return Published(rejected=kept)
+        return Published(rejected=kept, unsure=bool(standing.late))
+
+    def _late(self, standing: Standing, changes: Mapping[str, Any]) -> tuple[Late, ...]:
+        """What may be heard after all that is sent from now on."""
+        now, found = self._services.clock(), changes.get("overtaken")
+        new = (Late(tuple(found), now + timedelta(seconds=LEASE_SECONDS)),) if found else ()
+        return (*(one for one in standing.late if one.until > now), *new)
 
     def _opened(self) -> Application:
         application = self._open_application()

@@ -30,6 +30,7 @@ CUT_SECONDS = 20.0  # before the function's end, so that the error says what hap
 class Engine:
     """One DuckDB of one step; `place` is where in the program errors point to.
 
+    session: None where nothing is in S3.
     ends_monotonic: when the function is stopped; what still runs shortly before is interrupted.  cut: whether something was.
     """
 
@@ -38,9 +39,9 @@ class Engine:
         self._slice_id, self._place, self._target_file_mb = slice_id, place, target_file_mb
         self._cut_monotonic, self.cut = ends_monotonic - CUT_SECONDS, False
         # A result's order means nothing in a table, and keeping it costs memory; 50 GB a file bounds the parts of an upload.
-        self._connection.execute(
-            "SET enable_progress_bar = false; SET preserve_insertion_order = false; SET s3_uploader_max_filesize = '50GB'"
-        )
+        self._connection.execute("SET enable_progress_bar = false; SET preserve_insertion_order = false")
+        if session is not None:
+            self._connection.execute("SET s3_uploader_max_filesize = '50GB'")
 
     def __enter__(self) -> Self:
         return self

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
@@ -140,6 +141,18 @@ class RestSource(Source):
         return {"span": wanted.span.to_plain(), "fields": fields, "cut": asdict(wanted.cut), "deleted": deleted}
 
     def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
+        """The token has a salt as well, for what is kept of keys from call to call."""
+        told = dict(resume or {})
+        salt = str(told.pop("salt", "")) or secrets.token_hex(16)
+        found = self._extracted(request, told, request.hashing.salt(salt), deadline)
+        return found if found.resume is None else replace(found, resume={**found.resume, "salt": salt})
+
+    def close(self) -> None:
+        self._sending.close()
+
+    # -- the pieces
+
+    def _extracted(self, request: ExtractRequest, told: Mapping[str, Any], salt: str, deadline: Deadline) -> Extracted:
         from systems.rest.extracting import Extraction
         from systems.rest.parents import Parents
         from systems.rest.parquet_files import ParquetFiles
@@ -149,17 +162,15 @@ class RestSource(Source):
         stream = stream[CHANGES] if request.part.get("changes") else stream
         files = ParquetFiles(self._aws, request, place_of(request.flow, request.table))
         reader = self._reader(request.window.interval.end)
-        key = table_defaults.key_of(stream, self._said(request.table.source))
-        told = resume or {}
         try:
             if request.part["portions"] is not None:
                 portions = [Portion(*one) for one in request.part["portions"]]
-                return Extraction(reader, stream, request, portions, files, key, self._is_numbered(stream)).run(resume, deadline)
-            parents = Parents(reader, request, told.get("parents") or (), deadline)
+                return Extraction(reader, stream, request, portions, files, salt).run(told, deadline)
+            parents = Parents(reader, request, told.get("parents") or (), salt, deadline)
             found = parents.portions(stream, Span.of_plain(request.part["span"]))
             if found is None:
                 return Extracted((), {**told, "parents": parents.keep()})
-            extraction = Extraction(reader, stream, request, found, files, key, self._is_numbered(stream))
+            extraction = Extraction(reader, stream, request, found, files, salt)
             try:
                 done = extraction.run(told.get("rows"), deadline)
             except RetryLater as error:
@@ -169,11 +180,6 @@ class RestSource(Source):
             return done if done.resume is None else Extracted(done.files, {"parents": parents.keep(), "rows": done.resume})
         finally:
             files.close()
-
-    def close(self) -> None:
-        self._sending.close()
-
-    # -- the pieces
 
     def _check(self) -> None:
         """Asks the API once a step, so that a credential that is refused is told before anything else."""
@@ -198,7 +204,7 @@ class RestSource(Source):
             place=self._place,
             reference=self._reference,
             grant=self._grant,
-            numbered=self._is_numbered,
+            numbered=self._numbered,
         )
 
     def _stream(self, flow: Flow, table: Table) -> Mapping[str, Node]:
@@ -225,6 +231,10 @@ class RestSource(Source):
         if (column := next(found, None)) is None:
             raise DefinitionError(f"{table.source} has no column {flow.cursor}", place=place_of(flow, table), remedy="change CURSOR")
         return column
+
+    def _numbered(self, stream: Mapping[str, Node]) -> tuple[str, ...] | None:
+        """The `numbered` of a Reader, also for a stream of parents."""
+        return table_defaults.key_of(stream, self._said(stream["name"])) if self._is_numbered(stream) else None
 
     def _is_numbered(self, stream: Mapping[str, Node]) -> bool:
         return is_numbered(stream, self._said(stream["name"]))

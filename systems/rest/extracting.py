@@ -22,7 +22,7 @@ from systems.rest.manifest import Node
 from systems.rest.parquet_files import ParquetFiles
 from systems.rest.passes import Moving, Passes
 from systems.rest.portions import Portion
-from systems.rest.reader import Page, Reader
+from systems.rest.reader import Reader
 from systems.rest.records import is_plain
 
 GROUP_PAGES, GROUP_BYTES = 50, 64 << 20
@@ -31,7 +31,7 @@ Token = dict[str, Any]
 
 
 class Extraction:
-    """key: fields that tell records apart; none where the whole record does.  numbered: pages are numbers, or offsets."""
+    """salt: of Passes."""
 
     def __init__(
         self,
@@ -40,13 +40,11 @@ class Extraction:
         request: ExtractRequest,
         portions: Sequence[Portion],
         files: ParquetFiles,
-        key: Sequence[str],
-        numbered: bool,
+        salt: str,
     ) -> None:
-        self._reader, self._stream, self._files, self._key, self._numbered = reader, stream, files, key, numbered
+        self._reader, self._stream, self._files, self._salt = reader, stream, files, salt
         self._portions, self._out = portions, request.out
         self._passes: Passes | None = None
-        self._plain = is_plain(stream)
         self._kept: list[Path] = []  # pages that are taken
         self._passing: list[Path] = []  # pages of a pass that may have to be read again
         self._done: list[Mapping[str, Any]] = []
@@ -85,29 +83,27 @@ class Extraction:
 
     def _one_page(self) -> None:
         at, portion = self._at, self._portions[self._at["portion"]]
-        if self._numbered and self._passes is None:
+        if self._passes is None:
             known = self._out.staging.read(self._out.dataset, at["passes"]) if at["passes"] else None
-            self._passes = Passes(self._key, known)
+            self._passes = self._reader.passes(self._stream, self._salt, known)
         token = at["page"] if at["begun"] else self._reader.first_token(self._stream)
         page = self._reader.page(self._stream, portion, token)
-        self._keep(portion, page)
+        shaped = self._reader.shaped(self._stream, portion, page)
+        if shaped.taken:
+            self._keep(page.text if is_plain(self._stream) else None, shaped.taken)
         self._pages += 1
         if self._passes:
-            self._passes.see(page.records, page.following is None)
+            self._passes.see(shaped.seen, page.following is None)
         if page.following is None:
             self._end_of_portion()
         else:
             at |= {"page": page.following, "begun": True}
 
-    def _keep(self, portion: Portion, page: Page) -> None:
-        if not page.records:
-            return
-        text = page.text if self._plain else None
-        if text is None:
-            text = json.dumps([*(page.records if self._plain else self._reader.shaped(self._stream, portion, page))]).encode()
+    def _keep(self, text: bytes | None, records: Sequence[Any]) -> None:
+        """text: of the records as a list in JSON, where it is there."""
         file = self._folder / f"{self._pages:08d}.json"
-        self._bytes += file.write_bytes(text)
-        (self._passing if self._numbered else self._kept).append(file)
+        self._bytes += file.write_bytes(text if text is not None else json.dumps([*records]).encode())
+        (self._passing if self._passes else self._kept).append(file)
 
     def _end_of_portion(self) -> None:
         at = self._at

@@ -12,7 +12,6 @@ from typing import Any
 from shared_metadata.contract.collect import ExtractRequest
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.errors import RetryLater
-from systems.rest.columns import key_fields
 from systems.rest.manifest import Node
 from systems.rest.passes import Moving, Passes
 from systems.rest.portions import Portion, Span
@@ -24,10 +23,10 @@ class TimeUp(Exception):
 
 
 class Parents:
-    """kept: names of the files of former calls.  pages: how many this call has read."""
+    """kept: names of the files of former calls.  salt: of Passes.  pages: how many this call has read."""
 
-    def __init__(self, reader: Reader, request: ExtractRequest, kept: Sequence[str], deadline: Deadline) -> None:
-        self._reader, self._out, self._deadline = reader, request.out, deadline
+    def __init__(self, reader: Reader, request: ExtractRequest, kept: Sequence[str], salt: str, deadline: Deadline) -> None:
+        self._reader, self._out, self._salt, self._deadline = reader, request.out, salt, deadline
         self._kept, self.pages, self._number = [*kept], 0, 0
         found = [self._out.staging.read(self._out.dataset, name) or {} for name in self._kept]
         self._told = [one for document in found for one in document["told"]]
@@ -64,7 +63,7 @@ class Parents:
     def _read(self, stream: Mapping[str, Node], portion: Portion, take: Callable[[Any], Portion | None]) -> list[Any]:
         """What is taken of each record of a portion of a parent, page by page from where a former call has ended."""
         reader, at = self._reader, self._at or {"page": None, "begun": False, "taken": [], "passes": None}
-        passes = Passes(key_fields(stream), at["passes"]) if reader.is_numbered(stream) else None
+        passes = reader.passes(stream, self._salt, at["passes"])
         self._at = at
         at["passes"] = passes
         while True:
@@ -72,10 +71,11 @@ class Parents:
                 raise TimeUp
             page = reader.page(stream, portion, at["page"] if at["begun"] else reader.first_token(stream))
             self.pages += 1
-            at["taken"] += [_plain(take(record)) for record in reader.shaped(stream, portion, page)]
+            shaped = reader.shaped(stream, portion, page)
+            at["taken"] += [_plain(take(record)) for record in shaped.taken]
             at |= {"page": page.following, "begun": page.following is not None}
             if passes:
-                passes.see(page.records, page.following is None)
+                passes.see(shaped.seen, page.following is None)
             if page.following is None:
                 if passes is None or passes.end(stream):
                     self._at = {}

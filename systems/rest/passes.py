@@ -13,7 +13,7 @@ from systems.rest.manifest import Node
 NUMBERED = ("PageIncrement", "OffsetIncrement")
 MOST_PASSES = 10
 DIGESTS = 1 << 64
-BEGINNING: Mapping[str, Any] = {"number": 1, "before": "", "pages": 0, "seen": "0", "twice": False, "keys": ()}
+BEGINNING: Mapping[str, Any] = {"number": 1, "before": ("", ""), "pages": 0, "seen": "0", "order": "", "twice": False, "keys": ()}
 
 
 class Moving(RetryLater):
@@ -23,7 +23,8 @@ class Moving(RetryLater):
 def moving(stream: Mapping[str, Node]) -> Moving:
     return Moving(
         f"the pages of {stream['name']} move faster than they can be read: {MOST_PASSES} passes all differ",
-        remedy="nothing, it is tried again; where its pages are no numbers, say `pages: values` in the overlay",
+        remedy="nothing, it is tried again; where its pages are no numbers, say `pages: values` in the overlay, and its `key` where "
+        "that is another than the manifest's",
     )
 
 
@@ -37,12 +38,13 @@ def is_numbered(stream: Mapping[str, Node], overlay: Mapping[str, Any]) -> bool:
 class Passes:
     """The passes over the numbered pages of one portion.
 
-    key: fields that tell records apart; none where the whole record does.  A pass that shows a key twice has seen its record move,
-    and is read again: the last one is taken with it, for a key that is none stands twice in each.
+    key: fields that tell records apart; none where the whole record does.  salt: of digests, which outlive a call; 64 bytes at most.
+    A pass that shows a key twice has seen its record move, and does not count. A key that is none stands twice in each: so the last
+    one is taken where it is the one before, record by record.
     """
 
-    def __init__(self, key: Sequence[str], state: Mapping[str, Any] | None = None) -> None:
-        self._key, self._at = key, {**BEGINNING, **(state or {})}
+    def __init__(self, key: Sequence[str], salt: str, state: Mapping[str, Any] | None = None) -> None:
+        self._key, self._salt, self._at = key, salt.encode(), {**BEGINNING, **(state or {})}
         self._keys = set[int](map(int, self._at.pop("keys")))
 
     def state(self) -> dict[str, Any]:
@@ -50,33 +52,42 @@ class Passes:
         return {**self._at, "keys": [*map(str, sorted(self._keys))]}
 
     def see(self, records: Iterable[Any], last: bool) -> None:
-        """Counts a page's records.  last: whether no page follows; the records of a single one are not looked at."""
+        """Counts a page's records.
+
+        records: as they are shaped, with those that the stream's filter does not take: one of these that goes moves the others, too.
+        last: whether no page follows; the records of a single one are not looked at.
+        """
         at = self._at
         at["pages"] += 1
         if last and at["pages"] == 1:
             return
+        order = self._hash(at["order"])
         for record in records:
-            found = _digest(record, self._key)
+            whole = _text(record)
+            order.update(whole)
+            named = bool(self._key) and isinstance(record, dict) and {*self._key} <= record.keys()
+            found = int.from_bytes(self._hash(_text([record[field] for field in self._key]) if named else whole).digest(), "big")
             at["seen"] = str((int(at["seen"]) + found) % DIGESTS)
             if self._key:
                 at["twice"] = at["twice"] or found in self._keys
                 self._keys.add(found)
+        at["order"] = order.hexdigest()
 
     def end(self, stream: Mapping[str, Node]) -> bool:
         """Whether the pass that has ended is to be taken, and else begins another one. Raises Moving after the last."""
         at = self._at
-        last = at["number"] >= MOST_PASSES
-        if at["pages"] == 1 or (at["seen"] == at["before"] and (last or not at["twice"])):
+        last, told, before = at["number"] >= MOST_PASSES, [at["seen"], at["order"]], [*at["before"]]
+        if at["pages"] == 1 or (told == before if last and at["twice"] else told[0] == before[0] and not at["twice"]):
             return True
         if last:
             raise moving(stream)
-        self._at, self._keys = {**BEGINNING, "number": at["number"] + 1, "before": at["seen"]}, set()
+        self._at, self._keys = {**BEGINNING, "number": at["number"] + 1, "before": told}, set()
         self._at.pop("keys")
         return False
 
+    def _hash(self, text: str | bytes) -> hashlib.blake2b:
+        return hashlib.blake2b(text.encode() if isinstance(text, str) else text, digest_size=8, key=self._salt)
 
-def _digest(record: Any, key: Sequence[str]) -> int:
-    """The digest of the key or, where a transformation makes that, of the whole record, which is seen as the API gave it."""
-    told = [record[field] for field in key] if key and isinstance(record, dict) and {*key} <= record.keys() else record
-    text = json.dumps(told, sort_keys=True, default=str).encode()
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
+
+def _text(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, default=str).encode()

@@ -13,14 +13,13 @@ from urllib.parse import urljoin, urlsplit
 from shared_metadata.contract.secrets.rotating_grant import RotatingGrant
 from shared_metadata.errors import DefinitionError, RetryLater, SecretError
 from systems.rest.answers import Action, Answer, Judge, Verdict
-from systems.rest.columns import key_fields
 from systems.rest.decoding import decoded, under_header
 from systems.rest.expressions import Expressions
 from systems.rest.manifest import HEADER, Node, components
 from systems.rest.paging import Paging
 from systems.rest.passes import Passes
 from systems.rest.portions import Portion, Portions
-from systems.rest.records import extracted, shaped
+from systems.rest.records import Shaped, extracted, shaped
 from systems.rest.requests import Request, Requests
 from systems.rest.signing_in import SigningIn
 
@@ -48,7 +47,7 @@ class Reader:
 
     config: the connection's options and secret, as expressions read them.  now: the batch's end.  send: a request ▸ its answer.
     hosts: those that credentials may go to beside the ones that the manifest's own addresses name, which join them.
-    numbered: whether a stream's pages are numbers, so that `each` reads them until two passes agree.
+    numbered: of a stream whose pages are numbers, the fields that tell its records apart, () where the whole of them does; else None.
     """
 
     def __init__(
@@ -63,7 +62,7 @@ class Reader:
         grant: RotatingGrant | None = None,
         pause: Callable[[float], None] = time.sleep,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        numbered: Callable[[Mapping[str, Node]], bool] = lambda stream: False,
+        numbered: Callable[[Mapping[str, Node]], Sequence[str] | None] = lambda stream: None,
     ) -> None:
         self.expressions = Expressions(now)
         self.portions = Portions(config, self.expressions, self.each)
@@ -71,7 +70,7 @@ class Reader:
         self._requests = Requests(self.expressions, self.portions, self.paging)
         self._judge = Judge(self.expressions, self.portions.context, clock)
         self._place, self._reference, self._pause, self._transport = place, reference, pause, send
-        self.hosts, self._allowed, self.is_numbered = set(hosts), set[str](), numbered
+        self.hosts, self._allowed, self._numbered = set(hosts), set[str](), numbered
         self._signing = SigningIn(
             config,
             self.expressions,
@@ -87,18 +86,23 @@ class Reader:
     def records(self, stream: Mapping[str, Node], portion: Portion) -> Iterator[Any]:
         """The records of a portion as they come, as the stream shapes them."""
         for page in self._pages(stream, portion):
-            yield from self.shaped(stream, portion, page)
+            yield from self.shaped(stream, portion, page).taken
+
+    def passes(self, stream: Mapping[str, Node], salt: str = "", state: Mapping[str, Any] | None = None) -> Passes | None:
+        """What tells when numbered pages were read often enough; None where pages are no numbers. salt, state: as of Passes."""
+        key = self._numbered(stream)
+        return None if key is None else Passes(key, salt, state)
 
     def each(self, stream: Mapping[str, Node], portion: Portion, take: Callable[[Any], T]) -> Iterable[T]:
         """What is taken of each record of a portion, none left out. Raises Moving where they move as fast as they are read."""
-        if not self.is_numbered(stream):
+        if (passes := self.passes(stream)) is None:
             return map(take, self.records(stream, portion))
-        passes = Passes(key_fields(stream))
         while True:
             found = list[T]()
             for page in self._pages(stream, portion):
-                passes.see(page.records, page.following is None)
-                found += [take(record) for record in self.shaped(stream, portion, page)]
+                shaped = self.shaped(stream, portion, page)
+                passes.see(shaped.seen, page.following is None)
+                found += map(take, shaped.taken)
             if passes.end(stream):
                 return found
 
@@ -137,7 +141,7 @@ class Reader:
         extractor = stream["retriever"]["record_selector"]["extractor"]
         return [self.expressions.text(part, self.portions.context(extractor)) for part in extractor.get("field_path") or []]
 
-    def shaped(self, stream: Mapping[str, Node], portion: Portion, page: Page) -> Iterator[Any]:
+    def shaped(self, stream: Mapping[str, Node], portion: Portion, page: Page) -> Shaped:
         return shaped(self.expressions, stream, page.records, self.portions.context(stream, portion))
 
     def _answer(self, stream: Mapping[str, Node], portion: Portion, token: Any) -> Answer | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from systems.rest.expressions import Expressions
@@ -39,15 +40,31 @@ def is_plain(stream: Mapping[str, Node]) -> bool:
     )
 
 
-def shaped(expressions: Expressions, stream: Mapping[str, Node], records: Iterable[Any], context: Mapping[str, Any]) -> Iterator[Any]:
-    """The records that the stream's filter takes, as its transformations leave them."""
-    selector = stream["retriever"]["record_selector"]
+@dataclass(frozen=True)
+class Shaped:
+    """Records of a page.  taken: by the stream's filter, as its transformations leave them.
+
+    seen: with those that it does not take, as far as they were shaped.
+    """
+
+    taken: Sequence[Any]
+    seen: Sequence[Any]
+
+
+def shaped(expressions: Expressions, stream: Mapping[str, Node], records: Sequence[Any], context: Mapping[str, Any]) -> Shaped:
+    """The records of a page as the stream has them."""
+    selector, steps = stream["retriever"]["record_selector"], stream.get("transformations") or []
     condition = (selector.get("record_filter") or {}).get("condition")
+    if not condition and not steps:
+        return Shaped(records, records)
     changed_first = selector.get("transform_before_filtering")
+    taken, seen = list[Any](), list[Any]()
     for record in records:
-        if condition and not changed_first and not expressions.truth(condition, {**context, "record": record}):
-            continue
-        for step in stream.get("transformations") or []:
+        takes = not condition or changed_first or expressions.truth(condition, {**context, "record": record})
+        for step in steps if takes else ():
             record = transformed(expressions, step, record, context)
-        if not condition or not changed_first or expressions.truth(condition, {**context, "record": record}):
-            yield record
+        takes = takes and (not condition or not changed_first or expressions.truth(condition, {**context, "record": record}))
+        seen.append(record)
+        if takes:
+            taken.append(record)
+    return Shaped(taken, seen)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
+from shared_metadata.aws.later import is_later
 from shared_metadata.contract.waiting.statements import MOST_TRIES, Engine, Look, Ran, Statements, Status
 from shared_metadata.contract.waiting.turn import NotYet, Turn
 from shared_metadata.contract.work import Work
@@ -75,7 +76,9 @@ class Session:
         try:
             if texts := self._service.asks(statements):
                 found = self._service.figures(self.rows(self.run("figures", texts)))
-        except (NotYet, AtollError):
+        except Exception as error:
+            if not isinstance(error, NotYet | AtollError) and not is_later(error):
+                raise
             found = {}
         return [{**one, **found.get(str(one["id"]), {}), **found.get(str(one.get("console_id")), {})} for one in statements]
 

@@ -6,12 +6,12 @@ What is due comes from the real decision; how far a batch goes that was begun be
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from random import Random
 
 from shared_metadata.program import Flow, Kind, Mode, Position, Program, Table
@@ -26,8 +26,23 @@ MINUTES = (1, 5, 15, 30, 60)
 
 
 @dataclass(frozen=True)
+class Rows:
+    """A collected table: each row's own time, as it was loaded last; digest: of all that came, one row after the other, so that
+    neither a missing nor a second one goes unnoticed."""
+
+    times: tuple[tuple[int, datetime], ...] = ()
+    digest: int = 0
+
+    def with_rows(self, rows: tuple[datetime, ...]) -> Rows:
+        times, digest = dict(self.times), self.digest
+        for row in rows:
+            times[row.minute % ROWS], digest = row, hash((digest, row))
+        return Rows(tuple(sorted(times.items())), digest)
+
+
+@dataclass(frozen=True)
 class Version:
-    """content: of staged files their rows, of anything else a digest of all that it was made from."""
+    """content: of staged files their rows, of collected tables theirs, of anything else a digest of all that it was made from."""
 
     end: datetime
     start: datetime
@@ -42,16 +57,16 @@ class Source:
     """When the table at the source changed, a moment a minute at most."""
 
     changes: tuple[datetime, ...]
+    _last: dict[datetime, tuple[datetime, ...]] = field(default_factory=dict)
 
-    def rows(self, interval: Interval) -> tuple[datetime, ...]:
-        return tuple(moment for moment in self.changes if interval.start <= moment < interval.end)
+    def rows(self, interval: Interval, read: datetime) -> tuple[datetime, ...]:
+        """The rows whose time is in an interval, when they are read: each has that of its last change until then, and no other."""
+        if read not in self._last:
+            self._last[read] = tuple(sorted({one.minute % ROWS: one for one in self.changes if one < read}.values()))
+        return tuple(moment for moment in self._last[read] if interval.start <= moment < interval.end)
 
     def state(self, moment: datetime) -> datetime | None:
         return max((one for one in self.changes if one < moment), default=None)
-
-    def times(self, moment: datetime) -> set[datetime]:
-        """The own times of all rows then: that of each row's last change."""
-        return set({one.minute % ROWS: one for one in self.changes if one < moment}.values())
 
 
 @dataclass
@@ -65,7 +80,10 @@ class Execution:
 
 @dataclass
 class World:
-    """A flow's batches are recorded as the metadata layer records them, by flow and start."""
+    """A flow's batches are recorded as the metadata layer records them, by flow and start.
+
+    reads: of a collected dataset, up to where batches have read its source, and at which moment.
+    """
 
     program: Program
     sources: Mapping[str, Source]
@@ -79,10 +97,12 @@ class World:
     tokens: Counter[tuple[str, datetime]] = field(default_factory=Counter)
     running: list[Execution] = field(default_factory=list)
     batches: Counter[str] = field(default_factory=Counter)
+    reads: dict[str, list[tuple[datetime, datetime]]] = field(default_factory=dict)
     checked: int = 0
 
     def __post_init__(self) -> None:
         self._ideal: dict[tuple[str, datetime], object] = {}
+        self._known: dict[str, tuple[datetime, object]] = {}  # up to where, and what is there
         self._makers = self.program.producers()
         for flow in self.program.flows.values():
             tables = {table.dataset: TableState(self.begin, begins=self.begin) for table in flow.tables}
@@ -185,22 +205,13 @@ class World:
         """None where it changes nothing."""
         if flow.kind == Kind.COLLECT:
             source = self.sources[dataset]
-            return ("all", source.state(interval.end)) if flow.mode == Mode.REPLACE else source.rows(interval) or None
+            self.reads.setdefault(dataset, []).append((interval.end, self.now))
+            return ("all", source.state(interval.end)) if flow.mode == Mode.REPLACE else source.rows(interval, self.now) or None
         table = next(table for table in flow.tables if table.dataset == dataset)
         if flow.kind == Kind.LOAD:
             return self._loaded(flow, table, interval)
-        if flow.follows:
-            return self._with_rows(self._held(dataset, interval.start), table, interval)
         read = tuple(self._read(flow, name, interval) for name in table.inputs)
         return _result(flow, interval, read, self._held(dataset, interval.start))
-
-    def _with_rows(self, held: object, table: Table, interval: Interval) -> object:
-        """What a view holds, and the rows whose own time is within an interval, of the version of its input that covers its end."""
-        (name,) = table.inputs
-        version = self._covering(name, ceil(interval.end, self._makers[name].interval_seconds))
-        times = self.sources[f"{name}:staged"].times(version.end) if version else ()
-        new = sorted(time for time in times if interval.start <= time < interval.end)
-        return (*(held or ()), *new) or None  # type: ignore[misc]
 
     def _loaded(self, flow: Flow, table: Table, interval: Interval) -> object:
         (name,) = table.inputs
@@ -237,6 +248,11 @@ class World:
 
     # -- what it should have made
 
+    def _read_at(self, dataset: str, end: datetime) -> datetime:
+        """When the source was read for the interval up to there: a batch by itself would have had the same then."""
+        reads = self.reads[dataset]
+        return reads[bisect_left(reads, end, key=itemgetter(0))][1]
+
     def _check(self, flow: Flow, dataset: str, end: datetime) -> None:
         if flow.kind == Kind.COLLECT:
             return
@@ -246,40 +262,39 @@ class World:
 
     def ideal(self, dataset: str, end: datetime) -> object:
         """The content as of a boundary, of batches of one interval each."""
-        key = (dataset, end)
-        if key not in self._ideal:
+        start, content = self._known.get(dataset, (self.begin, None))
+        if start < end:
             flow = self._makers[dataset]
-            table, start = next(t for t in flow.tables if t.dataset == dataset), self.begin
-            content: object = None
+            table = next(table for table in flow.tables if table.dataset == dataset)
             while start < end:
                 interval = next_interval(start, flow.interval_seconds)
-                content = self._ideal.get((dataset, interval.end)) or self._ideal_after(flow, table, interval, content)
-                self._ideal[dataset, interval.end] = content
-                start = interval.end
-            self._ideal.setdefault(key, content)
-        return self._ideal[key]
+                start, content = interval.end, self._ideal_after(flow, table, interval, content)
+                self._ideal[dataset, start] = content
+            self._known[dataset] = start, content
+        return self._ideal.get((dataset, end))
 
     def _ideal_after(self, flow: Flow, table: Table, interval: Interval, content: object) -> object:
         if flow.kind == Kind.LOAD:
             source = self.sources[table.inputs[0]]
             if flow.mode == Mode.REPLACE:
                 return ("all", source.state(interval.end))
-            return _added(content, source.rows(interval))
-        if flow.follows:
-            return self._with_rows(content, table, interval)
+            return _added(content, source.rows(interval, self._read_at(table.inputs[0], interval.end)))
         read = tuple(self.ideal(name, ceil(interval.end, self._makers[name].interval_seconds)) for name in table.inputs)
         return _result(flow, interval, read, content)
 
 
-def _added(content: object, rows: object) -> object:
-    """With one row after the other, so that neither a missing nor a second one goes unnoticed."""
-    for row in rows:  # type: ignore[attr-defined]
-        content = hash((content, row))
-    return content
+def _added(content: Rows | None, rows: tuple[datetime, ...]) -> Rows | None:
+    return (content or Rows()).with_rows(rows) if rows else content
 
 
 def _result(flow: Flow, interval: Interval, read: tuple[object, ...], held: object) -> object:
-    """Of a view over what it reads: the whole, or what each interval adds; one that does not cover knows its batch's start."""
+    """Of a view over what it reads: the whole, or what each interval adds; one that does not cover knows its batch's start.
+
+    One that follows adds the rows whose own time is in the interval.
+    """
+    if flow.follows:
+        times = sorted(time for table in read if isinstance(table, Rows) for _, time in table.times)
+        return (*(held or ()), *(time for time in times if interval.start <= time < interval.end)) or None  # type: ignore[misc]
     if flow.covers:
         return hash((flow.query, *read))
     return hash((flow.query, interval, *read, held if flow.mode == Mode.APPEND else ()))

@@ -1,8 +1,9 @@
-"""Breaks the n-th call that a batch's steps make of any service, and plays the state machine's and the conductor's parts until it is
-done."""
+"""Breaks the n-th call that each step of a batch makes of any service, and plays the state machine's and the conductor's parts until
+it is done."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import Context
@@ -38,10 +39,10 @@ T = TypeVar("T")
 
 
 class Breaking:
-    """Breaks the `at`-th call of a batch, and counts them.  broke: whether it has."""
+    """Breaks the `at`-th call of each step of a batch, once.  calls: by step, how many there were.  faults: that were struck."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.calls, self.broke = 0, False
+        self.calls, self.faults = Counter[str](), 0
         self._at, self._kind, self._within, self._gone = -1, "", False, ""
         self._late: tuple[str, Callable[[], Any]] | None = None
         self._step, self._words, self._looks = "", "", 0
@@ -52,7 +53,7 @@ class Breaking:
     @contextmanager
     def batch(self, at: int, kind: str) -> Iterator[None]:
         """What is called in here is a batch's.  at: -1 for none."""
-        self.calls, self.broke, self._at, self._kind, self._within = 0, False, at, kind, True
+        self.calls, self.faults, self._at, self._kind, self._within = Counter(), 0, at, kind, True
         try:
             yield
         finally:
@@ -95,10 +96,10 @@ class Breaking:
         self._words = words
         if self._looks > COUNTED_LOOKS:
             return whole()
-        self.calls += 1
-        if self.calls - 1 != self._at:
+        self.calls[self._step] += 1
+        if self.calls[self._step] - 1 != self._at:
             return whole()
-        self.broke = True
+        self.faults += 1
         what, _, when = self._kind.partition(" ")
         if when == "after":
             whole()

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,12 +19,13 @@ from systems.sql_source import parts
 from systems.sql_source.capture import extraction
 from systems.sql_source.capture.changes import TooLong
 from systems.sql_source.capture.copying import Copying
+from systems.sql_source.capture.last_changes import digest
 from systems.sql_source.parts import LINES
 from tests.conformance.capture_faults import places, struck
 from tests.conformance.capturing import CapturingSource, begun, staged
 from tests.conformance.collect import crashing, delayed
 from tests.conformance.fixtures import Cloud, FakeContext, open_cloud
-from tests.conformance.masking import KEY
+from tests.conformance.masking import KEY, kept_documents, salts_of
 
 opened = contextlib.contextmanager(open_cloud)
 # Of a test that makes several histories: how a captured table of a fresh database begins.
@@ -156,6 +159,25 @@ class CaptureConformance:
             run = capturing.run()
         assert (capturing.rows(), capturing.was_whole(), staged(capturing)) == (capturing.source(), False, (4, 2))
         assert run.calls["extract"] > 2
+
+    @pytest.mark.parametrize("masks", [{}, {"id": Mask.HASH}], ids=["as it is", "hashed"])
+    def test_what_calls_keep_of_hashed_keys_cannot_be_tried_out_by_what_lies_beside_it(
+        self, capturing: CapturingSource, monkeypatch: pytest.MonkeyPatch, masks: dict[str, Mask]
+    ) -> None:
+        """Of keys that are as they are it can, so this would be seen."""
+        kept, cloud = kept_documents(monkeypatch), capturing.cloud
+        cloud.put_secret("mask", {"key": KEY})
+        capturing.make("id int PRIMARY KEY, name text")
+        capturing.apply(masks=masks, mask_key="mask" if masks else "")
+        capturing.run()
+        capturing.all("INSERT INTO thing VALUES (1, 'one')", "INSERT INTO thing VALUES (2, 'two')")
+        with capturing.in_pieces(1):
+            capturing.run()
+        (salt,) = salts_of(kept)
+        last = [key for key in cloud.keys("staging/") if key.endswith("last.parquet")]
+        known = {row["h"] for key in last for row in pq.read_table(io.BytesIO(cloud.body(key))).to_pylist()}
+        tried = {digest([text], salt) for text in ("1", "2")}
+        assert len(known) == 2 and (not known & tried if masks else known == tried)
 
     def test_all_rows_go_within_a_share_of_several_calls(self, capturing: CapturingSource) -> None:
         capturing.make("id int PRIMARY KEY, name text")

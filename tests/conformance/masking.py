@@ -5,12 +5,14 @@ from __future__ import annotations
 import hmac
 import io
 import json
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.errors import SecretError
 from shared_metadata.program import Mask
 from tests.conformance.fixtures import Cloud, FakeContext
@@ -37,6 +39,23 @@ def everything_stored(cloud: Cloud) -> str:
         if key.endswith(".json"):
             found.append(json.dumps(json.loads(body), ensure_ascii=False))
     return "\n".join(found)
+
+
+def kept_documents(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What steps write as JSON from now on, also what they write over later."""
+    found, write = list[dict[str, Any]](), Staging.write
+
+    def keeping(staging: Staging, value: Any, *parts: str) -> str:
+        found.append(json.loads(json.dumps(value)))
+        return write(staging, value, *parts)
+
+    monkeypatch.setattr(Staging, "write", keeping)
+    return found
+
+
+def salts_of(documents: Iterable[dict[str, Any]]) -> set[str]:
+    """Those in resume tokens."""
+    return {told["resume"]["salt"] for told in documents if told.get("resume")}
 
 
 class MaskConformance:

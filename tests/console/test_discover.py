@@ -115,7 +115,8 @@ class Catalog:
 
     def notes(self, tables: Sequence[str]) -> dict[str, list[SourceNote]]:
         note = SourceNote(Concern.CURSOR, "at has no zone; write AT TIME ZONE 'Asia/Kolkata'", "at")
-        return {name: [note] for name in tables if name.endswith("local")}
+        captured = SourceNote(Concern.CAPTURE, "its server keeps any amount of log")
+        return {name: [note, captured] for name in tables if name.endswith("local")}
 
     def defaults(self, tables: Sequence[str]) -> dict[str, TableDefaults]:
         return {name: TableDefaults(("id",), "at", Mode.MERGE, *SEEN.get(name, ())) for name in tables if name.endswith("told")}
@@ -356,3 +357,6 @@ def test_what_a_cursor_would_not_see_is_told_and_kept_for_check(atoll: Atoll, so
     assert told.count("Note: ") == 1 and "Note: program.sql:3:13: lake.ops.local, of public.local: at has no zone" in told
     program.write_text(head + by_cursor.replace("SELECT id, at", "SELECT id, at AT TIME ZONE 'Asia/Kolkata' AS at"))
     assert "Note" not in atoll("check").stdout
+    program.write_text(head + by_cursor.replace("CURSOR at", "CAPTURE"))
+    told = atoll("check").stdout
+    assert told.count("Note: ") == 1 and "lake.ops.local, of public.local: its server keeps any amount of log" in told

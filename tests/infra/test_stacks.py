@@ -116,9 +116,18 @@ def test_a_slice_has_one_machine_one_alarm_and_one_dashboard(templates, stack):
     assert machine["LoggingConfiguration"]["IncludeExecutionData"] is False
     assert machine["TracingConfiguration"] == {"Enabled": True}
     alarms = [alarm["MetricName"] for alarm in resources(templates[stack], "AWS::CloudWatch::Alarm").values()]
-    own = {"CollectHttpSlice": ["5xx"]}.get(stack, ["Errors"] if stack.startswith("Organize") else [])
-    assert sorted(alarms) == [*own, "ExecutionsFailed"]
+    of_one = {"CollectHttpSlice": ["5xx"], "CollectPostgresSlice": ["RetainedLogPercent"]}
+    own = of_one.get(stack, ["Errors"] if stack.startswith("Organize") else [])
+    assert sorted(alarms) == sorted([*own, "ExecutionsFailed"])
     assert only(templates[stack], "AWS::CloudWatch::Dashboard")["DashboardName"] == machine["StateMachineName"]
+
+
+def test_the_log_that_a_source_keeps_has_an_alarm(templates):
+    """Also in a program that captures nothing any more: slots outlive their statement."""
+    alarms = resources(templates["CollectPostgresSlice"], "AWS::CloudWatch::Alarm").values()
+    (retained,) = [alarm for alarm in alarms if alarm["MetricName"] == "RetainedLogPercent"]
+    assert (retained["Threshold"], retained["Statistic"]) == (50, "Maximum")
+    assert retained["Dimensions"] == [{"Name": "service", "Value": "collect.postgres"}]
 
 
 def test_a_warehouse_is_maintained_once_an_hour(templates):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Protocol, runtime_checkable
 
 from shared_metadata.contract.drift.column_likeness import ColumnLikeness, Sampled
 from shared_metadata.contract.runtime.services import Services
@@ -20,6 +21,15 @@ class StoppedByDrift(DefinitionError):
     """The source lacks what collect itself needs; it is looked at again by and by."""
 
 
+@runtime_checkable
+class Watches(Protocol):
+    """A source that looks after what it keeps at its system."""
+
+    def watch(self, flow: Flow) -> None:
+        """Called as each table of a flow is planned, before all else, whatever becomes of the table then."""
+        ...
+
+
 class DriftWatch:
     """Compares a source's tables with what the program was compiled against."""
 
@@ -34,6 +44,8 @@ class DriftWatch:
         one, so that a batch of a former program neither opens nor closes anything.
         """
         flow, table = work.flow, work.table
+        if isinstance(source, Watches):
+            source.watch(flow)
         if not table.source or not table.signature:
             return flow
         name, now = f"{flow.connection}.{table.source}", source.describe([table.source])[table.source]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,13 @@ class Hashing:
         """
         how = self.hashed.get(column)
         return expression if how is None else _hashed(expression, parsed(iceberg), how)
+
+    def salt(self, own: str) -> str:
+        """The salt, of 64 bytes at most, of digests of this table's values that are kept from call to call.
+
+        own: a salt that is kept beside them. Where columns are hashed it is not enough: who has no key cannot try values out.
+        """
+        return hmac.new(self.key, own.encode(), hashlib.sha256).hexdigest() if self.key else own
 
     @property
     def joined(self) -> str:

@@ -46,6 +46,11 @@ def first_rows(rows: str, columns: Sequence[str], count: int, without: Sequence[
     return f"SELECT {names(columns, 'r')} FROM {rows} r QUALIFY {position(0)} < {count}{but}"
 
 
+def rows_between(rows: str, columns: Sequence[str], first: int, end: int) -> str:
+    """The rows [first, end) of a file."""
+    return f"SELECT {names(columns, 'r')} FROM {rows} r QUALIFY {position(0)} BETWEEN {first} AND {end - 1}"
+
+
 def not_published_later(rows: str, later: str, key: Sequence[str]) -> str:
     """Those of `rows` whose key no later batch has published."""
     return f"SELECT * FROM {without_keys(f'({rows})', later, key)}"

@@ -22,8 +22,8 @@ from shared_metadata.program.schema import Schema, SchemaColumn
 from shared_metadata.program.source_schemas import SourceNote
 from shared_metadata.spelling import did_you_mean
 from slices.collect.postgres import failures
-from slices.collect.postgres.capture import slots
-from slices.collect.postgres.capture.watching import watch
+from slices.collect.postgres.capture import requirements
+from slices.collect.postgres.capture.watching import Bounds, Slots
 from slices.collect.postgres.config import read_config
 from slices.collect.postgres.dialect import DIALECT
 from slices.collect.postgres.logic import read_columns
@@ -56,27 +56,22 @@ class PostgresSource(SqlSource[TableName]):
     dialect = DIALECT
 
     def __init__(
-        self, connection: Connection, secret: Mapping[str, Any], aws: Any, until: Callable[[], float], part_mb: int, owner: str
-    ) -> None:
+        self, connection: Connection, secret: Mapping[str, Any], aws: Any, until: Callable[[], float], part_mb: int, owner: str,
+        bounds: Bounds,
+    ) -> None:  # fmt: skip
         self._config, self.address = read_config(connection), read_address(connection, secret)
         super().__init__(connection, aws, until, self._config.max_parts, part_mb)
-        self._owner = owner
+        self._owner, self._slots = owner, Slots(owner, self._config.most_log_bytes, bounds)
         self._watchdog: Watchdog | None = None
-        self._watched = False
 
     def open_scan(self, request: ExtractRequest, deadline: Deadline, part: Part, before: Mapping[str, str] | None) -> Scan:
         from slices.collect.postgres.scanning import PostgresScan
 
         return PostgresScan(self, request, deadline, part, before)
 
-    def schema(self, flow: Flow, table: Table) -> Schema:
-        """What else stands still, by drift or because it has failed too often, a batch of the same database looks after here."""
-        if not self._watched:
-            self._watched = True
-            own = [slots.slot_name(self._owner, each.dataset) for each in flow.tables] if flow.capture else []
-            with self.translated(str(flow.position)):
-                watch(self.session, self._owner, own, self._config.max_log_gb * 2**30, str(flow.position))
-        return super().schema(flow, table)
+    def watch(self, flow: Flow) -> None:
+        with self.translated(str(flow.position)):
+            self._slots.watch(self.session, flow)
 
     def plan(self, flow: Flow, table: Table, schema: Schema, window: Window) -> TablePlan | None:
         if not flow.capture:
@@ -112,10 +107,13 @@ class PostgresSource(SqlSource[TableName]):
         return {name: warning for name, warning in found.items() if warning}
 
     def notes(self, tables: Sequence[str]) -> dict[str, list[SourceNote]]:
-        """Tells by what rows of tables may be missed by a cursor."""
+        """Tells by what rows of tables may be missed by a cursor, and what CAPTURE would leave without a bound."""
+        session, found = self.session, dict[str, list[SourceNote]]()
         with self.translated(self.place):
-            names = {table: self.find(table) for table in tables}
-            return {table: notes for table, name in names.items() if name and (notes := unseen(self.session, name))}
+            for table in tables:
+                if name := self.find(table):
+                    found[table] = [*unseen(session, name), *requirements.notes(session, name, self._config.publication)]
+        return {table: notes for table, notes in found.items() if notes}
 
     def _warning(self, table: str) -> str:
         import psycopg
@@ -244,6 +242,7 @@ def open_source(
     until: Callable[[], float] = lambda: math.inf,
     part_mb: int = SLICE.capabilities.part_mb,
     owner: str = "",
+    bounds: Bounds = dict,
 ) -> PostgresSource:
-    """The Source of a connection, opened when needed. Raises DefinitionError or SecretError. owner: names the installation."""
-    return PostgresSource(connection, secret, aws, until, part_mb, owner)
+    """The Source of a connection. Raises DefinitionError or SecretError. owner: names the installation.  bounds: as `bounds_of`."""
+    return PostgresSource(connection, secret, aws, until, part_mb, owner, bounds)

@@ -22,6 +22,10 @@ class Config(ReadingOptions):
     publication: str = Field(default="atoll", min_length=1)
     max_log_gb: int = Field(default=20, ge=1)
 
+    @property
+    def most_log_bytes(self) -> int:
+        return self.max_log_gb * 2**30
+
 
 def read_config(connection: Connection) -> Config:
     return read_options(Config, connection)

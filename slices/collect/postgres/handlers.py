@@ -14,9 +14,10 @@ from slices.collect.postgres.slice import SLICE
 
 
 def _open(connection: Connection, secret: Mapping[str, Any]) -> Source:
-    from slices.collect.postgres.client import open_source  # commit opens no source and does without its libraries
+    from slices.collect.postgres.capture.watching import bounds_of  # commit opens no source and does without its libraries
+    from slices.collect.postgres.client import open_source
 
-    environment = services().environment
+    environment, reader = services().environment, services().reader
     return open_source(
         connection,
         secret,
@@ -24,6 +25,7 @@ def _open(connection: Connection, secret: Mapping[str, Any]) -> Source:
         until=lambda: services().deadline_monotonic,
         part_mb=environment.atoll_part_mb or SLICE.capabilities.part_mb,
         owner=environment.atoll_data_bucket,
+        bounds=lambda: bounds_of((program for _, program in reader.programs().entries), environment.atoll_data_bucket),
     )
 
 

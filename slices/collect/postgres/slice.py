@@ -3,7 +3,8 @@
 from shared_metadata.contract.declaration import Capabilities, Slice
 from shared_metadata.program import Mode
 
-RETAINED_LOG = "RetainedLogBytes"  # the metric of how much log a source keeps for captured tables
+# Metrics: how much log a source keeps for the captured table that holds it back most; how much of what max_log_gb allows it keeps.
+RETAINED_LOG, RETAINED_SHARE = "RetainedLogBytes", "RetainedLogPercent"
 
 SLICE = Slice(
     stage="collect",

@@ -16,6 +16,7 @@ SLICE = Slice(
     ),
     config="slices.organize.iceberg.config:Config",
     sizes="systems.iceberg.sizes:too_much",
+    tries="systems.iceberg.trial:tried",
     engine="duckdb",
     systems=("iceberg",),
     services=("glue",),

@@ -122,7 +122,7 @@ class LogExtraction:
             raise self._too_long()
         url = self._request.out.url(f"seen-{spool.number:013d}.parquet")
         before = () if spool.truncated else at.seen
-        seen = (*before, url) if spool.seen(url, at.salt) else before
+        seen = (*before, url) if spool.seen(url, self._request.hashing.salt(at.salt)) else before
         found = replace(at, number=spool.number, mark=mark, seen=seen, truncated=at.truncated or spool.truncated)
         if not ended:
             return found
@@ -135,7 +135,7 @@ class LogExtraction:
 
     def _second(self, at: Progress) -> Extracted:
         writing, last = self._writing(), LastChanges(at.last, at.number, self._aws)
-        number, columns = at.number, self._log.columns
+        number, columns, salt = at.number, self._log.columns, self._request.hashing.salt(at.salt)
         try:
             for change in self._log.changes(max(self._deadline.seconds_left - 2 * SPARE_SECONDS, 1.0), at.mark):
                 for entry in entries(change, self._log.key):
@@ -143,7 +143,7 @@ class LogExtraction:
                     wanted = last.takes(number)
                     if wanted is None:
                         continue
-                    if wanted != digest(entry.key, at.salt):
+                    if wanted != digest(entry.key, salt):
                         raise self._otherwise()
                     asked = not entry.gone and any(name not in entry.values for name in columns)
                     writing.add([entry.values.get(name) for name in columns], gone=entry.gone, asked=asked)

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from shared_metadata.contract.secrets.rotating_grant import RotatingGrant
 from systems.rest.answers import Answer
+from systems.rest.columns import key_fields
 from systems.rest.manifest import streams_of
 from systems.rest.portions import Span
 from systems.rest.reader import Reader
@@ -32,7 +33,10 @@ def stream(*, requester: Mapping[str, Any] | None = None, retriever: Mapping[str
 
 
 class Reading:
-    """reply: a request ▸ its answer.  paused: the seconds that it waited.  numbered: whether all pages are numbers."""
+    """reply: a request ▸ its answer.  paused: the seconds that it waited.  numbered: whether all pages are numbers.
+
+    Then their streams' own keys tell records apart.
+    """
 
     def __init__(
         self,
@@ -47,7 +51,12 @@ class Reading:
         self.sent: list[Request] = []
         self.paused: list[float] = []
         self._reply = reply
-        how: dict[str, Any] = {"place": "here", "reference": "thing", "grant": grant, "numbered": lambda _: numbered}
+        how: dict[str, Any] = {
+            "place": "here",
+            "reference": "thing",
+            "grant": grant,
+            "numbered": lambda one: key_fields(one) if numbered else None,
+        }
         self.reader = Reader(config, NOW, self._send, pause=self.paused.append, clock=lambda: NOW, **how)
 
     def records(self, span: Span | None = None) -> list[Any]:

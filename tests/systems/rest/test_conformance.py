@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from shared_metadata.contract.discovery import DiscoverStep
-from shared_metadata.program import Column, Connection, Flow, Kind, Mode, Program, Table
+from shared_metadata.program import Column, Connection, Flow, Kind, Mask, Mode, Program, Table
 from tests.conformance.collect import COLUMNS, FLOW, HERE, HOUR, CollectConformance, Collecting, label_rows
 from tests.conformance.drift import DriftConformance
 from tests.conformance.fixtures import Cloud, FakeContext, cloud
+from tests.conformance.masking import KEY, kept_documents, salts_of
 from tests.systems.rest.things import Things, ThingsUnderTest
 
 __all__ = ["cloud"]
@@ -68,6 +71,25 @@ def test_discover_tells_how_a_table_is_collected(cloud: Cloud, source: ThingsUnd
         "check": told["check"],
     }
     assert told["check"] == {"key": ("id",), "cursor": "updated", "mode": "MERGE", **read}
+
+
+@pytest.mark.parametrize("masks", [{}, {"id": Mask.HASH}], ids=["as it is", "hashed"])
+def test_what_calls_keep_of_hashed_keys_cannot_be_tried_out_by_what_lies_beside_it(
+    cloud: Cloud, source: ThingsUnderTest, monkeypatch: pytest.MonkeyPatch, masks: dict[str, Mask]
+) -> None:
+    """Of keys that are as they are it can, so this would be seen."""
+    kept = kept_documents(monkeypatch)
+    collecting, table = Collecting(cloud, source), source.create_table(COLUMNS)
+    cloud.put_secret("mask", {"key": KEY})
+    source.say(table, pages="numbers")
+    source.put(table, label_rows([f"a{number}" for number in range(250)]), collecting.at)
+    collecting.collect(table, masks=masks, mask_key="mask" if masks else "")
+    collecting.run(context=lambda step: FakeContext(5.0 if step == "extract" else 900.0))
+    (salt,) = salts_of(kept)
+    texts = [json.dumps([name]).encode() for name in source.things.tables[table]]
+    tried = {hashlib.blake2b(text, digest_size=8, key=salt.encode()).digest() for text in texts}
+    known = {int(one).to_bytes(8, "big") for told in kept for one in told.get("keys", ())}
+    assert known and (not known & tried if masks else known <= tried)
 
 
 class TestConformance(CollectConformance):

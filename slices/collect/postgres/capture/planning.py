@@ -7,6 +7,7 @@ that one that fails reads it again. Which transactions are new Atoll's own curso
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -33,6 +34,7 @@ from systems.sql_source.relation import Relation
 if TYPE_CHECKING:
     from psycopg import Connection as Session
 
+log = logging.getLogger(__name__)
 # Of log, within which a batch without changes is found out by looking and recorded by plan alone: then its slot stays behind.
 LOOKED_THROUGH_BYTES = 2**24
 _ENDED = "SELECT txid_snapshot_xmin(txid_current_snapshot())"
@@ -90,7 +92,7 @@ class CapturePlan:
 
     def __init__(self, session: Session[Any], config: Config, owner: str, max_parts: int, part_mb: int) -> None:
         self._session, self._config, self._owner = session, config, owner
-        self._publication, self._most_bytes = config.publication, config.max_log_gb * 2**30
+        self._publication, self._most_bytes = config.publication, config.most_log_bytes
         self._max_parts, self._part_mb = max_parts, part_mb
 
     def of(self, flow: Flow, table: Table, relation: Relation, window: Window) -> TablePlan | None:
@@ -105,21 +107,23 @@ class CapturePlan:
         slot = slots.find(session, own, place)
         now, system = here(session)
         state = State.of(window.cursor)
-        log = LogPart(own, self._publication, captured.oid, lsn_text(now), lsn_text(now), name.quoted, self._columns(relation), key)
+        part = LogPart(own, self._publication, captured.oid, lsn_text(now), lsn_text(now), name.quoted, self._columns(relation), key)
         if window.rerun:  # its changes are in the log no more; the slot, which later batches go on with, stays as it is
-            return self._copy(flow, relation, window, log, window.cursor or "{}")
+            return self._copy(flow, relation, window, part, window.cursor or "{}")
         if slot is not None:
             self._give_up(slot, place)
         members = Members.of(relation.members).to_plain()
         if state is None or slot is None or self._gone(state, slot, captured, now, system) or self._rewritten(state, name, relation):
             made = slots.make(session, own, place)
+            if requirements.keeps_any_log(session):
+                log.warning("%s: %s", place, requirements.ANY_LOG)
             state = State(own, lsn_text(made.confirmed), system, captured.oid, members, self._ended())
-            return self._copy(flow, relation, window, replace(log, since=state.upto), state.to_text())
+            return self._copy(flow, relation, window, replace(part, since=state.upto), state.to_text())
         slots.advance(session, slot, lsn_of(state.upto), place)
         if now <= lsn_of(state.upto) or self._quiet(state, captured, now):
             return None
         cursor = replace(state, upto=lsn_text(now), members=members, ended=self._ended()).to_text()
-        return self._whole(flow, relation, window, replace(log, since=state.upto), cursor, copy=False)
+        return self._whole(flow, relation, window, replace(part, since=state.upto), cursor, copy=False)
 
     def _found(self, table: Table, place: str) -> TableName:
         found = catalog.find_table(self._session, table.source, self._config.default_schema)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.parquet.duckdb_session import identifier
 from shared_metadata.errors import DefinitionError
+from shared_metadata.program.source_schemas import Concern, SourceNote
 from systems.postgres.catalog import TableName
 
 if TYPE_CHECKING:
@@ -34,6 +35,13 @@ JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
 WHERE i.indrelid = %(oid)s AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
   AND k.place <= i.indnkeyatts GROUP BY i.indexrelid, 1"""
 _GENERATED = "SELECT attname FROM pg_attribute WHERE attrelid = %(oid)s AND attnum > 0 AND NOT attisdropped AND attgenerated <> ''"
+_UNBOUNDED = "SELECT current_setting('max_slot_wal_keep_size', true) = '-1'"
+_PUBLISHED = """SELECT EXISTS (SELECT FROM pg_publication_tables t JOIN pg_namespace n ON n.nspname = t.schemaname
+  JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename WHERE t.pubname = %(name)s AND c.oid = %(oid)s)"""
+ANY_LOG = (
+    "its server keeps any amount of log for a slot (max_slot_wal_keep_size is -1): its disk fills where no batch of this database "
+    "runs any more; ALTER SYSTEM SET max_slot_wal_keep_size = '32GB', or whatever is more than the connection's max_log_gb"
+)
 KINDS = {"p": "a partitioned table", "v": "a view", "m": "a materialized view", "f": "a foreign table"}
 BY_CURSOR = "collect it by a CURSOR instead of CAPTURE"
 
@@ -62,6 +70,18 @@ def lacks(session: Session[Any], table: TableName, publication: str, key: Sequen
     yield from _of_table(session, table)
     yield from _of_publication(session, table, publication, columns)
     yield from _of_key(session, table, key)
+
+
+def notes(session: Session[Any], table: TableName, publication: str) -> list[SourceNote]:
+    """What is to be known before a table is captured that the publication has."""
+    found = session.execute(_PUBLISHED, {"name": publication, "oid": table.oid}).fetchone()
+    return [SourceNote(Concern.CAPTURE, ANY_LOG)] if found and found[0] and keeps_any_log(session) else []
+
+
+def keeps_any_log(session: Session[Any]) -> bool:
+    """Whether the server has no bound of its own for what it keeps for a slot."""
+    found = session.execute(_UNBOUNDED).fetchone()
+    return bool(found and found[0])
 
 
 def _of_server(session: Session[Any]) -> Iterator[Lack]:

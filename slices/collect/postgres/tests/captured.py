@@ -14,6 +14,7 @@ import pytest
 from shared_metadata.contract.collect import OpenSource
 from shared_metadata.contract.parquet.duckdb_session import identifier
 from slices.collect.postgres.capture.table_log import PostgresLog
+from slices.collect.postgres.capture.watching import bounds_of
 from slices.collect.postgres.client import open_source
 from slices.collect.postgres.slice import SLICE
 from slices.collect.postgres.tests.database import Database
@@ -61,7 +62,9 @@ class Capturing(CapturingSource):
             self.database.run("CREATE PUBLICATION atoll FOR TABLE thing")
 
     def opened(self) -> OpenSource:
-        return partial(open_source, aws=self.cloud.session, owner="a bucket")
+        programs, owner = self.cloud.reader.programs, "a bucket"
+        bounds = lambda: bounds_of((program for _, program in programs().entries), owner)  # noqa: E731
+        return partial(open_source, aws=self.cloud.session, owner=owner, bounds=bounds)
 
     def source(self, columns: str = "*") -> list[dict[str, Any]]:
         found = self.database.run(f"SELECT to_json(every.*) FROM (SELECT {columns} FROM thing ORDER BY 1) AS every")

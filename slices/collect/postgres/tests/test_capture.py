@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -11,12 +13,15 @@ import psycopg
 import pytest
 
 from shared_metadata.errors import RetryLater
+from shared_metadata.program import Connection, Program, Table
+from shared_metadata.program.source_schemas import Concern
 from slices.collect.postgres.capture import planning, slots, watching
 from slices.collect.postgres.capture.log import Log
 from slices.collect.postgres.capture.pgoutput import lsn_of
+from slices.collect.postgres.client import open_source
 from slices.collect.postgres.tests.captured import Capturing, connected, ended, forget_slots
 from slices.collect.postgres.tests.database import Database
-from tests.conformance.capturing import STAGED, begun, staged
+from tests.conformance.capturing import FLOW, HERE, STAGED, begun, staged
 from tests.conformance.fixtures import Cloud
 
 
@@ -175,7 +180,39 @@ def test_slots_whose_batches_do_not_run_are_told_of_and_given_up_by_those_that_d
     capturing.run(record_errors=True)
     assert slots_of(capturing) == {own, other}
     assert f"for the replication slot {gone}, more than max_log_gb: it is dropped" in caplog.text
-    assert {name for name, _ in told} == {"RetainedLogBytes"} and len(told) == 2 and all(size > 0 for _, size in told)
+    assert [name for name, _ in told] == ["RetainedLogBytes", "RetainedLogPercent"] * 2 and all(size > 0 for _, size in told)
+
+
+def test_each_slot_goes_by_the_bound_of_its_own_connection(capturing: Capturing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By that of the one at work where no statement has it any more. What is told is the one that is nearest to its bound."""
+    capturing.make()
+    capturing.database.run("INSERT INTO thing VALUES (1, 'one')")
+    capturing.apply(options={"max_log_gb": 2})
+    capturing.run()
+    program = capturing.cloud.reader.active_program()
+    larger = Connection("larger", "postgres", {"secret": "thing", "max_log_gb": 100}, HERE)
+    wrong = Connection("wrong", "postgres", {"secret": "thing", "max_log_gb": 0}, HERE)
+    others = [
+        replace(
+            program.flows[FLOW],
+            id=f"lake.raw.{one.name}",
+            tables=(Table(f"lake.raw.{one.name}:staged", "public.x"),),
+            connection=one.name,
+        )
+        for one in (larger, wrong)
+    ]
+    connections = {**program.connections, "larger": larger, "wrong": wrong}
+    capturing.cloud.apply(Program(connections, {}, {**program.flows, **{flow.id: flow for flow in others}}))
+    names = [slots.slot_name("a bucket", f"lake.raw.{of}:staged") for of in ("larger", "wrong", "gone")]
+    for name in names:
+        capturing.database.run("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (name,))
+    asked, told = list[int](), list[float]()
+    monkeypatch.setattr(watching, "too_much", lambda size, most: asked.append(most) or False)
+    monkeypatch.setattr(watching, "tell", lambda name, value, unit: told.append(value))
+    capturing.run()
+    bounds = dict(zip(sorted(names), asked, strict=True))
+    assert [bounds[name] >> 30 for name in names] == [100, 2, 2]
+    assert told[1] == pytest.approx(100 * told[0] / 2**31)
 
 
 def test_a_slot_that_may_not_be_dropped_fails_no_batch_of_another_table(
@@ -197,6 +234,49 @@ def test_a_slot_that_may_not_be_dropped_fails_no_batch_of_another_table(
     assert capturing.rows() == capturing.source() and f"the replication slot {gone} cannot be dropped" in caplog.text
 
 
+def test_a_server_that_keeps_any_amount_of_log_is_told_before_and_when_a_slot_is_made(
+    capturing: Capturing, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By what discover notes of tables that are published, and by the batch that makes the slot."""
+    capturing.make()
+    capturing.database.run("CREATE TABLE another (id int)")
+    capturing.database.run(f'GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{capturing.database.user}"')
+    connection = Connection("out", "postgres", {"secret": "thing"}, HERE)
+
+    def noted() -> dict[str, list[Concern]]:
+        with closing(open_source(connection, capturing.database.secret, aws=None)) as source:
+            found = source.notes(["public.thing", "public.another"])
+        return {table: [note.concerns for note in notes] for table, notes in found.items()}
+
+    assert noted() == {"public.thing": [Concern.CAPTURE]}
+    begun(capturing, "(1, 'one')")
+    assert "max_slot_wal_keep_size is -1" in caplog.text
+    caplog.clear()
+    with bounded(capturing, "1GB"):
+        assert noted() == {}
+        moved(capturing)
+        capturing.database.run("INSERT INTO thing VALUES (2, 'two')")
+        capturing.run()
+    assert capturing.rows() == capturing.source() and "max_slot_wal_keep_size" not in caplog.text
+
+
+@contextlib.contextmanager
+def bounded(capturing: Capturing, size: str) -> Iterator[None]:
+    """A server that keeps so much log for a slot at most."""
+
+    def told(statement: str, by: str) -> None:
+        capturing.database.run(f"ALTER SYSTEM {statement}")
+        capturing.database.run("SELECT pg_reload_conf()")
+        while capturing.database.run("SHOW max_slot_wal_keep_size") != [(by,)]:  # a session that begins too early has not heard of it
+            pass
+
+    told(f"SET max_slot_wal_keep_size = '{size}'", size)
+    try:
+        yield
+    finally:
+        told("RESET max_slot_wal_keep_size", "-1")
+
+
 def slots_of(capturing: Capturing) -> set[str]:
     found = capturing.database.run("SELECT slot_name FROM pg_replication_slots WHERE database = current_database()")
     return {name for (name,) in found}
@@ -208,9 +288,7 @@ def test_a_slot_that_the_server_has_given_up_is_told_and_copied_anew(capturing: 
     capturing.make()
     begun(capturing, "(1, 'one'), (2, 'two')")
     capturing.database.run("DELETE FROM thing WHERE id = 1")
-    capturing.database.run("ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'")
-    capturing.database.run("SELECT pg_reload_conf()")
-    try:
+    with bounded(capturing, "1MB"):
         for _ in range(40):
             capturing.database.run(
                 "CREATE TABLE filler AS SELECT repeat('x', 1000) FROM generate_series(1, 20000); DROP TABLE filler"
@@ -220,9 +298,6 @@ def test_a_slot_that_the_server_has_given_up_is_told_and_copied_anew(capturing: 
             if capturing.slot()["wal_status"] == "lost":
                 break
         run = capturing.run(record_errors=True)
-    finally:
-        capturing.database.run("ALTER SYSTEM RESET max_slot_wal_keep_size")
-        capturing.database.run("SELECT pg_reload_conf()")
     assert "the server has given up the replication slot atoll_" in run.planned["failed"][0]["error"]
     capturing.later()
     capturing.run()

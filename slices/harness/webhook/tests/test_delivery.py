@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -363,6 +363,76 @@ def test_a_whole_result_that_another_batch_has_overtaken_is_tried_again_and_not_
     told, _, _, ended = beside(story, monkeypatch, Mode.MERGE, whole=True)
     result = Counter({("A1", 1): 1, ("A2", 2): 1, ("A3", 3): 1, ("K", 2): 1})
     assert "another batch of the flow" in ended[0] and told.held() >= result and len(told.held() - result) <= 2
+
+
+@contextmanager
+def overtaken_at(newer: Callable[[], object], number: int, *, dies: bool = False) -> Iterator[None]:
+    """Before the group of that number goes out, counted from 1, other batches are sent, and it is heard after these."""
+    send, sent = Sending._send, list[str]()
+
+    def late(sending: Sending, group: Any) -> str:
+        sent.append(group.key)
+        if len(sent) != number:
+            return send(sending, group)
+        newer()
+        said = send(sending, group)
+        if dies:
+            raise InterruptedError
+        return said
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Sending, "_send", late)
+        yield
+
+
+@pytest.mark.repeats(4)
+@pytest.mark.parametrize("dies", [False, True])
+@examples(6)
+@given(former=RESULTS, older=RESULTS, newer=RESULTS, number=st.integers(1, 5), following=RESULTS | st.none())
+def test_a_group_that_is_heard_after_a_newer_result_is_put_right_by_the_next_batch(
+    story: Any, dies: bool, former: Result, older: Result, newer: Result, number: int, following: Result | None
+) -> None:
+    """Also where the next result is the same (None), and where the group's worker died and tells nobody."""
+    told = story(Mode.MERGE)
+    z = told.way.put_result(rows_of(former))
+    told.way.run(z)
+    told.way.put_result(rows_of(older), interval=z)
+    a = told.way.put_result(rows_of(newer))
+    with overtaken_at(lambda: told.way.run(a), number, dies=dies), suppress(RetryLater, InterruptedError):
+        told.way.run(z, rerun=True)
+    told.cloud.clock.advance(hours=1)
+    told.way.run(a)
+    assert len(told.held() - Counter(newer.items())) <= 2, "no more than a group"
+    told.way.run(told.way.skip_result() if following is None else told.way.put_result(rows_of(following)))
+    assert told.held() == Counter((newer if following is None else following).items())
+    sent = len(told.application.requests)
+    told.way.run(told.way.skip_result())
+    assert len(told.application.requests) == sent, "and that is all"
+
+
+def test_a_group_may_be_heard_as_long_as_the_call_that_has_sent_it_lasts(story: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is sent again by each batch until then, and by the first one after that."""
+    monkeypatch.setattr(target, "LEASE_SECONDS", 2.5 * 3600)  # the flow's batches are an hour each
+    told = story(Mode.MERGE)
+    z = told.way.put_result(rows_of({"A": 1}))
+    told.way.run(z)
+    told.way.put_result(rows_of({"A": 0, "B": 0, "C": 0, "D": 0}), interval=z)
+    a = told.way.put_result(rows_of({"A": 2, "B": 2}))
+
+    def newer() -> None:
+        told.way.run(a)
+        told.way.run(told.way.put_result(rows_of({"A": 2, "B": 3})))
+
+    with overtaken_at(newer, 1), pytest.raises(RetryLater):
+        told.way.run(z, rerun=True)
+    assert told.held() == Counter({("A", 0): 1, ("B", 0): 1})
+    requests = []
+    for _ in range(4):
+        before = len(told.application.requests)
+        told.way.run(told.way.skip_result())
+        assert told.held() == Counter({("A", 2): 1, ("B", 3): 1})
+        requests.append(len(told.application.requests) - before)
+    assert requests == [1, 1, 0, 0]
 
 
 @pytest.mark.parametrize("knows_keys", [True, False])

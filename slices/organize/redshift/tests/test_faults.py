@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -11,12 +12,13 @@ from shared_metadata.contract.maintenance.step import MaintainStep
 from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.program import Mode
 from slices.organize.redshift.handlers import open_driver
-from slices.organize.redshift.service import SETTLING
+from slices.organize.redshift.service import SETTLING, RedshiftService
 from slices.organize.redshift.slice import SLICE
 from slices.organize.redshift.tests.test_conformance import DATABASE, WORKGROUP, rows_of, serve
 from tests.conformance.fixtures import FakeContext, open_cloud
 from tests.conformance.organize import FLIGHTS, VIEW, Lake, flights
 from tests.conformance.upgrades import after_one_that_died, are_taken_up
+from tests.memory.dynamodb import refused
 from tests.memory.redshift import MemoryRedshift
 
 
@@ -182,6 +184,16 @@ def test_a_statement_s_figures_stand_in_the_statistics_of_its_batch(dwh: Warehou
     assert (load["data_skewness"], load["time_skewness"]) == (77, 44), "the most uneven ones of its segments"
     assert load["estimated"]["redshift_rpu_seconds"] >= 8 * load["run_seconds"] - 0.01
     assert "redshift_rpu_seconds" not in found.get("unpriced", {})
+
+
+def test_a_history_that_is_not_told_for_the_moment_holds_up_no_batch(dwh: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    def throttled(*_: Any) -> list[str]:
+        raise refused("ThrottlingException", "BatchExecuteStatement")
+
+    monkeypatch.setattr(RedshiftService, "asks", throttled)
+    dwh.collected(Mode.APPEND)
+    dwh.load(flights((1, "AA")))
+    assert dwh.ids() == [1]
 
 
 def test_what_batches_left_that_did_not_end_is_dropped_by_maintenance_and_ledgers_are_shortened(dwh: Warehouse) -> None:
