@@ -59,7 +59,7 @@ def _inline(loader: Node, stream: Mapping[str, Node], folder: Path) -> Node:
 
 def with_cursor(stream: dict[str, Node]) -> dict[str, Node]:
     """The stream with the name of its cursor's field, where the parameters of its component make it."""
-    sync = stream.get("incremental_sync")
+    sync: Node = stream.get("incremental_sync")
     said = str(sync.get("cursor_field") or "") if isinstance(sync, dict) else ""
     if not isinstance(sync, dict) or "{{" not in said or "config" in said:
         return stream

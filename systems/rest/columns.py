@@ -76,10 +76,15 @@ def properties_of(stream: Mapping[str, Node]) -> Mapping[str, Any]:
     """The fields that a stream's schema declares, with the schema of each; of a field that several schemas have the first one's."""
     found: Mapping[str, Any] = {}
     for loader in loaders_of(stream):
-        schema = loader.get("schema")
-        properties = schema.get("properties") if isinstance(schema, dict) else None
+        properties = _schema(loader).get("properties")
         found = {**properties, **found} if isinstance(properties, dict) else found
     return found
+
+
+def schema_of(stream: Mapping[str, Node]) -> Mapping[str, Any]:
+    """The JSON schema that stands in the manifest; {} where none does."""
+    loaders = loaders_of(stream)
+    return _schema(loaders[0]) if len(loaders) == 1 else {"type": "object", "properties": properties_of(stream)} if loaders else {}
 
 
 def loaders_of(stream: Mapping[str, Node]) -> list[Mapping[str, Node]]:
@@ -88,11 +93,9 @@ def loaders_of(stream: Mapping[str, Node]) -> list[Mapping[str, Node]]:
     return [one for one in (found if isinstance(found, list) else [found]) if isinstance(one, dict)]
 
 
-def schema_of(stream: Mapping[str, Node]) -> Mapping[str, Any]:
-    """The JSON schema that stands in the manifest; {} where none does, or several."""
-    loaders = loaders_of(stream)
-    schema = loaders[0].get("schema") if len(loaders) == 1 else None
-    return schema if isinstance(schema, dict) else {}
+def _schema(loader: Mapping[str, Node]) -> Mapping[str, Any]:
+    found = loader.get("schema")
+    return found if isinstance(found, dict) else {}
 
 
 def _forms(stream: Mapping[str, Node]) -> list[str]:

@@ -81,8 +81,7 @@ def coverage(folder: Path) -> Coverage:
     options, secret = (tuple(name for name, _ in fields(document)) for fields in (plain_fields, secret_fields))
     asked = {name for one in (*document["streams"].values(), *document["templates"]) for name in _options_read(one)}
     made = {one["name"]: WHO[one["components_resolver"]["type"]] for one in document["templates"]}
-    unknown = tuple(sorted(asked - {*options, *secret}))
-    engine = document["engine"]
+    unknown, engine = tuple(sorted(asked - {*options, *secret})), document["engine"]
     return Coverage(tables, document["left_out"], options, secret, _licence(folder), document["lag"], unknown, engine, made)
 
 

@@ -12,7 +12,7 @@ from shared_metadata.contract.apart.requirements import REQUIREMENTS
 from shared_metadata.errors import DefinitionError
 from systems.rest import table_defaults
 from systems.rest.airbyte.folder import AIRBYTE, check_packages, code_of, homes_of, version_of, why_not
-from systems.rest.asked_columns import is_asked
+from systems.rest.asked_columns import KIND, is_asked
 from systems.rest.beside import specification, with_cursor, with_schemas
 from systems.rest.columns import why_no_columns
 from systems.rest.covered import not_interpreted, why_no_retention
@@ -54,9 +54,10 @@ def read(folder: Path) -> dict[str, Any]:
     """The document of a folder with a manifest, and perhaps an overlay, a file of options and schemas.
 
     {'streams', 'templates', 'left_out', 'spec', 'check', 'hosts', 'tables', 'lag', 'engine'}; where the overlay says so also what
-    airbyte-cdk needs: {'manifest', 'code', 'homes'}, the manifest as it is, the folder's Python files, and the packages in which they
-    lie. templates: of streams whose names the options or the API tell, as the manifest has them; airbyte-cdk is asked for none.
-    left_out: stream or template ▸ why it is no table here. Raises DefinitionError, with its place, for what cannot be read.
+    airbyte-cdk needs: {'manifest', 'code', 'homes'}, the manifest as it is, the folder's Python files, and the packages in which
+    they lie.
+    templates: of streams whose names the options or the API tell, as the manifest has them.  left_out: stream or template ▸ why it
+    is no table here. Raises DefinitionError, with its place, for what cannot be read.
     """
     manifest, overlay = _yaml(folder / MANIFEST), _yaml(folder / OVERLAY)
     place, engine = str(folder / MANIFEST), str(overlay.get("engine") or "")
@@ -69,7 +70,7 @@ def read(folder: Path) -> dict[str, Any]:
     check_packages(folder, engine)
     version = version_of(folder) if engine else ""
     left_out = {name: why for name, stream in streams.items() if (why := _why_not(stream, version))}
-    left_out |= {one["name"]: why for one in templates if (why := "DynamicDeclarativeStream" if engine else _why_no_template(one))}
+    left_out |= {one["name"]: why for one in templates if (why := _why_no_template(one, version))}
     own = (
         {"manifest": json.loads(json.dumps(manifest, default=str)), "code": code_of(folder), "homes": homes_of(manifest)}
         if engine
@@ -97,13 +98,13 @@ def said_of(document: Document, table: str) -> Mapping[str, Any]:
 def _why_not(stream: Mapping[str, Node], version: str) -> str:
     """version: of airbyte-cdk where that reads it, and '' where Atoll's own engine does."""
     words = why_not(stream, version) if version else ", ".join(not_interpreted(stream))
-    no_columns = "" if is_asked(stream) and not version else why_no_columns(stream)
+    no_columns = (KIND if version else "") if is_asked(stream) else why_no_columns(stream)
     return words or no_columns or why_no_retention(stream)
 
 
-def _why_no_template(template: Mapping[str, Node]) -> str:
+def _why_no_template(template: Mapping[str, Node], version: str) -> str:
     parts = [template.get(name) for name in ("stream_template", "components_resolver")]
-    if not all(isinstance(part, dict) and part.get("type") for part in parts):
+    if version or not all(isinstance(part, dict) and part.get("type") for part in parts):
         return str(template["type"])
     return ", ".join(sorted({word for part in parts for word in not_interpreted(part)}))  # type: ignore[arg-type]
 

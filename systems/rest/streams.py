@@ -12,6 +12,7 @@ from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.program import Flow, Table
 from shared_metadata.spelling import did_you_mean
 from systems.rest.asked_columns import is_asked, properties_asked, with_properties
+from systems.rest.beside import with_cursor
 from systems.rest.columns import properties_of, why_no_columns
 from systems.rest.covered import not_interpreted, why_no_retention
 from systems.rest.document import Document, said_of
@@ -81,7 +82,7 @@ class Streams:
         if number is None:
             found = self._document["streams"].get(name)
         elif of is not None:
-            found = made(self._reader, self._template(number), Told(of["values"], Portion(**of["portion"])))
+            found = with_cursor(made(self._reader, self._template(number), Told(of["values"], Portion(**of["portion"]))))
         else:
             found = next((stream for _, stream in self._each(number) if stream.get("name") == name), None)
         if found is None or found.get("name") != name:
@@ -114,7 +115,7 @@ class Streams:
         """What each of a template's streams is made of, and the stream."""
         template, now = self._template(number), self._reader.expressions.now
         for of in told(self._reader, template, Span(None, now + BEYOND, now + BEYOND)):
-            yield of, made(self._reader, template, of)
+            yield of, with_cursor(made(self._reader, template, of))
 
     def _template(self, number: int) -> Mapping[str, Node]:
         found: Mapping[str, Node] = self._document["templates"][number]
