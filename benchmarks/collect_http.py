@@ -20,7 +20,6 @@ import hashlib
 import hmac
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -29,6 +28,8 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
+
+from benchmarks.event_contenders import event, taken, values
 
 MEMORY_GB, PUT_SECONDS = 0.5, 0.05
 GB_SECOND = 0.0000133334  # https://aws.amazon.com/lambda/pricing/, arm64
@@ -68,7 +69,7 @@ def _compared(requests: int, events: int, runs: int) -> dict[str, Any]:
     return {
         "requests": requests,
         "events_a_request": events,
-        "bytes_an_event": len(json.dumps(_event(events // 2))),
+        "bytes_an_event": len(event(events // 2)),
         "runs": runs,
         "load": round(os.getloadavg()[0], 1),
         **{f"{name}_cpu_seconds": round(values["cpu_seconds"], 2) for name, values in of.items()},
@@ -78,19 +79,6 @@ def _compared(requests: int, events: int, runs: int) -> dict[str, Any]:
         "batch_peak_mb": max(run["peak_mb"] for run in results["batch"]),
         "dollars_a_million_requests": round(1e6 * a_request, 2),
         "dollars_a_million_events": round(1e6 * a_request / events, 4),
-    }
-
-
-def _event(number: int) -> dict[str, Any]:
-    return {
-        "id": number,
-        "user_id": f"user-{number * 7919 % 50_000}",
-        "kind": ("view", "click", "order")[number % 3],
-        "amount": f"{number % 100_000 / 100:.2f}",
-        "at": f"2026-11-23T11:{number // 60 % 60:02d}:{number % 60:02d}.{number % 1000:03d}Z",
-        "paid": number % 3 == 0,
-        "url": f"https://example.com/products/{number % 9973}?campaign=autumn&position={number % 40}",
-        "score": number * 0.37,
     }
 
 
@@ -104,16 +92,16 @@ class _World:
         self.options = {"tables": f"orders ({COLUMNS})", "secret": "senders", "requests_a_second": 1000}
         self.endpoint, at = Endpoint(self.options, "site"), NOW - timedelta(minutes=20)
         self.endpoint.now = at
-        bodies = [json.dumps([_event(number * events + one) for one in range(events)]).encode() for number in range(requests)]
+        bodies = [json.dumps([values(number * events + one) for one in range(events)]).encode() for number in range(requests)]
         self.asked = [request("/site/orders", body, signed(body, at)) for body in bodies]
 
 
 def _receive(requests: int, events: int) -> dict[str, Any]:
     world = _World(requests, events)
     receiver = world.endpoint.receiver()
-    started = time.process_time()
+    started, cpu = time.monotonic(), time.process_time()
     counted = sum(receiver.receive(asked).count for asked in world.asked)
-    return {**_taken(started), "events": counted}
+    return {**taken(started, cpu), "events": counted}
 
 
 def _plain_receive(requests: int, events: int) -> dict[str, Any]:
@@ -122,7 +110,7 @@ def _plain_receive(requests: int, events: int) -> dict[str, Any]:
     from slices.collect.http.tests.under_test import KEY
 
     world, key, counted = _World(requests, events), base64.b64decode(KEY), 0
-    started = time.process_time()
+    started, cpu = time.monotonic(), time.process_time()
     for number, asked in enumerate(world.asked):
         headers, body = asked["headers"], asked["body"].encode()
         prefix = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode()
@@ -130,7 +118,7 @@ def _plain_receive(requests: int, events: int) -> dict[str, Any]:
         assert hmac.compare_digest(wanted, headers["webhook-signature"])
         counted += len(json.loads(body))
         world.endpoint.s3.put_object(Bucket=world.endpoint.bucket, Key=f"plain/{number:08d}", Body=body)
-    return {**_taken(started), "events": counted}
+    return {**taken(started, cpu), "events": counted}
 
 
 def _batch(requests: int, events: int) -> dict[str, Any]:
@@ -149,9 +137,9 @@ def _batch(requests: int, events: int) -> dict[str, Any]:
         cloud.apply(Program({"site": Connection("site", "http", world.options, here)}, {}, {flow.id: flow}))
         inbox = world.endpoint.inbox(cloud.clock)
         steps = disk_steps(folder)(SLICE, cloud.services(SLICE.id), lambda one, _: HttpSource(one, None, inbox, cloud.clock))
-        started = time.process_time()
+        started, cpu = time.monotonic(), time.process_time()
         run = run_batch(steps, cloud.event(flow.id))
-        return {**_taken(started), "events": run.results["lake.site.orders:staged"]["rows"]}
+        return {**taken(started, cpu), "events": run.results["lake.site.orders:staged"]["rows"]}
 
 
 def _plain_batch(requests: int, events: int) -> dict[str, Any]:
@@ -163,16 +151,12 @@ def _plain_batch(requests: int, events: int) -> dict[str, Any]:
     for number, asked in enumerate(world.asked):
         s3.put_object(Bucket=bucket, Key=f"plain/{number:08d}", Body=asked["body"].encode())
     with tempfile.TemporaryDirectory() as folder:
-        started = time.process_time()
+        started, cpu = time.monotonic(), time.process_time()
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="plain/"):
             for found in page["Contents"]:
                 rows += json.loads(s3.get_object(Bucket=bucket, Key=found["Key"])["Body"].read())
         pq.write_table(pa.Table.from_pylist(rows), f"{folder}/all.parquet")
-        return {**_taken(started), "events": len(rows)}
-
-
-def _taken(started: float) -> dict[str, Any]:
-    return {"cpu_seconds": time.process_time() - started, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
+        return {**taken(started, cpu), "events": len(rows)}
 
 
 CHILDREN: Mapping[str, Callable[[int, int], dict[str, Any]]] = {

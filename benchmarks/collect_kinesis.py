@@ -36,44 +36,15 @@ PAGE_EVENTS, PAGE_BYTES = 10_000, 10 << 20
 
 
 def _serve(events: int) -> None:
-    """Answers until it is ended; each event is made when it is asked for, but for those of the first 100,000, which are kept."""
-    kept: dict[int, str] = {}
-
-    def record(number: int) -> str:
-        data = kept.get(number % 100_000)
-        if data is None:
-            data = kept[number % 100_000] = base64.b64encode(event(number)).decode()
-        told = f'"SequenceNumber":"{FIRST_SEQUENCE + number}","ApproximateArrivalTimestamp":{BEGIN + number * 3600 / events:.3f}'
-        return f'{{{told},"PartitionKey":"user-{number % 977}","Data":"{data}"}}'
-
-    def answer(operation: str, asked: Mapping[str, Any]) -> str:
-        if operation == "DescribeStreamSummary":
-            told = {"StreamName": "clicks", "StreamARN": ARN, "StreamStatus": "ACTIVE", "RetentionPeriodHours": 8760}
-            return json.dumps({"StreamDescriptionSummary": {**told, "EnhancedMonitoring": [], "OpenShardCount": 1}})
-        if operation == "ListShards":
-            hashes = {"StartingHashKey": "0", "EndingHashKey": str(2**128 - 1)}
-            begins = {"SequenceNumberRange": {"StartingSequenceNumber": "1"}}
-            return json.dumps({"Shards": [{"ShardId": "shardId-000000000000", "HashKeyRange": hashes, **begins}]})
-        if operation == "GetShardIterator":
-            kind, at = asked["ShardIteratorType"], 0
-            if kind == "AT_TIMESTAMP":
-                at = min(max(int((float(asked["Timestamp"]) - BEGIN) / 3600 * events), 0), events)
-            elif kind.endswith("SEQUENCE_NUMBER"):
-                at = int(asked["StartingSequenceNumber"]) - FIRST_SEQUENCE + (kind == "AFTER_SEQUENCE_NUMBER")
-            return json.dumps({"ShardIterator": str(at)})
-        first, found, size = int(asked["ShardIterator"]), list[str](), 0
-        while first + len(found) < events and len(found) < min(asked.get("Limit", PAGE_EVENTS), PAGE_EVENTS) and size < PAGE_BYTES:
-            found.append(record(first + len(found)))
-            size += len(found[-1]) * 3 // 4
-        ends = first + len(found)
-        return f'{{"Records":[{",".join(found)}],"NextShardIterator":"{ends}","MillisBehindLatest":{int(ends < events)}}}'
+    """Answers until it is ended."""
+    stream = _Stream(events)
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            body = answer(self.headers["X-Amz-Target"].rpartition(".")[2], asked).encode()
+            body = stream.answer(self.headers["X-Amz-Target"].rpartition(".")[2], asked).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/x-amz-json-1.1")
             self.send_header("Content-Length", str(len(body)))
@@ -86,6 +57,49 @@ def _serve(events: int) -> None:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     print(server.server_address[1], flush=True)
     server.serve_forever()
+
+
+class _Stream:
+    """A stream of one shard; each event is made when it is asked for, but for those of the first 100,000, which are kept."""
+
+    def __init__(self, events: int) -> None:
+        self._events, self._kept = events, dict[int, str]()
+
+    def answer(self, operation: str, asked: Mapping[str, Any]) -> str:
+        if operation == "DescribeStreamSummary":
+            told = {"StreamName": "clicks", "StreamARN": ARN, "StreamStatus": "ACTIVE", "RetentionPeriodHours": 8760}
+            return json.dumps({"StreamDescriptionSummary": {**told, "EnhancedMonitoring": [], "OpenShardCount": 1}})
+        if operation == "ListShards":
+            hashes = {"StartingHashKey": "0", "EndingHashKey": str(2**128 - 1)}
+            begins = {"SequenceNumberRange": {"StartingSequenceNumber": "1"}}
+            return json.dumps({"Shards": [{"ShardId": "shardId-000000000000", "HashKeyRange": hashes, **begins}]})
+        return self._iterator(asked) if operation == "GetShardIterator" else self._records(asked)
+
+    def _iterator(self, asked: Mapping[str, Any]) -> str:
+        kind, at = asked["ShardIteratorType"], 0
+        if kind == "AT_TIMESTAMP":
+            at = min(max(int((float(asked["Timestamp"]) - BEGIN) / 3600 * self._events), 0), self._events)
+        elif kind.endswith("SEQUENCE_NUMBER"):
+            at = int(asked["StartingSequenceNumber"]) - FIRST_SEQUENCE + (kind == "AFTER_SEQUENCE_NUMBER")
+        return json.dumps({"ShardIterator": str(at)})
+
+    def _records(self, asked: Mapping[str, Any]) -> str:
+        first, found, size = int(asked["ShardIterator"]), list[str](), 0
+        most = min(asked.get("Limit", PAGE_EVENTS), PAGE_EVENTS, self._events - first)
+        while len(found) < most and size < PAGE_BYTES:
+            found.append(self._record(first + len(found)))
+            size += len(found[-1]) * 3 // 4
+        ends = first + len(found)
+        behind = int(ends < self._events)
+        return f'{{"Records":[{",".join(found)}],"NextShardIterator":"{ends}","MillisBehindLatest":{behind}}}'
+
+    def _record(self, number: int) -> str:
+        data = self._kept.get(number % 100_000)
+        if data is None:
+            data = self._kept[number % 100_000] = base64.b64encode(event(number)).decode()
+        arrived = BEGIN + number * 3600 / self._events
+        told = f'"SequenceNumber":"{FIRST_SEQUENCE + number}","ApproximateArrivalTimestamp":{arrived:.3f}'
+        return f'{{{told},"PartitionKey":"user-{number % 977}","Data":"{data}"}}'
 
 
 # -- the contenders

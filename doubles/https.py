@@ -1,4 +1,4 @@
-"""A double's API over HTTPS."""
+"""Doubles over HTTP, with TLS where they are given a certificate: those of JSON, and any other's handler."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,19 +22,24 @@ class Api(Protocol):
 
 
 @contextmanager
-def served(api: Api, certificate: Path, key: Path, host: str = "127.0.0.1") -> Iterator[str]:
-    """The address at which it answers: 'host:port'."""
-    server = ThreadingHTTPServer((host, 0), _handler(api))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name=type(api).__name__, daemon=True)
-    thread.start()
+def serving(handler: type[BaseHTTPRequestHandler], certificate: Path | None = None, key: Path | None = None) -> Iterator[str]:
+    """The address at which it answers: 'host:port'. Who begins a connection and says nothing holds up nobody else."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, name=handler.__qualname__, daemon=True).start()
     try:
-        yield f"{host}:{server.server_address[1]}"
+        yield f"127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()
+
+
+def served(api: Api, certificate: Path, key: Path) -> AbstractContextManager[str]:
+    """The address at which it answers: 'host:port'."""
+    return serving(_handler(api), certificate, key)
 
 
 def _handler(api: Api) -> type[BaseHTTPRequestHandler]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from doubles.https import serving
 
 Record = dict[str, Any]
 BASE = "BASE"  # in an answer: the address at which it was asked
@@ -95,13 +96,8 @@ class Api:
 @contextmanager
 def served(api: Api) -> Iterator[str]:
     """The address at which it answers."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(api))
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="rest_api", daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serving(_handler(api)) as place:
+        yield f"http://{place}"
 
 
 def _handler(api: Api) -> type[BaseHTTPRequestHandler]:

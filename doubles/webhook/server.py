@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
+from doubles.https import serving
 from doubles.webhook.application import Application
 
 
 @contextmanager
 def served(application: Application, certificate: Path | None = None, key: Path | None = None) -> Iterator[str]:
     """Its address, up to the path."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(application))
-    if certificate:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
-        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, name="webhook", daemon=True).start()
-    try:
-        yield f"http{'s' if certificate else ''}://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serving(_handler(application), certificate, key) as place:
+        yield f"http{'s' if certificate else ''}://{place}"
 
 
 def _handler(application: Application) -> type[BaseHTTPRequestHandler]:

@@ -63,7 +63,7 @@ class ApplicationTarget:
                 receipts = [replace(base, unsure=tuple(late))]
             changes = compare(work, result, receipts, results, url, journal.forgetting(start))
         except FileGone:
-            if not broken:
+            if not (broken or late):
                 raise
             raise _forgotten(work, journal) from None
         changes |= {"seen": standing.tag, "later": later, "columns": result["schema"]["columns"], "overtaken": overtaken}

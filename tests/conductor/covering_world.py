@@ -283,8 +283,9 @@ class World:
         return _result(flow, interval, read, content)
 
 
-def _added(content: Rows | None, rows: tuple[datetime, ...]) -> Rows | None:
-    return (content or Rows()).with_rows(rows) if rows else content
+def _added(content: object, rows: object) -> object:
+    held = content if isinstance(content, Rows) else Rows()
+    return held.with_rows(rows) if isinstance(rows, tuple) and rows else content
 
 
 def _result(flow: Flow, interval: Interval, read: tuple[object, ...], held: object) -> object:

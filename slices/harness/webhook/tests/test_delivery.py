@@ -32,6 +32,8 @@ ANSWERS = st.lists(st.sampled_from([204, 204, 204, "lost", "unheard", 503, (429,
 DEATHS = st.lists(st.sampled_from(["", "", "", "before", "after"]), max_size=12)
 Result = dict[str, int]
 RESULTS = st.dictionaries(st.sampled_from("ABCDEFG"), st.integers(0, 3), max_size=7)
+# A flow's results, and what each becomes while it is sent; and what goes wrong.
+BATCHES = given(results=st.lists(st.tuples(RESULTS, st.none() | RESULTS), min_size=1, max_size=3), answers=ANSWERS, deaths=DEATHS)
 
 
 class Story:
@@ -132,10 +134,12 @@ def story(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setattr(Journal, "_write", written)
     with ExitStack() as open_ones:
 
-        def told(mode: Mode, *, knows_keys: bool = True, **more: Any) -> Story:
+        def told(mode: Mode, *, knows_keys: bool = True, answers: Any = (), deaths: Any = (), **more: Any) -> Story:
             application = Application(knows_keys=knows_keys)
             url = open_ones.enter_context(served(application))
             current.append(Story(next(open_cloud(monkeypatch)), url, application, mode, **more))
+            application.answers.extend(answers)
+            current[-1].deaths += deaths
             return current[-1]
 
         yield told
@@ -148,14 +152,12 @@ def examples(count: int) -> settings:
 @pytest.mark.repeats(4)
 @pytest.mark.parametrize("knows_keys", [True, False])
 @examples(6)
-@given(results=st.lists(st.tuples(RESULTS, st.none() | RESULTS), min_size=1, max_size=3), answers=ANSWERS, deaths=DEATHS)
+@BATCHES
 def test_merge_of_whole_results_ends_as_the_last_one_whatever_breaks(
     story: Any, knows_keys: bool, results: list[tuple[Result, Result | None]], answers: list[Any], deaths: list[str]
 ) -> None:
     """Also where a result became another one while it was being sent."""
-    told = story(Mode.MERGE, knows_keys=knows_keys)
-    told.application.answers.extend(answers)
-    told.deaths += deaths
+    told = story(Mode.MERGE, knows_keys=knows_keys, answers=answers, deaths=deaths)
     for result, instead in results:
         told.batch(result, instead)
     told.application.answers.clear()
@@ -167,14 +169,12 @@ def test_merge_of_whole_results_ends_as_the_last_one_whatever_breaks(
 @pytest.mark.repeats(4)
 @pytest.mark.parametrize("knows_keys", [True, False])
 @examples(6)
-@given(results=st.lists(st.tuples(RESULTS, st.none() | RESULTS), min_size=1, max_size=3), answers=ANSWERS, deaths=DEATHS)
+@BATCHES
 def test_append_brings_every_row_at_least_once_and_once_where_the_application_knows_keys(
     story: Any, knows_keys: bool, results: list[tuple[Result, Result | None]], answers: list[Any], deaths: list[str]
 ) -> None:
     """Once, that is, but for what was on its way when a batch's result became another one."""
-    told = story(Mode.APPEND, knows_keys=knows_keys)
-    told.application.answers.extend(answers)
-    told.deaths += deaths
+    told = story(Mode.APPEND, knows_keys=knows_keys, answers=answers, deaths=deaths)
     ended = [told.batch(*one) for one in results]
     wanted = sum((Counter(result.items()) for result, _ in ended), Counter[tuple[str, int]]())
     once = knows_keys and not any(replaced for _, replaced in ended)
@@ -187,9 +187,7 @@ def test_append_brings_every_row_at_least_once_and_once_where_the_application_kn
 def test_refused_rows_are_found_and_no_other_is_lost_or_sent_twice(
     story: Any, bad: set[int], answers: list[Any], deaths: list[str], size: int
 ) -> None:
-    told = story(Mode.APPEND, size=size, bad_rows=BadRows(12))
-    told.application.answers.extend(answers)
-    told.deaths += deaths
+    told = story(Mode.APPEND, answers=answers, deaths=deaths, size=size, bad_rows=BadRows(12))
     result = {f"C{n:02}": BAD if n in bad else n for n in range(12)}
     interval = told.way.put_result(rows_of(result))
     told.persist(interval, result)
