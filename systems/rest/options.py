@@ -28,7 +28,7 @@ class Options(BaseModel):
 
 
 class OptionsOfTasks(Options, TaskOptions):
-    """Of a source that airbyte-cdk reads, in a function or as a task."""
+    """The same of a source that airbyte-cdk reads, in a function or as a task."""
 
 
 @cache

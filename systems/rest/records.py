@@ -8,7 +8,7 @@ from typing import Any
 
 from systems.rest.expressions import Expressions
 from systems.rest.manifest import HEADER, Node
-from systems.rest.transformations import EACH, below, transformed
+from systems.rest.transformations import EACH, below, transformed, with_own
 from systems.rest.unread import Unread
 
 
@@ -54,16 +54,17 @@ class Shaped:
 def shaped(expressions: Expressions, stream: Mapping[str, Node], records: Sequence[Any], context: Mapping[str, Any]) -> Shaped:
     """The records of a page as the stream has them."""
     selector, steps = stream["retriever"]["record_selector"], stream.get("transformations") or []
-    condition = (selector.get("record_filter") or {}).get("condition")
+    record_filter = selector.get("record_filter") or {}
+    condition, by_filter = record_filter.get("condition"), with_own(record_filter, context)
     if not condition and not steps:
         return Shaped(records, records)
     changed_first = selector.get("transform_before_filtering")
     taken, seen = list[Any](), list[Any]()
     for record in records:
-        takes = not condition or changed_first or expressions.truth(condition, {**context, "record": record})
+        takes = not condition or changed_first or expressions.truth(condition, {**by_filter, "record": record})
         for step in steps if takes else ():
             record = transformed(expressions, step, record, context)
-        takes = takes and (not condition or not changed_first or expressions.truth(condition, {**context, "record": record}))
+        takes = takes and (not condition or not changed_first or expressions.truth(condition, {**by_filter, "record": record}))
         seen.append(record)
         if takes:
             taken.append(record)

@@ -147,11 +147,9 @@ class SigningIn:
         if auth.get("use_profile_assertion"):
             return {names["grant_type"]: JWT_BEARER, "assertion": self._signed(auth["profile_assertion"])}
         grant, context = text("grant_type") or REFRESH_TOKEN, self._portions.context(auth)
-        form: dict[str, Any] = {
-            names["grant_type"]: grant,
-            names["client_id"]: text("client_id"),
-            names["client_secret"]: text("client_secret"),
-        }
+        form: dict[str, Any] = {names["grant_type"]: grant}
+        if "Authorization" not in (auth.get("refresh_request_headers") or {}):  # which some servers take alone
+            form |= {names[name]: text(name) for name in ("client_id", "client_secret")}
         if grant == REFRESH_TOKEN:
             form[names[REFRESH_TOKEN]] = token = secret.get(REFRESH_TOKEN) or text("refresh_token")
             if not token:

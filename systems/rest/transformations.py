@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from systems.rest.expressions import Expressions
-from systems.rest.manifest import Node
+from systems.rest.manifest import PARAMETERS, Node
 
 VALUE_TYPES: Mapping[str, tuple[type, ...]] = {"string": (str,), "integer": (int,), "number": (float, int), "boolean": (bool,)}
 EACH = "*"
@@ -19,7 +19,13 @@ Made = Callable[[Expressions, Mapping[str, Node], Any, Seen], Any]
 
 def transformed(expressions: Expressions, step: Mapping[str, Node], record: Any, context: Seen) -> Any:
     """What a step of a stream's transformations makes of a record."""
-    return INTERPRETED[step["type"]](expressions, step, record, {**context, "record": record})
+    return INTERPRETED[step["type"]](expressions, step, record, {**with_own(step, context), "record": record})
+
+
+def with_own(component: Mapping[str, Node], context: Seen) -> Seen:
+    """What the expressions of a component see that has parameters of its own."""
+    own = component.get(PARAMETERS)
+    return {**context, "parameters": own} if own else context
 
 
 def below(node: Any, path: Sequence[Any]) -> Any:

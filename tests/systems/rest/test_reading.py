@@ -305,3 +305,38 @@ def test_an_answer_whose_text_is_none_is_for_later() -> None:
     reading = Reading(stream(), lambda _: Answer(200, {}, b'[{"id": "\xff"}]'))
     with pytest.raises(RetryLater):
         reading.records()
+
+
+def test_a_filter_and_a_transformation_see_parameters_of_their_own() -> None:
+    selector = {
+        "type": "RecordSelector",
+        "extractor": {"type": "DpathExtractor", "field_path": []},
+        "record_filter": {"condition": "{{ record['id'] == parameters['wanted'] }}", "$parameters": {"wanted": 2}},
+    }
+    step = {
+        "type": "AddFields",
+        "fields": [{"path": ["of"], "value": "{{ parameters['of'] }}", "value_type": "string"}],
+        "$parameters": {"of": "its own"},
+    }
+    declared = {
+        **stream(retriever={"record_selector": selector}),
+        "transformations": [step],
+        "$parameters": {"wanted": 1, "of": "outer"},
+    }
+    assert Reading(declared, lambda _: answer([{"id": 1}, {"id": 2}])).records() == [{"id": 2, "of": "its own"}]
+
+
+def test_a_client_that_a_header_names_is_in_no_form() -> None:
+    oauth = {
+        "type": "OAuthAuthenticator",
+        "token_refresh_endpoint": f"{API}/token",
+        "client_id": "me",
+        "client_secret": "{{ config['secret'] }}",
+        "refresh_token": "long",
+        "refresh_request_headers": {"Authorization": "Basic {{ config['secret'] }}"},
+    }
+    reading = Reading(stream(requester={"authenticator": oauth}), lambda _: answer({"access_token": "t"}), secret="hidden")
+    reading.records()
+    asked = reading.sent[0]
+    assert asked.headers["Authorization"] == "Basic hidden"
+    assert asked.body == b"grant_type=refresh_token&refresh_token=long"

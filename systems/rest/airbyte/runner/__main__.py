@@ -77,7 +77,7 @@ class Runner:
                 return found
 
     def _portions(self) -> Iterator[Portion]:
-        """Of a stream that is made anew: one keeps in mind what it has listed."""
+        """The portions of a stream that is made anew: one keeps in mind what it has listed."""
         stream = self._stream()
         if hasattr(stream, "generate_partitions"):
             for partition in stream.generate_partitions():

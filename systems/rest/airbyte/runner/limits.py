@@ -80,7 +80,7 @@ class Limits:
 
 
 def _keep_nothing() -> None:
-    """Of a cache two passes would be alike that are not; messages would fill the memory; a new token would go with the process."""
+    """Refuses caches, by which two passes are alike that are not; messages fill the memory; a new token goes with the process."""
     from airbyte_cdk.sources.message import repository
     from airbyte_cdk.sources.streams.http import http_client
     from airbyte_cdk.sources.streams.http.requests_native_auth import oauth

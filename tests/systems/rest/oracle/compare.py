@@ -104,6 +104,11 @@ def without_states(node: Any) -> Any:
     return [*map(without_states, node)] if isinstance(node, list) else node
 
 
+def without_tokens(sent: list[str]) -> set[str]:
+    """What is asked for but tokens, which airbyte-cdk keeps between streams."""
+    return {one for one in sent if "grant_type" not in one}
+
+
 def our_reader(config: Mapping[str, Any], answer_to: Answers) -> tuple[list[str], Reader]:
     sent: list[str] = []
 
@@ -170,13 +175,13 @@ def _made(manifest: dict[str, Any], folder: Path, recorder: Recorder) -> dict[st
         theirs = {one.name: one for one in source.streams(config)}
         sent, reader = our_reader(config, recorder.answer_to)
         ours = Streams(document, lambda: reader)
-        same = (sorted(theirs), {*recorder.sent}) == (ours.names(), {*sent})
+        same = (sorted(theirs), without_tokens(recorder.sent)) == (ours.names(), without_tokens(sent))
         found = {"*": "same" if same else f"differs: {sorted(theirs)}, {ours.names()}; {recorder.sent}, {sent}"}
         for name in sorted(theirs.keys() & {*ours.names()}):
             recorder.sent.clear()
             sent.clear()
             columns, own = theirs[name].get_json_schema()["properties"], properties_of(ours.find(name) or {})
-            if (columns, {*recorder.sent}) != (own, {*sent}):
+            if (columns, without_tokens(recorder.sent)) != (own, without_tokens(sent)):
                 found[name] = f"differs: columns {columns} and {own}, asked by {recorder.sent} and {sent}"
             else:
                 found[name] = _both(ours.find(name) or {}, theirs[name], config, recorder)
@@ -208,13 +213,13 @@ def _both(stream: Mapping[str, Any], theirs: Any, config: Mapping[str, Any], rec
             records = by_theirs(theirs, recorder)
     except BaseException as error:
         return f"not compared: airbyte-cdk fails: {type(error).__name__} {str(error)[:100]}"
-    asked = {one for one in recorder.sent if "grant_type" not in one}  # it keeps tokens between streams
+    asked = without_tokens(recorder.sent)
     try:
         with within(60):
             sent, own = by_ours(stream, config, recorder.answer_to)
     except BaseException as error:
         return f"differs: {type(error).__name__} {str(error)[:200]}"
-    ours = {one for one in sent if "grant_type" not in one}
+    ours = without_tokens(sent)
     if asked != ours:
         return f"differs: it asks {sorted(asked - ours)[:1]}, ours {sorted(ours - asked)[:1]}"[:600]
     said = f"{str(records[:1])[:150]} {str(own[:1])[:150]}"
