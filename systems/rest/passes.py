@@ -61,17 +61,17 @@ class Passes:
         at["pages"] += 1
         if last and at["pages"] == 1:
             return
-        order = self._hash(at["order"])
+        order, seen = self._hash(at["order"]), int(at["seen"])
         for record in records:
             whole = _text(record)
             order.update(whole)
             named = bool(self._key) and isinstance(record, dict) and {*self._key} <= record.keys()
             found = int.from_bytes(self._hash(_text([record[field] for field in self._key]) if named else whole).digest(), "big")
-            at["seen"] = str((int(at["seen"]) + found) % DIGESTS)
+            seen = (seen + found) % DIGESTS
             if self._key:
                 at["twice"] = at["twice"] or found in self._keys
                 self._keys.add(found)
-        at["order"] = order.hexdigest()
+        at |= {"order": order.hexdigest(), "seen": str(seen)}
 
     def end(self, stream: Mapping[str, Node]) -> bool:
         """Whether the pass that has ended is to be taken, and else begins another one. Raises Moving after the last."""
