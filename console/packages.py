@@ -13,19 +13,21 @@ from typing import Any
 from infra.apart import BundleError, uv
 from infra.bundling import LAMBDA
 from shared_metadata.errors import InputError
-from slices.manifests import KIT, METADATA, REQUIREMENTS
+from slices.manifests import FIRST, KIT, METADATA, REQUIREMENTS
 
-TRIED = f"{KIT}==7.39.1"  # where nothing says which one a manifest was written for
+TRIED = f"{KIT}==7.39.1"
 # What airbyte-cdk asks for and reading a manifest does not import, some 140 MB; whoever's code does, names it.
 NOT_NEEDED = ("pandas", "numpy", "nltk", "rapidfuzz", "google-cloud-secret-manager", "langchain-core", "rich-click")
 
 
 def wanted_of(folder: Path) -> list[str]:
-    """What the metadata beside a manifest says that it needs: of a package, or of the image in which Airbyte runs it."""
+    """What a manifest needs: airbyte-cdk, in the version of its image where that is run here, and what its package names."""
     data = _metadata(folder / METADATA)
     image = str((data.get("connectorBuildOptions") or {}).get("baseImage") or "")
     version = image.partition("source-declarative-manifest:")[2].partition("@")[0]
-    return [*map(str, data.get("requires") or ())] or [f"{KIT}=={version}" if version else TRIED]
+    major = version.partition(".")[0]
+    kit = f"{KIT}=={version}" if major.isdigit() and int(major) >= FIRST else TRIED
+    return [kit, *(name for name in map(str, data.get("requires") or ()) if not name.replace("_", "-").startswith(KIT))]
 
 
 def write(folder: Path, wanted: Sequence[str]) -> None:

@@ -73,7 +73,7 @@ def add(wanted: str, name: str | None, engine: str | None, asked: tuple[str, ...
     \b
       atoll source add downloads/greenhouse
       atoll source add pokeapi@0.2.15
-      atoll source add chargebee@0.8.0 --engine airbyte
+      atoll source add downloads/chargebee --engine airbyte
     """
     with _found(wanted) as folder:
         system = _system(name or re.sub(r"^source[-_]", "", folder.name).replace("-", "_"))

@@ -1,7 +1,7 @@
 """What a folder with a manifest or a tap is as a slice, for the commands that bring one into a project."""
 
 from shared_metadata.contract.apart.requirements import REQUIREMENTS
-from systems.rest.airbyte.folder import AIRBYTE, KIT, code_of
+from systems.rest.airbyte.folder import AIRBYTE, FIRST, KIT, code_of
 from systems.rest.beside import BESIDE
 from systems.rest.coverage import MANIFEST, METADATA, Coverage, TableRead, coverage
 from systems.rest.document import OVERLAY
@@ -11,6 +11,7 @@ from systems.singer.tap_file import TAP
 __all__ = [
     "AIRBYTE",
     "BESIDE",
+    "FIRST",
     "KIT",
     "MANIFEST",
     "METADATA",

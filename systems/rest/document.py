@@ -11,7 +11,7 @@ from typing import Any
 from shared_metadata.contract.apart.requirements import REQUIREMENTS
 from shared_metadata.errors import DefinitionError
 from systems.rest import table_defaults
-from systems.rest.airbyte.folder import AIRBYTE, check_packages, code_of, homes_of, version_of, why_not
+from systems.rest.airbyte.folder import AIRBYTE, check_packages, code_of, homes_of, why_not
 from systems.rest.asked_columns import KIND, is_asked
 from systems.rest.beside import specification, with_cursor, with_schemas
 from systems.rest.columns import why_no_columns
@@ -68,9 +68,8 @@ def read(folder: Path) -> dict[str, Any]:
         raise DefinitionError(error.what, place=place, remedy=error.remedy) from None
     _check_overlay(overlay, streams, bool(templates), str(folder / OVERLAY))
     check_packages(folder, engine)
-    version = version_of(folder) if engine else ""
-    left_out = {name: why for name, stream in streams.items() if (why := _why_not(stream, version))}
-    left_out |= {one["name"]: why for one in templates if (why := _why_no_template(one, version))}
+    left_out = {name: why for name, stream in streams.items() if (why := _why_not(stream, engine))}
+    left_out |= {one["name"]: why for one in templates if (why := _why_no_template(one, engine))}
     own = (
         {"manifest": json.loads(json.dumps(manifest, default=str)), "code": code_of(folder), "homes": homes_of(manifest)}
         if engine
@@ -95,16 +94,15 @@ def said_of(document: Document, table: str) -> Mapping[str, Any]:
     return document["tables"].get(table) or {}
 
 
-def _why_not(stream: Mapping[str, Node], version: str) -> str:
-    """version: of airbyte-cdk where that reads it, and '' where Atoll's own engine does."""
-    words = why_not(stream, version) if version else ", ".join(not_interpreted(stream))
-    no_columns = (KIND if version else "") if is_asked(stream) else why_no_columns(stream)
+def _why_not(stream: Mapping[str, Node], engine: str) -> str:
+    words = why_not(stream) if engine else ", ".join(not_interpreted(stream))
+    no_columns = (KIND if engine else "") if is_asked(stream) else why_no_columns(stream)
     return words or no_columns or why_no_retention(stream)
 
 
-def _why_no_template(template: Mapping[str, Node], version: str) -> str:
+def _why_no_template(template: Mapping[str, Node], engine: str) -> str:
     parts = [template.get(name) for name in ("stream_template", "components_resolver")]
-    if version or not all(isinstance(part, dict) and part.get("type") for part in parts):
+    if engine or not all(isinstance(part, dict) and part.get("type") for part in parts):
         return str(template["type"])
     return ", ".join(sorted({word for part in parts for word in not_interpreted(part)}))  # type: ignore[arg-type]
 

@@ -12,7 +12,7 @@ from systems.rest.manifest import Node, components
 AIRBYTE = "airbyte"  # what an overlay calls the engine
 KIT = "airbyte-cdk"
 NOT_CODE = ("__init__.py", "run.py", "source.py", "main.py")  # of a package, by which Airbyte starts it
-CURSORS_WITH_CODE = 6  # the last airbyte-cdk that runs them
+FIRST = 7  # of airbyte-cdk's versions: those before it import pandas, with which a bundle is larger than a function holds
 
 
 def code_of(folder: Path) -> dict[str, str]:
@@ -50,18 +50,16 @@ def check_packages(folder: Path, engine: str) -> None:
         return
     remedy = f"have it written: `atoll source packages {folder}`"
     check_pinned(file, f"the overlay says `engine: {AIRBYTE}`, and no {REQUIREMENTS} says what brings it", remedy)
-    if not version_of(folder):
+    version = pinned(file.read_text(encoding="utf-8")).get(KIT, "")
+    if not version:
         raise DefinitionError(f"{KIT} is not among the packages", place=str(file), remedy=remedy)
+    major = version.split(".")[0]
+    if not major.isdigit() or int(major) < FIRST:
+        raise DefinitionError(f"{KIT} {version} is not run here, but {FIRST} and what follows it", place=str(file), remedy=remedy)
 
 
-def version_of(folder: Path) -> str:
-    """The version of airbyte-cdk that the folder's packages have; '' for none."""
-    return pinned((folder / REQUIREMENTS).read_text(encoding="utf-8")).get(KIT, "")
-
-
-def why_not(stream: Mapping[str, Node], version: str) -> str:
-    """Why airbyte-cdk of this version does not read a stream; '' where nothing is known against it."""
-    major = int(version.split(".")[0]) if version.split(".")[0].isdigit() else 0
+def why_not(stream: Mapping[str, Node]) -> str:
+    """Why airbyte-cdk does not read a stream; '' where nothing is known against it."""
     cursors = [one.get("incremental_sync") or {} for one in components(stream) if one["type"] == "DeclarativeStream"]
     found = sorted({str(one["class_name"]) for one in cursors if one.get("class_name")})
-    return f"a cursor of code, {found[0]}, which {KIT} {version} does not run" if found and major > CURSORS_WITH_CODE else ""
+    return f"a cursor of code, {found[0]}, which {KIT} does not run any more" if found else ""

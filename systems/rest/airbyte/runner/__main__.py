@@ -78,15 +78,8 @@ class Runner:
 
     def _portions(self) -> Iterator[Portion]:
         """The portions of a stream that is made anew: one keeps in mind what it has listed."""
-        stream = self._stream()
-        if hasattr(stream, "generate_partitions"):
-            for partition in stream.generate_partitions():
-                yield _name(partition.to_slice()), partial(_records, partition.read)
-            return
-        from airbyte_cdk.models import SyncMode  # of a kit before its version 7
-
-        for one in stream.stream_slices(sync_mode=SyncMode.full_refresh):
-            yield _name(one), partial(_records, partial(stream.read_records, SyncMode.full_refresh, stream_slice=one))
+        for partition in self._stream().generate_partitions():
+            yield _name(partition.to_slice()), partial(_records, partition.read)
 
     def _stream(self) -> Any:
         from airbyte_cdk.sources.declarative.concurrent_declarative_source import ConcurrentDeclarativeSource

@@ -81,7 +81,7 @@ class Limits:
 
 def _keep_nothing() -> None:
     """Refuses caches, by which two passes are alike that are not; messages fill the memory; a new token goes with the process."""
-    from airbyte_cdk.sources.message import repository
+    from airbyte_cdk.sources.message import concurrent_repository, repository
     from airbyte_cdk.sources.streams.http import http_client
     from airbyte_cdk.sources.streams.http.requests_native_auth import oauth
 
@@ -93,14 +93,7 @@ def _keep_nothing() -> None:
 
     http_client.HttpClient._request_session = without_cache
     oauth.SingleUseRefreshTokenOauth2Authenticator.refresh_access_token = _rotates
-    repositories = [repository.InMemoryMessageRepository]
-    try:
-        from airbyte_cdk.sources.message.concurrent_repository import ConcurrentMessageRepository
-    except ImportError:  # a kit that has none
-        pass
-    else:
-        repositories.append(ConcurrentMessageRepository)
-    for kind in repositories:
+    for kind in (repository.InMemoryMessageRepository, concurrent_repository.ConcurrentMessageRepository):
         kind.emit_message = kind.log_message = lambda *_: None
 
 
