@@ -8,7 +8,7 @@ names only its parameters, queries of its own WITH and tables in full, and no ar
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from language.forms.syntax import CreateFunction, Parameter
@@ -154,7 +154,7 @@ class _Inlining:
             tables[parameter.name.folded] = Given(_seen(table.pieces, parameter, place), table.free)
             free |= table.free
         body, _ = self.text(function.query, Scope(values, tables, place))
-        return Given(("(", body, ")"), free), last
+        return Given(("(", replace(body, body=True), ")"), free), last
 
     def _table(self, tokens: Sequence[Token], parameter: Parameter, function: CreateFunction, scope: Scope) -> Given:
         """What an argument stands for that is a table's name, a call, or a query in parentheses."""

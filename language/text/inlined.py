@@ -6,7 +6,7 @@ SELECT * FROM top(lake.ops.flights, 3)   ─▶   SELECT * FROM (SELECT … FROM
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -28,11 +28,22 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Inlined(SourceText):
-    """base: the text as it was written, in a file.  parts: in order.  called: the calls by which it came here, '' for none."""
+    """base: the text as it was written, in a file.  parts: in order.  called: the calls by which it came here, '' for none.
+
+    body: whether it is all that a function says.
+    """
 
     base: Span
     parts: tuple[Part, ...]
     called: str = ""
+    body: bool = False
+
+    def bodies(self) -> Iterator[Inlined]:
+        """What the functions say that are called in it, those within others too."""
+        for part in self.parts:
+            if part.text is not None:
+                yield from ([part.text] if part.text.body else [])
+                yield from part.text.bodies()
 
     @cached_property
     def span(self) -> Span:

@@ -20,6 +20,7 @@ from language.sql.query import OWN_COLUMNS, SourceQuery, WarehouseQuery
 from language.sql.typing import TypedQuery
 from language.text.diagnostics import Diagnostic, Problem, Span
 from language.text.nesting import too_deep
+from language.typed.bodies import check_bodies
 from language.typed.collected import own_columns, pinned_columns, whole_table
 from language.typed.cursors import check_cursor
 from language.typed.known import Known
@@ -206,6 +207,7 @@ class _Typing:
         made = Made(name, name, target)
         into = statement.harness if isinstance(statement, Publish) else statement.organizer
         outputs, uses = outputs_of(made, typed, query.span, into, self._mistakes)
+        check_bodies(query, inputs, self._mistakes)
         for column in typed.columns:
             place = within(query.span, column.start, column.end)
             self._mistakes.gather(check_written, column.name, column.type, statement.organizer, place)

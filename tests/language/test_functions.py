@@ -211,6 +211,24 @@ def test_a_mistake_in_an_argument_stands_at_the_call(slices: Mapping[str, Slice]
         assert (HEAD + text).split("\n")[found.line - 1][found.column - 1 :].startswith("dep_dely") and not found.called
 
 
+@pytest.mark.parametrize(
+    ("body", "query"),
+    [
+        ("SELECT f.carrier AS c FROM lake.ops.planes", "SELECT x.c FROM lake.ops.flights f, {} x"),
+        ("SELECT carrier AS c FROM lake.ops.planes", "SELECT x.c FROM lake.ops.flights f CROSS JOIN {} x"),
+        ("SELECT f.carrier AS c FROM lake.ops.planes", "SELECT (SELECT max(x.c) FROM {} x) AS c FROM lake.ops.flights f"),
+        ("SELECT p.tailnum AS c FROM leaky_too() p", "SELECT x.c FROM lake.ops.flights f, {} x"),
+    ],
+)
+def test_a_function_names_nothing_of_what_stands_beside_its_call(body: str, query: str, slices: Mapping[str, Slice]) -> None:
+    """DuckDB lets a query in FROM name the tables before it."""
+    inner = "SELECT dest AS tailnum FROM lake.ops.planes" if "leaky_too" in body else "SELECT tailnum FROM lake.ops.planes"
+    text = f"CREATE FUNCTION leaky_too () RETURNS TABLE USING sql AS {inner};\n"
+    text += f"CREATE FUNCTION leaky () RETURNS TABLE USING sql AS {body};\n" + _view(query.format("leaky()"))
+    for found in _errors(text, slices).diagnostics:
+        assert found.source_line.startswith("CREATE FUNCTION leaky") and found.called, found
+
+
 def test_functions_that_grow_beyond_reason_are_refused(slices: Mapping[str, Slice]) -> None:
     doubling = "CREATE FUNCTION f0 () RETURNS TABLE USING sql AS SELECT 1 AS one;\n" + "".join(
         f"CREATE FUNCTION f{n} () RETURNS TABLE USING sql AS SELECT a.one FROM f{n - 1}() a, f{n - 1}() b;\n" for n in range(1, 40)
