@@ -53,7 +53,7 @@ def templates(app_module: Any, environment: None, tmp_path_factory: pytest.TempP
         for cached in (installed, tap_file.document_of, options.model_of):
             cached.cache_clear()
         program = compile_program({"program.sql": PROGRAM}, installed())
-        yield synthesise(app_module, program, Settings(), project / "out").templates
+        yield synthesise(app_module, program, Settings(task_image=IMAGE), project / "out").templates
     installed.cache_clear()
 
 
