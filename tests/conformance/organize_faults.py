@@ -204,6 +204,7 @@ class OrganizeFaults:
         raise NotImplementedError
 
     @pytest.mark.deep
+    @pytest.mark.timeout(900)
     @pytest.mark.budget(60)
     def test_a_fault_in_each_step_changes_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         lives = Lives(self.world, monkeypatch)
