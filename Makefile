@@ -108,7 +108,7 @@ security: setup ## Run the tests of what SECURITY.md promises
 fuzz: setup ## Fuzz the compiler for a minute (FOR=600 for ten, SEED=1 to repeat one)
 	@$(BIN)/python -m tests.language.fuzz --seconds $(or $(FOR),60) $(if $(SEED),--seed $(SEED))
 
-model: setup ## Search through every state of the commit protocol's small worlds, and some thousand ways of the larger one (15 minutes)
+model: setup ## Search through every state of the commit protocol's small worlds, and some thousand ways of the larger one (hours)
 	@ATOLL_SUITE=all ATOLL_MODEL=all $(BIN)/pytest -rP -n auto --timeout 14400 tests/protocol
 
 faults: setup ## Break the reference program for five minutes (FOR=600 for ten, SEED=1 to repeat one, COVER=1 in every place, CAPTURE=1 with a captured table, DEPLOYED=1 as it is deployed)
