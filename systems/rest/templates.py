@@ -67,6 +67,16 @@ def _together(parts: Sequence[tuple[int, Any]]) -> dict[str, Any]:
 def made(reader: Reader, template: Mapping[str, Node], of: Told) -> dict[str, Node]:
     """The stream that a template and what is told make."""
     resolver, stream = template["components_resolver"], copy.deepcopy(template["stream_template"])
+    for mapping, path, value in _mapped(reader, template, of):
+        anew = mapping.get("create_or_update") and resolver["type"] != BY_API
+        if not _replaced(stream, path, value) and value and anew:
+            _added(stream, path, value)
+    return made_whole(stream, outer_first=template.get("use_parent_parameters", True))
+
+
+def _mapped(reader: Reader, template: Mapping[str, Node], of: Told) -> Iterator[tuple[Mapping[str, Node], list[str], Any]]:
+    """The mappings that hold for what is told, each with its path and the value that it sets there."""
+    resolver = template["components_resolver"]
     seen = {
         "components_values": of.values,
         "stream_slice": SeenPortion(of.portion),
@@ -81,31 +91,27 @@ def made(reader: Reader, template: Mapping[str, Node], of: Told) -> dict[str, No
         value = reader.expressions.value(mapping["value"], context, VALUE_TYPES.get(kind))
         if resolver["type"] == BY_MANIFEST or (resolver["type"] == BY_OPTIONS and kind != "string"):
             value = _read(value)
-        path = [str(reader.expressions.value(part, context)) for part in mapping["field_path"]]
-        anew = mapping.get("create_or_update") and resolver["type"] != BY_API
-        if not _replaced(stream, path, value) and value and anew:
-            _added(stream, path, value)
-    return made_whole(stream, outer_first=template.get("use_parent_parameters", True))
+        yield mapping, [str(reader.expressions.value(part, context)) for part in mapping["field_path"]], value
 
 
-def why_refused(reader: Reader, template: Mapping[str, Node], stream: Mapping[str, Node]) -> str:
+def why_refused(reader: Reader, template: Mapping[str, Node], of: Told, stream: Mapping[str, Node]) -> str:
     """Why a stream is not read though it can be made; '' for one that is.
 
-    The API's words go to no other host, and none of them is an expression: it would be evaluated with the credentials in sight.
+    The API's words go to no other host, and none of them is an expression, not even one that the template has elsewhere: it would
+    be evaluated with the credentials in sight.
     """
     if template["components_resolver"]["type"] != BY_API:
         return ""
-    if foreign := reader.hosts_of(stream) - reader.hosts_of(template) - reader.hosts:
-        return f"the API tells the host {min(foreign)}, which neither the manifest nor the overlay's `hosts` name"
-    return "the API tells an expression" if {*_expressions(stream)} - {*_expressions(template)} else ""
+    if any(_has_expression(value) for _, _, value in _mapped(reader, template, of)):
+        return "the API tells an expression"
+    foreign = reader.hosts_of(stream) - reader.hosts_of(template) - reader.hosts
+    return f"the API tells the host {min(foreign)}, which neither the manifest nor the overlay's `hosts` name" if foreign else ""
 
 
-def _expressions(node: Any) -> Iterator[str]:
+def _has_expression(node: Any) -> bool:
     if isinstance(node, str):
-        yield from [node] if any(sign in node for sign in EXPRESSION) else []
-    elif isinstance(node, dict | list):
-        for one in (*node, *node.values()) if isinstance(node, dict) else node:
-            yield from _expressions(one)
+        return any(sign in node for sign in EXPRESSION)
+    return isinstance(node, dict | list) and any(map(_has_expression, (*node, *node.values()) if isinstance(node, dict) else node))
 
 
 def _read(value: Any) -> Any:

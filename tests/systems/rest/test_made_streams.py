@@ -170,10 +170,21 @@ def test_of_two_of_one_name_neither_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.security
-@pytest.mark.parametrize("name", ["{{ config['token'] }}", "a{% if config %}b{% endif %}"])
-def test_what_the_api_tells_is_never_evaluated(tmp_path: Path, name: str) -> None:
-    told = [{"title": name, "properties": {}}, {"title": "b", "properties": {}, "note": name}]
-    found = streams(tmp_path, told, template(columns_asked=False), token="very-secret")
+@pytest.mark.parametrize(
+    ("name", "properties"),
+    [
+        ("{{ config['token'] }}", {}),  # as the template's own
+        ("{{ config['url'] }}", {}),
+        ("a{% if config %}b{% endif %}", {}),
+        ("a", {"{{ config['token'] }}": TYPES["string"]}),
+    ],
+)
+def test_what_the_api_tells_is_never_evaluated(tmp_path: Path, name: str, properties: Any) -> None:
+    made = template(columns_asked=False)
+    signed = {"authenticator": {"type": "BearerAuthenticator", "api_token": "{{ config['token'] }}"}}
+    made["stream_template"]["retriever"]["requester"] = {"$ref": "#/definitions/requester", "path": "", **signed}
+    told = [{"title": name, "properties": properties}, {"title": "b", "properties": {}, "note": name}]
+    found = streams(tmp_path, told, made, token="very-secret")
     assert found.names() == ["b", "check"] and found.why_not(name) == "the API tells an expression"
 
 
@@ -185,6 +196,8 @@ def test_a_host_that_the_api_tells_gets_no_credentials(tmp_path: Path) -> None:
     )
     made["stream_template"]["retriever"]["requester"] = {"type": "HttpRequester", "url_base": "https://api.example.com", "path": ""}
     told = [{"title": name, "at": f"https://{name}.example.com", "properties": {"id": TYPES["string"]}} for name in ("api", "other")]
+    hidden = {"title": "hidden", "at": "https://{{ config['token'] }}", "properties": {"id": TYPES["string"]}}
+    assert streams(tmp_path, [hidden], made, token="very-secret").why_not("hidden") == "the API tells an expression"
     assert streams(tmp_path, told, made).names() == ["api", "check"]
     assert "the host other.example.com" in streams(tmp_path, told, made).why_not("other")
     assert streams(tmp_path, told, made, ("other.example.com",)).names() == ["api", "check", "other"]
