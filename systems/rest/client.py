@@ -187,11 +187,8 @@ class RestSource(Source):
             return
         known = self._document["streams"]
         named = [name for name in (*self._document["check"], *known) if name in known]
-        name = next(iter(named or self._streams.names()), None)
-        if name is None:
-            return
-        stream, reader = known.get(name) or self._known(name), self._reader(self._clock())
-        if portion := next(reader.portions.of(stream, None), None):
+        stream, reader = known[named[0]] if named else self._streams.unasked(), self._reader(self._clock())
+        if stream is not None and (portion := next(reader.portions.of(stream, None), None)):
             reader.page(stream, portion, reader.first_token(stream))
         self._answers = True
 

@@ -47,6 +47,12 @@ class Streams:
         """Names of all that are read here, sorted; the API is asked where it tells any."""
         return sorted({*self._document["streams"], *self._made})
 
+    def unasked(self) -> Stream | None:
+        """One that the options tell, without its columns; None where the API has answered already, which told what there is."""
+        made = [stream for _, _, stream in self._made.values()]
+        told = any(one["components_resolver"]["type"] == BY_API for one in self._document["templates"])
+        return next(iter(made), None) if not told else None
+
     def has(self, name: str) -> bool:
         return name in self._document["streams"] or name in self._made
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from shared_metadata.errors import DefinitionError, RetryLater
-from shared_metadata.program import Flow, Kind, Mode, Position, Table
+from shared_metadata.errors import DefinitionError, RetryLater, SecretError
+from shared_metadata.program import Connection, Flow, Kind, Mode, Position, Table
 from systems.rest.answers import Answer
 from systems.rest.checking import check_flow
 from systems.rest.coverage import coverage
@@ -233,6 +233,23 @@ def test_a_field_of_a_type_that_no_rule_names_is_refused(tmp_path: Path) -> None
     found = streams(tmp_path, {"title": "a", "fields": [{"called": "id", "of": {"kind": "odd"}}]}, template(columns_asked=True))
     with pytest.raises(DefinitionError, match="a field of a type that `types_mapping` does not have"):
         found.find("a")
+
+
+def test_a_table_that_cannot_be_read_stops_no_other(source: MadeUnderTest) -> None:
+    source.columns_asked = True
+    source._manifest["streams"] = []
+    odd, table = source.create_table({"flag": "boolean"}), source.create_table({"label": "string"})
+    loader = source._manifest["dynamic_streams"][0]["stream_template"]["schema_loader"]
+    rules = loader["schema_type_identifier"]["types_mapping"]
+    rules[:] = [rule for rule in rules if rule["current_type"] != "flag"]
+    source._write()
+    connection = Connection("c", SYSTEM, {"secret": "s"}, Position("p", 1, 1))
+    opened = source.open_source(None)(connection, source.secret)
+    assert opened.tables() == [odd, table] and opened.describe([table])[table]
+    with pytest.raises(DefinitionError, match="a field of a type that `types_mapping` does not have"):
+        opened.describe([odd])
+    with pytest.raises(SecretError):
+        source.open_source(None)(connection, source.refused_secret).describe([])
 
 
 def test_what_is_made_of_a_template_is_told_and_one_with_code_is_left_out(source: MadeUnderTest) -> None:
