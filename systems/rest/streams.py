@@ -105,7 +105,7 @@ class Streams:
         found: dict[str, tuple[int, Told, Stream]] = {}
         for number in range(len(self._document["templates"])):
             for of, stream in self._each(number):
-                name = str(stream.get("name") or "")
+                name = stream["name"]
                 refused = why_refused(self._reader, self._template(number), of, stream)
                 why = ", ".join(not_interpreted(stream)) or why_no_retention(stream) or refused
                 if name in found or name in self._document["streams"]:

@@ -17,6 +17,7 @@ from systems.rest.transformations import VALUE_TYPES, below
 
 BY_API, BY_OPTIONS, BY_MANIFEST = "HttpComponentsResolver", "ConfigComponentsResolver", "ParametrizedComponentsResolver"
 DEEP = "**"
+TEXTS = (["name"], [DEEP, "name"], ["stream", "name"], ["requester", "path"])  # ends of paths: 1.10 there is no number
 EXPRESSION = ("{{", "{%", "{#")  # what Jinja's begin with
 
 
@@ -71,7 +72,8 @@ def made(reader: Reader, template: Mapping[str, Node], of: Told) -> dict[str, No
         anew = mapping.get("create_or_update") and resolver["type"] != BY_API
         if not _replaced(stream, path, value) and value and anew:
             _added(stream, path, value)
-    return made_whole(stream, outer_first=template.get("use_parent_parameters", True))
+    found = made_whole(stream, outer_first=template.get("use_parent_parameters", True))
+    return {**found, "name": "" if found.get("name") is None else str(found["name"])}
 
 
 def _mapped(reader: Reader, template: Mapping[str, Node], of: Told) -> Iterator[tuple[Mapping[str, Node], list[str], Any]]:
@@ -87,11 +89,12 @@ def _mapped(reader: Reader, template: Mapping[str, Node], of: Told) -> Iterator[
         context = {**reader.portions.context(mapping), "parameters": parameters, **seen}
         if mapping.get("condition") and not reader.expressions.truth(mapping["condition"], context):
             continue
-        kind = str(mapping.get("value_type"))
+        path = [str(reader.expressions.value(part, context)) for part in mapping["field_path"]]
+        kind = "string" if path[-2:] in TEXTS else str(mapping.get("value_type"))
         value = reader.expressions.value(mapping["value"], context, VALUE_TYPES.get(kind))
-        if resolver["type"] == BY_MANIFEST or (resolver["type"] == BY_OPTIONS and kind != "string"):
+        if path[-2:] not in TEXTS and (resolver["type"] == BY_MANIFEST or (resolver["type"] == BY_OPTIONS and kind != "string")):
             value = _read(value)
-        yield mapping, [str(reader.expressions.value(part, context)) for part in mapping["field_path"]], value
+        yield mapping, path, value
 
 
 def why_refused(reader: Reader, template: Mapping[str, Node], of: Told, stream: Mapping[str, Node]) -> str:

@@ -169,6 +169,14 @@ def test_of_two_of_one_name_neither_is_read(tmp_path: Path) -> None:
     assert (found.why_not("a"), found.why_not("b"), found.why_not("c")) == ("there are two of this name", "", "")
 
 
+@pytest.mark.parametrize("name", ["2024", "1.10", "True", "0", "[1]", "None"])
+def test_a_name_that_reads_as_something_else_is_a_name(tmp_path: Path, name: str) -> None:
+    found = streams(tmp_path, [{"title": name, "properties": {"id": TYPES["string"]}}], template(columns_asked=False))
+    assert found.names() == sorted([name, "check"])
+    made = found.again(name, json.loads(json.dumps(found.kept(name))))
+    assert (made["name"], made["retriever"]["requester"]["path"]) == (name, name)
+
+
 @pytest.mark.security
 @pytest.mark.parametrize(
     ("name", "properties"),
