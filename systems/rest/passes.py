@@ -46,6 +46,8 @@ class Passes:
     def __init__(self, key: Sequence[str], salt: str, state: Mapping[str, Any] | None = None) -> None:
         self._key, self._salt, self._at = key, salt.encode(), {**BEGINNING, **(state or {})}
         self._keys = set[int](map(int, self._at.pop("keys")))
+        if isinstance(self._at["before"], str):  # of a version that knew no order: this pass is like no other
+            self._at |= {"before": ("", ""), "number": min(self._at["number"], MOST_PASSES - 2)}
 
     def state(self) -> dict[str, Any]:
         """What a later call goes on with, as JSON. 'keys' are as many as the pass has records of a table with a key."""

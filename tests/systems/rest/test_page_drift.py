@@ -298,6 +298,15 @@ def test_a_key_that_is_none_stands_twice_in_each_pass_of_which_the_last_is_taken
     assert taken_after(Passes(("id",), "salt"), lambda _: pages) == MOST_PASSES
 
 
+@pytest.mark.parametrize("number", [1, MOST_PASSES])
+def test_passes_go_on_from_what_was_kept_without_an_order(number: int) -> None:
+    former = {"number": number, "before": "7", "pages": 1, "seen": "7", "twice": False, "keys": ["7"]}
+    passes = Passes(("id",), "salt", former)
+    passes.see([{"id": 2}], True)
+    assert not passes.end(stream())
+    assert taken_after(passes, lambda _: [[{"id": 1}], [{"id": 2}]]) <= 2
+
+
 def test_a_record_that_moves_in_each_pass_is_never_staged_twice() -> None:
     """However often passes show the same keys: a row that is busy stands before the others' end and behind it."""
     busy = lambda number: [[{"id": 1, "at": 1}, {"id": 2, "at": number}], [{"id": 2, "at": number + 1}]]  # noqa: E731
