@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import jwt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 from shared_metadata.errors import DefinitionError, RetryLater, SecretError
 from systems.rest.answers import Answer
 from systems.rest.covered import not_interpreted
+from systems.rest.expressions import Expressions
 from systems.rest.manifest import streams_of
 from systems.rest.portions import Span
+from systems.rest.signed_tokens import signed
 from systems.rest.transformations import below
 from systems.rest.unread import Unread, unread
 from tests.systems.rest.reading import API, NOW, Reading, answer, stream
@@ -324,6 +327,21 @@ def test_a_filter_and_a_transformation_see_parameters_of_their_own() -> None:
         "$parameters": {"wanted": 1, "of": "outer"},
     }
     assert Reading(declared, lambda _: answer([{"id": 1}, {"id": 2}])).records() == [{"id": 2, "of": "its own"}]
+
+
+@pytest.mark.parametrize("name", ["app", "123456", "1e5"])
+def test_what_a_token_says_of_its_issuer_is_a_text(name: str) -> None:
+    said = {"iss": "{{ config['app'] }}", "sub": "{{ config['app'] }}"}
+    auth = {"algorithm": "HS256", "secret_key": "{{ config['key'] }}", "jwt_payload": said, "jwt_headers": {"kid": said["iss"]}}
+    token = signed(Expressions(NOW), auth, {"config": {"app": name, "key": "x" * 40}}, NOW)
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert (claims["iss"], claims["sub"], jwt.get_unverified_header(token)["kid"]) == (name, name, name)
+
+
+def test_a_claim_that_is_no_json_is_not_told_of_the_key() -> None:
+    auth = {"algorithm": "HS256", "secret_key": "x" * 40, "additional_jwt_payload": {"at": NOW}}
+    with pytest.raises(DefinitionError, match="puts into a token what is no JSON"):
+        signed(Expressions(NOW), auth, {"config": {}}, NOW)
 
 
 def test_a_client_that_a_header_names_is_in_no_form() -> None:
