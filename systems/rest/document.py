@@ -80,7 +80,7 @@ def read(folder: Path) -> dict[str, Any]:
         "templates": [one for one in templates if one["name"] not in left_out],
         "left_out": left_out,
         "spec": specification(manifest, folder),
-        "check": [name for name in (manifest.get("check") or {}).get("stream_names") or [] if name not in left_out],
+        "check": [name for name in (manifest.get("check") or {}).get("stream_names") or [] if name in {*streams} - {*left_out}],
         "hosts": overlay.get("hosts") or [],
         "tables": overlay.get("tables") or {},
         "lag": overlay.get("lag", LAG_SECONDS),

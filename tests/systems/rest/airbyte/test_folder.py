@@ -94,6 +94,17 @@ def test_packages_that_are_not_written_down_are_told_with_the_command_that_write
         document.read(document.folder_of("things"))
 
 
+def test_of_the_streams_to_check_by_those_are_known_that_it_reads(folder: Folder) -> None:
+    check = {"type": "CheckStream", "stream_names": ["made", "orders"]}
+    said = manifest() | {"streams": [coded(stream("orders", {"id": TYPES["string"]}))], "check": check}
+    folder.write(
+        document.MANIFEST, yaml.safe_dump(said | {"dynamic_streams": [{"type": "DynamicDeclarativeStream", "name": "made"}]})
+    )
+    assert document.read(folder.path)["check"] == ["orders"]
+    folder.write(document.MANIFEST, yaml.safe_dump(said))
+    assert document.read(folder.path)["check"] == ["orders"]
+
+
 def test_a_cursor_of_code_is_left_out(folder: Folder) -> None:
     of_code = coded(stream("orders", {"id": TYPES["string"]}))
     of_code["incremental_sync"] = {
