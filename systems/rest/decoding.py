@@ -88,11 +88,11 @@ def under_header(rows: Sequence[Any], what: str, place: str, missing: Any = "") 
     header, *others = rows or [[]]
     if not all(isinstance(row, list) for row in rows):
         raise DefinitionError(f"{what} has a line that is no list", place=place, remedy="leave `header` out of the overlay")
-    if twice := sorted({name for name in header if name and header.count(name) > 1}):
+    if twice := sorted({str(name) for name in header if name and header.count(name) > 1}):
         raise DefinitionError(
             f"{what} has the column {twice[0]} twice", place=place, remedy="call its columns by different names there"
         )
-    if any(any(row[len(header) :]) for row in others):
+    if any(value not in ("", None) for row in others for value in row[len(header) :]):
         raise DefinitionError(f"a line of {what} has more values than its header", place=place, remedy="name all columns there")
     return [dict(itertools.zip_longest(header, row[: len(header)], fillvalue=missing)) for row in others]
 

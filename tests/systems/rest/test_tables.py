@@ -400,7 +400,10 @@ def test_records_that_are_lists_are_named_by_the_first() -> None:
     ("values", "said"),
     [
         ([["id", "id"]], "has the column id twice"),
+        ([[2024, 2024, "id", "id"]], "has the column 2024 twice"),
         ([["id"], ["1", "2"]], "more values than its header"),
+        ([["id"], ["1", "", 0]], "more values than its header"),
+        ([["id"], ["1", False]], "more values than its header"),
         ([["id"], {"id": 1}], "no list"),
     ],
 )
