@@ -161,7 +161,7 @@ class _Inlining:
         span = tokens[0].span.to(tokens[-1].span)
         if tokens[0].is_symbol("(") and (listed := arguments(tokens, 0)) is not None and listed[1] == len(tokens) - 1:
             text, free = self.text(span, scope)
-            return Given((text,), free)
+            return Given((replace(text, body=True),), free)
         words = [token.kind in (Kind.WORD, Kind.QUOTED) for token in tokens[::2]]
         if len(tokens) % 2 and all(words) and all(token.is_symbol(".") for token in tokens[1::2]):
             name = tokens[0].text.lower()

@@ -128,6 +128,12 @@ def orders(tokens: Sequence[Token], number: int) -> bool:
 
 def queries_of_with(tokens: Sequence[Token]) -> Iterator[Token]:
     """The names of the queries of WITH, at any depth."""
+    for first, _ in places_of_with(tokens):
+        yield tokens[first]
+
+
+def places_of_with(tokens: Sequence[Token]) -> Iterator[tuple[int, int]]:
+    """Of each query of WITH, at any depth, the number of its name, and that of the `(` before its text."""
     for number, token in enumerate(tokens):
         if token.kind not in _NAMES or token.is_word("AS"):
             continue
@@ -144,4 +150,4 @@ def queries_of_with(tokens: Sequence[Token]) -> Iterator[Token]:
         while coming < len(tokens) and tokens[coming].is_symbol("("):
             coming += 1
         if opened < coming < len(tokens) and tokens[coming].is_word(*_QUERIES):
-            yield token
+            yield number, opened

@@ -30,7 +30,7 @@ class Part(NamedTuple):
 class Inlined(SourceText):
     """base: the text as it was written, in a file.  parts: in order.  called: the calls by which it came here, '' for none.
 
-    body: whether it is all that a function says.
+    body: whether it is all that a function says, or a query that a function is given.
     """
 
     base: Span
@@ -38,12 +38,15 @@ class Inlined(SourceText):
     called: str = ""
     body: bool = False
 
-    def bodies(self) -> Iterator[Inlined]:
-        """What the functions say that are called in it, those within others too."""
+    def bodies(self, at: int = 0) -> Iterator[tuple[int, Inlined]]:
+        """What the functions say that are called in it, and the queries that they are given, those within others too.
+
+        Each with its offset, where this text begins at `at`.
+        """
         for part in self.parts:
             if part.text is not None:
-                yield from ([part.text] if part.text.body else [])
-                yield from part.text.bodies()
+                yield from ([(at + part.start, part.text)] if part.text.body else [])
+                yield from part.text.bodies(at + part.start)
 
     @cached_property
     def span(self) -> Span:

@@ -207,7 +207,7 @@ class _Typing:
         made = Made(name, name, target)
         into = statement.harness if isinstance(statement, Publish) else statement.organizer
         outputs, uses = outputs_of(made, typed, query.span, into, self._mistakes)
-        check_bodies(query, inputs, self._mistakes)
+        check_bodies(query, inputs, typed, self._mistakes)
         for column in typed.columns:
             place = within(query.span, column.start, column.end)
             self._mistakes.gather(check_written, column.name, column.type, statement.organizer, place)

@@ -229,6 +229,50 @@ def test_a_function_names_nothing_of_what_stands_beside_its_call(body: str, quer
         assert found.source_line.startswith("CREATE FUNCTION leaky") and found.called, found
 
 
+WITHIN = "SELECT carrier, t.c FROM lake.ops.flights AS a, (SELECT t.c FROM t) t"
+
+
+@pytest.mark.parametrize(
+    ("query", "place"),
+    [
+        ("SELECT x.c FROM lake.ops.planes AS a, g((SELECT a.carrier AS c)) AS x", "a.carrier"),
+        ("SELECT (SELECT max(x.c) FROM g((SELECT a.carrier AS c)) x) c FROM lake.ops.planes a", "a.carrier"),
+        ("SELECT x.c FROM g((SELECT carrier AS c FROM lake.ops.planes AS p)) AS x", "carrier"),
+        ("WITH p AS (SELECT 1 AS q) SELECT x.c FROM g((SELECT carrier AS c FROM p)) AS x", "carrier"),
+        ("SELECT x.c FROM g((SELECT c FROM g((SELECT carrier AS c FROM lake.ops.planes)))) x", "carrier"),
+    ],
+)
+def test_what_a_function_is_given_names_nothing_of_what_stands_within_it(query: str, place: str, slices: Mapping[str, Slice]) -> None:
+    """`carrier` is a column of flights alone."""
+    text = f"CREATE FUNCTION g (t TABLE (c)) RETURNS TABLE USING sql AS {WITHIN};\n" + _view(query)
+    for found in _errors(text, slices).diagnostics:
+        assert found.source_line[found.column - 1 :].startswith((place, "a.carrier")) and not found.called, found
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "WITH p (q) AS (SELECT tailnum FROM lake.ops.planes) SELECT x.c FROM g((SELECT q AS c FROM p)) AS x",
+        "WITH p AS (SELECT 1 AS q), r AS (SELECT q AS c FROM p) SELECT x.c FROM g(r) AS x, g((FROM r)) AS y",
+        "WITH p AS (SELECT 1 AS c) SELECT x.c FROM (WITH p AS (SELECT 'a' AS d) SELECT g.c FROM g((SELECT d AS c FROM p))) x",
+        "WITH RECURSIVE p (c) AS (SELECT 1 UNION ALL SELECT c + 1 FROM g((SELECT c FROM p)) WHERE c < 3) SELECT c FROM g((FROM p))",
+        "SELECT x.c FROM g(((SELECT tailnum AS c FROM lake.ops.planes))) x, g((SELECT c FROM g((SELECT 1 AS c)))) y",
+    ],
+)
+def test_what_a_function_is_given_names_queries_of_with(query: str, slices: Mapping[str, Slice]) -> None:
+    columns, _ = _columns("CREATE FUNCTION g (t TABLE (c)) RETURNS TABLE USING sql AS SELECT t.c FROM t;\n" + _view(query), slices)
+    assert [column[0] for column in columns] == ["c"]
+
+
+def test_a_query_of_with_that_means_nothing_by_itself_is_given_to_no_function(slices: Mapping[str, Slice]) -> None:
+    """What it names may be another thing within the function."""
+    text = "CREATE FUNCTION g (t TABLE (c)) RETURNS TABLE USING sql AS SELECT t.c FROM t;\n" + _view(
+        "SELECT (WITH p AS (SELECT f.carrier AS c) SELECT max(x.c) FROM g((SELECT c FROM p)) x) AS c FROM lake.ops.flights f"
+    )
+    (found,) = _errors(text, slices).diagnostics
+    assert "means nothing by itself" in found.cause and found.source_line[found.column - 1 :].startswith("p AS (SELECT f.carrier")
+
+
 def test_functions_that_grow_beyond_reason_are_refused(slices: Mapping[str, Slice]) -> None:
     doubling = "CREATE FUNCTION f0 () RETURNS TABLE USING sql AS SELECT 1 AS one;\n" + "".join(
         f"CREATE FUNCTION f{n} () RETURNS TABLE USING sql AS SELECT a.one FROM f{n - 1}() a, f{n - 1}() b;\n" for n in range(1, 40)
