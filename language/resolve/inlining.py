@@ -104,7 +104,10 @@ class _Inlining:
                 continue
             free |= given.free
             alias = () if has_alias(tokens, ends) else (f" AS {named.span.text}",)
-            edits.append((place, (*given.pieces, *alias)))
+            select = tuple[str, ...]()
+            if named.first and (before := tokens[named.first - 1]).is_word("TABLE"):  # TABLE t is SELECT * FROM t
+                place, select = before.span.to(place), ("SELECT * FROM ",)
+            edits.append((place, (*select, *given.pieces, *alias)))
         edits += [*_of_values(tokens, scope.values, edits)]
         made = inlined(span, edits, scope.called)
         if len(made.text) > LONGEST:

@@ -16,7 +16,9 @@ _ENDS = (
     *("UNION", "EXCEPT", "INTERSECT", "MINUS", "VALUES"),
 )
 _FROM_WITHIN = ("EXTRACT", "TRIM", "SUBSTRING", "OVERLAY")  # calls in which FROM stands between arguments
-_QUERIES = ("SELECT", "WITH", "FROM", "VALUES", "TABLE")
+_AS_FROM = ("TABLE", "PIVOT", "UNPIVOT")  # before the table with which a query begins
+_QUERIES = ("SELECT", "WITH", "FROM", "VALUES", *_AS_FROM)
+_BEFORE_QUERIES = ("UNION", "EXCEPT", "INTERSECT", "MINUS", "ALL", "DISTINCT", "NAME")
 _BEHIND_ITEMS = ("ASC", "DESC", "NULLS", "ROWS", "RANGE", "GROUPS")
 # Words behind a table that are no other name of it.
 _NO_ALIAS = frozenset(
@@ -62,6 +64,8 @@ def named_in(tokens: Sequence[Token]) -> Iterator[Named]:
             lists[-1] = wanted = True
         elif token.is_word(*_ENDS) or (wanted and token.is_word("WITH")):  # else it may be WITH ORDINALITY
             lists[-1] = wanted = False
+        elif token.is_word(*_AS_FROM) and _begins(tokens, number):
+            wanted = True
         elif token.kind in _NAMES and not (wanted and token.is_word(*_PASSED)):
             last = _end_of_name(tokens, number)
             call = last + 1 < len(tokens) and tokens[last + 1].is_symbol("(") and not (number and tokens[number - 1].is_word("AS"))
@@ -77,6 +81,21 @@ def named_in(tokens: Sequence[Token]) -> Iterator[Named]:
 def _distinct(tokens: Sequence[Token], number: int) -> bool:
     """Whether FROM is that of IS [NOT] DISTINCT FROM."""
     return number > 1 and tokens[number - 1].is_word("DISTINCT") and tokens[number - 2].is_word("IS", "NOT")
+
+
+def _begins(tokens: Sequence[Token], number: int) -> bool:
+    """Whether a query begins with TABLE, PIVOT or UNPIVOT there: a name follows, and what stands before ends no table of FROM."""
+    if number + 1 >= len(tokens) or tokens[number + 1].kind not in _NAMES:
+        return False
+    before = tokens[number - 1] if number else None
+    if before is None or before.is_symbol("(") or before.is_word(*_BEFORE_QUERIES):
+        return True
+    depth = 0
+    for at in range(number - 1, 0, -1) if before.is_symbol(")") else ():
+        depth += tokens[at].is_symbol(")") - tokens[at].is_symbol("(")
+        if depth == 0:
+            return tokens[at - 1].is_word("AS", "MATERIALIZED")  # a query of WITH
+    return False
 
 
 def _end_of_name(tokens: Sequence[Token], number: int) -> int:

@@ -273,6 +273,32 @@ def test_a_query_of_with_that_means_nothing_by_itself_is_given_to_no_function(sl
     assert "means nothing by itself" in found.cause and found.source_line[found.column - 1 :].startswith("p AS (SELECT f.carrier")
 
 
+ONE = "WITH x AS (SELECT 99 AS c) SELECT t.c AS a, x.c AS b FROM t, x"
+
+
+@pytest.mark.parametrize("argument", ["(TABLE x)", "(WITH y AS (TABLE x) FROM y)", "(PIVOT x ON c IN (1) USING max(c))", "(FROM x)"])
+def test_a_query_of_with_is_named_by_table_and_pivot_too(argument: str, slices: Mapping[str, Slice]) -> None:
+    text = f"CREATE FUNCTION g (t TABLE) RETURNS TABLE USING sql AS {ONE};\n"
+    (found,) = _errors(text + _view(f"WITH x AS (SELECT 1 AS c) SELECT 1 AS one FROM g({argument})"), slices).diagnostics
+    assert "`x` is a query of WITH here, and another one within `g`" in found.cause
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "WITH z AS (TABLE t) SELECT id FROM z",
+        "TABLE t",
+        "SELECT id FROM (TABLE t UNION ALL TABLE t)",
+        "SELECT id FROM (UNPIVOT t ON c INTO NAME n VALUE v)",
+    ],
+)
+def test_a_table_parameter_is_named_by_table_and_pivot_too(body: str, slices: Mapping[str, Slice]) -> None:
+    """The caller has a query of WITH of the parameter's name."""
+    text = f"CREATE FUNCTION g (t TABLE) RETURNS TABLE USING sql AS {body};\n"
+    _, query = _columns(text + _view("WITH t AS (SELECT 9 AS id, 1 AS c) SELECT g.id FROM g((SELECT 7 AS id, 1 AS c)) AS g"), slices)
+    assert {*_lake().execute(query).fetchall()} == {(7,)}
+
+
 def test_functions_that_grow_beyond_reason_are_refused(slices: Mapping[str, Slice]) -> None:
     doubling = "CREATE FUNCTION f0 () RETURNS TABLE USING sql AS SELECT 1 AS one;\n" + "".join(
         f"CREATE FUNCTION f{n} () RETURNS TABLE USING sql AS SELECT a.one FROM f{n - 1}() a, f{n - 1}() b;\n" for n in range(1, 40)
@@ -317,6 +343,10 @@ def test_positions_of_a_plan_are_where_the_text_was_written(slices: Mapping[str,
         ("SELECT extract(year FROM a), trim(BOTH ' ' FROM b) FROM t WHERE a IS DISTINCT FROM b AND b IS NOT DISTINCT FROM a", "t"),
         ("WITH a (x) AS (SELECT 1 FROM t) SELECT * FROM unnest(b) WITH ORDINALITY AS c (d, e), u ORDER BY f, g", "tu"),
         ("FROM t SELECT a, b UNION ALL SELECT c, d FROM u", "tu"),
+        ("WITH a AS (TABLE t), b AS MATERIALIZED (PIVOT u ON x IN (1, y) USING sum(z)) UNPIVOT w ON a, b INTO NAME c VALUE d", "tuw"),
+        ("TABLE t UNION ALL TABLE u EXCEPT DISTINCT TABLE w", "tuw"),
+        ("SELECT pivot, f(pivot, x) FROM (TABLE t) AS a PIVOT (sum(x) FOR y IN (1, 2)) AS q, u", "tu"),
+        ("SELECT a.b FROM (SELECT 1 FROM t) UNPIVOT INCLUDE NULLS (x FOR y IN (z, w)) JOIN LATERAL u ON true", "tu"),
         ("SELECT * FROM (VALUES (a, b)) AS v (x, y), (WITH q AS (SELECT 1) SELECT 1 FROM t) w, u", "tu"),
     ],
 )
