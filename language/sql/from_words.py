@@ -130,19 +130,47 @@ def has_alias(tokens: Sequence[Token], number: int) -> bool:
 
 
 def orders(tokens: Sequence[Token], number: int) -> bool:
-    """Whether a token is by itself an item of ORDER BY, GROUP BY or PARTITION BY, in which a number means a column."""
-    after = tokens[number + 1] if number + 1 < len(tokens) else None
-    if after is not None and not (after.is_word(*_BEHIND_ITEMS, *_ENDS) or after.is_symbol(",") or after.is_symbol(")")):
-        return False
-    depth = 0
-    for token in reversed(tokens[:number]):
-        depth += token.is_symbol(")") - token.is_symbol("(")
-        if depth < 0 or (depth == 0 and token.is_word(*_ENDS) and not token.is_word("GROUP", "ORDER")):
+    """Whether a token is by itself an item of ORDER BY, GROUP BY, PARTITION BY or DISTINCT ON, in which a number means a column.
+
+    In brackets too, where these hold items: (n), ROLLUP (n), GROUPING SETS ((n)).
+    """
+    first = last = number
+    while _is_item(tokens, first, last):
+        opening = _opening(tokens, first)
+        if opening is None or tokens[opening].is_word("BY"):
+            return opening is not None
+        listed = arguments(tokens, opening)
+        if listed is None:
             return False
-        if depth == 0 and token.is_word("BY"):
-            before = tokens[number - 1]
-            return before.is_word("BY") or before.is_symbol(",")
+        first, last = opening, listed[1]
+        if first > 1 and tokens[first - 1].is_word("ON") and tokens[first - 2].is_word("DISTINCT"):
+            return True
+        first -= first > 0 and tokens[first - 1].is_word("ROLLUP", "CUBE", "SETS")
+        first -= tokens[first].is_word("SETS")
     return False
+
+
+def _is_item(tokens: Sequence[Token], first: int, last: int) -> bool:
+    """Whether nothing of an expression stands before or behind these tokens."""
+    before = tokens[first - 1] if first else None
+    after = tokens[last + 1] if last + 1 < len(tokens) else None
+    begins = before is not None and (before.is_word("BY") or before.is_symbol(",") or before.is_symbol("("))
+    return begins and (after is None or after.is_word(*_BEHIND_ITEMS, *_ENDS) or after.is_symbol(",") or after.is_symbol(")"))
+
+
+def _opening(tokens: Sequence[Token], number: int) -> int | None:
+    """The number of the BY, or of the `(`, that begins the list in which that token stands; None where another word does."""
+    depth = 0
+    for at in range(number - 1, -1, -1):
+        token = tokens[at]
+        depth += sum(map(token.is_symbol, ")]}")) - sum(map(token.is_symbol, "([{"))
+        if depth < 0:
+            return at if token.is_symbol("(") else None
+        if depth == 0 and token.is_word(*_ENDS) and not token.is_word("GROUP", "ORDER"):
+            return None
+        if depth == 0 and token.is_word("BY"):
+            return at
+    return None
 
 
 def queries_of_with(tokens: Sequence[Token]) -> Iterator[Token]:

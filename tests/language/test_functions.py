@@ -363,6 +363,12 @@ def test_tables_are_told_by_tokens(sql: str, tables: str) -> None:
         "SELECT carrier, count(*) AS n FROM lake.ops.flights GROUP BY carrier, {}",
         "SELECT carrier, sum(id) OVER (PARTITION BY {} ORDER BY id) AS n FROM lake.ops.flights",
         "SELECT carrier FROM (SELECT carrier FROM lake.ops.flights ORDER BY 1, {})",
+        "SELECT carrier, dest FROM lake.ops.flights ORDER BY (({})) DESC",
+        "SELECT carrier FROM lake.ops.flights GROUP BY carrier, ({})",
+        "SELECT carrier FROM lake.ops.flights GROUP BY ROLLUP (carrier, {})",
+        "SELECT carrier FROM lake.ops.flights GROUP BY carrier, CUBE ({})",
+        "SELECT carrier FROM lake.ops.flights GROUP BY GROUPING SETS ((carrier), (carrier, {}))",
+        "SELECT DISTINCT ON ({}) carrier FROM lake.ops.flights",
     ],
 )
 def test_rows_are_not_ordered_by_a_value_which_would_be_the_number_of_a_column(body: str, slices: Mapping[str, Slice]) -> None:
@@ -373,7 +379,7 @@ def test_rows_are_not_ordered_by_a_value_which_would_be_the_number_of_a_column(b
 
     (found,) = _errors(program("most"), slices).diagnostics
     assert "by which rows are neither ordered nor grouped" in found.cause and found.length == len("most")
-    for item in ("flights.id", "id + most", "coalesce(id, most)", "(id % most)"):
+    for item in ("flights.id", "id + most", "coalesce(id, most)", "(id % most)", "(id) + (most)", "[1, id, (most)][2]"):
         _columns(program(item), slices)
 
 
