@@ -15,7 +15,7 @@ _ENDS = (
     *("SELECT", "WHERE", "GROUP", "HAVING", "QUALIFY", "WINDOW", "ORDER", "LIMIT", "OFFSET", "FETCH"),
     *("UNION", "EXCEPT", "INTERSECT", "MINUS", "VALUES"),
 )
-_FROM_WITHIN = ("EXTRACT", "TRIM", "SUBSTRING", "OVERLAY")  # calls in which FROM stands between arguments
+_FROM_WITHIN = ("EXTRACT", "TRIM", "SUBSTRING", "SUBSTR", "OVERLAY")  # calls in which FROM stands between arguments
 _AS_FROM = ("TABLE", "PIVOT", "UNPIVOT")  # before the table with which a query begins
 _QUERIES = ("SELECT", "WITH", "FROM", "VALUES", *_AS_FROM)
 _BEFORE_QUERIES = ("UNION", "EXCEPT", "INTERSECT", "MINUS", "ALL", "DISTINCT", "NAME")
@@ -54,7 +54,11 @@ def named_in(tokens: Sequence[Token]) -> Iterator[Named]:
         if token.is_symbol("("):
             lists.append(wanted)
             plain.append(not (number and tokens[number - 1].is_word(*_FROM_WITHIN)))
-        elif token.is_symbol(")"):
+        elif token.is_symbol("[") or token.is_symbol("{"):
+            lists.append(False)
+            plain.append(True)
+            wanted = False
+        elif any(map(token.is_symbol, ")]}")):
             wanted = False
             if len(lists) > 1:
                 lists.pop(), plain.pop()

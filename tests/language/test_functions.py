@@ -125,6 +125,12 @@ def test_what_is_inlined_is_what_is_written_by_hand(chance: random.Random, slice
     assert sorted(_lake().execute(query).fetchall(), key=repr) == sorted(_lake().execute(other).fetchall(), key=repr), query
 
 
+def test_a_value_stands_in_a_list_that_joins(slices: Mapping[str, Slice]) -> None:
+    body = "SELECT t.id FROM lake.ops.flights t JOIN lake.ops.flights u ON t.id IN [u.id, most]"
+    text = f"CREATE FUNCTION f (most INTEGER) RETURNS TABLE USING sql AS {body};\n" + _view("SELECT f.id FROM f(3)")
+    assert _columns(text, slices)[1].endswith("ON t.id IN [u.id, 3]) AS f")
+
+
 MACROS = [
     ("top (most INTEGER)", "SELECT carrier FROM lake.ops.flights ORDER BY ALL LIMIT most", ["3", "1 + 1"]),
     ("named (word VARCHAR)", "SELECT word AS said, carrier || word AS both FROM lake.ops.flights", ["'x'", "'it''s' || '!'", "NULL"]),
@@ -343,6 +349,8 @@ def test_positions_of_a_plan_are_where_the_text_was_written(slices: Mapping[str,
         ("SELECT extract(year FROM a), trim(BOTH ' ' FROM b) FROM t WHERE a IS DISTINCT FROM b AND b IS NOT DISTINCT FROM a", "t"),
         ("WITH a (x) AS (SELECT 1 FROM t) SELECT * FROM unnest(b) WITH ORDINALITY AS c (d, e), u ORDER BY f, g", "tu"),
         ("FROM t SELECT a, b UNION ALL SELECT c, d FROM u", "tu"),
+        ("SELECT a FROM t JOIN u ON a IN [x, y] AND b = {'k': x, 'z': y}, w WHERE substr(a FROM z) = [x, y][q]", "tuw"),
+        ("SELECT a FROM t JOIN unnest([x, (SELECT y FROM u)]) AS v ON v = {'k': (SELECT z FROM w)}, q", "tuwq"),
         ("WITH a AS (TABLE t), b AS MATERIALIZED (PIVOT u ON x IN (1, y) USING sum(z)) UNPIVOT w ON a, b INTO NAME c VALUE d", "tuw"),
         ("TABLE t UNION ALL TABLE u EXCEPT DISTINCT TABLE w", "tuw"),
         ("SELECT pivot, f(pivot, x) FROM (TABLE t) AS a PIVOT (sum(x) FOR y IN (1, 2)) AS q, u", "tu"),
