@@ -53,14 +53,18 @@ def staged(rows: Rows, columns: Sequence[SchemaColumn], given: GivenRows) -> str
             return given.of_query(rows.text, names, columns)
         except DefinitionError as error:
             raise _unmade(rows, error) from None
+        except BadCell as bad:
+            raise _unlike(_first_line(rows), bad) from None
     read = _read(rows)
     columns_named(read.names, columns, rows)
     try:
         return given.of_texts(read.names, read.rows, columns)
     except BadCell as bad:
-        cell = read.rows[bad.row][read.names.index(bad.column.name)]
-        cause = f"`{cell}` is no {bad.column.type}, which `{bad.column.name}` is"
-        raise Problem(read.lines[bad.row], cause, "correct it; an empty cell is null") from None
+        raise _unlike(read.lines[bad.row], bad, "; an empty cell is null") from None
+
+
+def _unlike(place: Span, bad: BadCell, more: str = "") -> Problem:
+    return Problem(place, f"`{bad.cell}` is no {bad.column.type}, which `{bad.column.name}` is", f"correct it{more}")
 
 
 def _unmade(rows: Rows, error: DefinitionError) -> Problem:

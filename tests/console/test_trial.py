@@ -136,6 +136,8 @@ WRONG = [
     ),
     ("TEST t OF lake.v.late EXPECT CSV 'third\nmuch';", "2:1: `much` is no double"),
     ("TEST t OF lake.v.late GIVEN lake.ops.flights CSV $$\n id\n 1.5\n$$ EXPECT NO ROWS;", "3:2: `1.5` is no long"),
+    ("TEST t OF lake.v.late EXPECT (SELECT 1.4 AS flights);", "1:31: `1.4` is no long, which `flights` is"),
+    ("TEST t OF lake.v.late GIVEN lake.ops.flights (SELECT TRUE AS id) EXPECT NO ROWS;", "1:47: `true` is no long"),
     ("TEST t OF lake.v.late EXPECT CSV 'thrid\n1';", "1:35: there is no column `thrid`"),
     ("TEST t OF lake.v.far EXPECT NO ROWS;", "1:11: the query is computed by Athena, which is not on this machine"),
     ("TEST t OF lake.v.late;", "1:6: this test expects nothing"),

@@ -21,9 +21,10 @@ _SAME_DIGITS = 12  # of numbers of these types, which sums in another order have
 
 @dataclass
 class BadCell(Exception):
-    """A text that is no value of its column's type.  row: its number, from 0."""
+    """A value that is none of its column's type.  row: its number, from 0, where rows are texts."""
 
     row: int
+    cell: str
     column: SchemaColumn
 
 
@@ -47,9 +48,7 @@ class GivenRows:
         shown = [f"({number}, {', '.join(map(_text, row))})" for number, row in enumerate(rows or [[None] * len(names)])]
         source = f"(VALUES {', '.join(shown)}) AS given (n, {', '.join(_cells(names))})"
         for cell, column in zip(_cells(names), given, strict=True):
-            wrong = f"{cell} IS NOT NULL AND {_unlike(cell, column.type)}"
-            if found := self._connection.execute(f"SELECT n FROM {source} WHERE {wrong} ORDER BY n LIMIT 1").fetchall():
-                raise BadCell(found[0][0], column)
+            self._check("n", cell, column, source)
         made = dict(zip(names, _cells(names), strict=True))
         values = ", ".join(f"CAST({made.get(c.name, 'NULL')} AS {duckdb_type(c.type)}) AS {identifier(c.name)}" for c in columns)
         return self._write(f"SELECT {values} FROM {source}{'' if rows else ' WHERE false'}")
@@ -59,12 +58,21 @@ class GivenRows:
         return [str(row[0]).lower() for row in self._fetch(f"DESCRIBE {query}")]
 
     def of_query(self, query: str, names: Sequence[str], columns: Sequence[SchemaColumn]) -> str:
-        """The file of a query's rows; names: of its columns, those of the table that it gives. Raises DefinitionError."""
+        """The file of a query's rows; names: of its columns, those of the table that it gives. Raises DefinitionError, BadCell."""
+        for column in columns:
+            if column.name in names and "<" not in column.type:  # the text of a list may be read as another
+                self._check("0", f"CAST({identifier(column.name)} AS VARCHAR)", column, f"({query}\n) AS given")
         values = ", ".join(
             f"CAST({identifier(c.name) if c.name in names else 'NULL'} AS {duckdb_type(c.type)}) AS {identifier(c.name)}"
             for c in columns
         )
         return self._write(f"SELECT {values} FROM ({query}\n) AS given")
+
+    def _check(self, number: str, cell: str, column: SchemaColumn, source: str) -> None:
+        """Raises BadCell for the first row, by its number, whose text is no value of the column."""
+        wrong = f"{cell} IS NOT NULL AND {_unlike(cell, column.type)}"
+        for found in self._fetch(f"SELECT {number}, {cell} FROM {source} WHERE {wrong} ORDER BY 1 LIMIT 1"):
+            raise BadCell(*found, column)
 
     def read(self, files: Sequence[str], columns: Sequence[SchemaColumn]) -> Iterator[Cells]:
         """The rows' values in these columns as DuckDB writes them."""
