@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,16 +82,16 @@ def _read(rows: Rows) -> _Csv:
     text = rows.text
     if rows.kind is RowsKind.FILE:
         try:
-            text = decoded_file(str(Path(rows.span.source.file).parent / rows.text))
+            text = decoded_file(str(Path(rows.span.source.file).parent / rows.text)).removeprefix("\ufeff")
         except InputError as error:
             raise Problem(rows.span, error.what, "write the file's name as it is beside this test") from None
-    reader = csv.reader(io.StringIO(text), skipinitialspace=True)
+        if "\0" in text:
+            raise Problem(rows.span, "these rows have a zero byte", "remove it, or save the file as plain UTF-8 text")
     names, found, lines = tuple[str, ...](), list[Cells](), list[Span]()
-    for cells in reader:
+    for place, cells in _lines(rows, text):
         given = [cell.strip() for cell in cells]
         if not any(given):
             continue
-        place = _line(rows, reader.line_num - 1)
         if not names:
             names = tuple(name.lower() for name in given)
             continue
@@ -104,6 +104,17 @@ def _read(rows: Rows) -> _Csv:
     if not names:
         raise Problem(_first_line(rows), "these rows do not begin with the names of their columns", "write them as the first line")
     return _Csv(names, found, lines)
+
+
+def _lines(rows: Rows, text: str) -> Iterator[tuple[Span, Sequence[str]]]:
+    """The cells of each line, with its place. Raises Problem for a line that is no CSV."""
+    reader = csv.reader(io.StringIO(text), skipinitialspace=True)
+    try:
+        for cells in reader:
+            yield _line(rows, reader.line_num - 1), cells
+    except csv.Error as error:
+        remedy = f"end lines with a line feed, and write no more than {csv.field_size_limit()} characters into a cell"
+        raise Problem(_line(rows, reader.line_num - 1), f"this row is no CSV: {error}", remedy) from None
 
 
 def _line(rows: Rows, number: int) -> Span:

@@ -206,8 +206,9 @@ def _batch(one: Trial, flow: Flow) -> Interval:
     text, span = one.moment
     try:
         start = from_text(text)
-    except ValueError:
+        begin, end = floor(start, flow.interval_seconds), start + length
+    except (ValueError, OverflowError):
         raise Problem(span, f"{span.text} is no moment", "write it as in '2026-01-01T00:00:00Z'") from None
-    if (begin := floor(start, flow.interval_seconds)) != start:
+    if begin != start:
         raise Problem(span, f"no batch of {flow.interval_seconds // 60} minutes begins at {span.text}", f"write '{to_text(begin)}'")
-    return Interval(start, start + length)
+    return Interval(start, end)

@@ -106,11 +106,14 @@ def test_what_is_published_is_tried(atoll: Atoll) -> None:
 
 
 def test_rows_come_from_files(atoll: Atoll) -> None:
-    Path("tests/flights.csv").write_text('carrier,dest\r\n"A,A",IAH\r\n')
+    Path("tests/flights.csv").write_text('\ufeffcarrier,dest\r\n"A,A",IAH\r\n')
     text = "TEST t OF lake.v.keyed GIVEN lake.ops.flights CSV FROM 'flights.csv' EXPECT (SELECT 'A,A' AS carrier);"
     assert _run(atoll, text).exit_code == 0
     result = _run(atoll, text.replace("flights.csv", "fligths.csv"))
     assert result.exit_code == 1 and "tests/a.sql:1:56: there is no file tests/fligths.csv" in result.stderr
+    Path("tests/flights.csv").write_text("carrier\nA\0\n")
+    result = _run(atoll, text)
+    assert result.exit_code == 1 and "tests/a.sql:1:56: these rows have a zero byte" in result.stderr
 
 
 def test_a_key_that_is_there_twice_fails(atoll: Atoll) -> None:
@@ -139,6 +142,10 @@ WRONG = [
     ("TEST t OF lake.v.late EXPECT (SELECT 1.4 AS flights);", "1:31: `1.4` is no long, which `flights` is"),
     ("TEST t OF lake.v.late GIVEN lake.ops.flights (SELECT TRUE AS id) EXPECT NO ROWS;", "1:47: `true` is no long"),
     ("TEST t OF lake.v.late EXPECT CSV 'thrid\n1';", "1:35: there is no column `thrid`"),
+    (f"TEST t OF lake.v.late EXPECT CSV 'carrier\n{'A' * 131_073}';", "2:1: this row is no CSV: field larger than"),
+    ("TEST t OF lake.v.late EXPECT CSV 'carrier\rAA';", "1:35: this row is no CSV: new-line character"),
+    ("TEST t OF lake.v.late AT '9999-12-31T23:00:00Z' EXPECT NO ROWS;", "1:26: '9999-12-31T23:00:00Z' is no moment"),
+    ("TEST t OF lake.v.late AT '9999-12-31T23:00:00-05:00' EXPECT NO ROWS;", "1:26: '9999-12-31T23:00:00-05:00' is no moment"),
     ("TEST t OF lake.v.far EXPECT NO ROWS;", "1:11: the query is computed by Athena, which is not on this machine"),
     ("TEST t OF lake.v.late;", "1:6: this test expects nothing"),
     ("TEST t OF lake.v.late EXPECT NO ROWS", "1:37: this test does not end"),
@@ -151,7 +158,7 @@ WRONG = [
 
 
 @pytest.mark.sampled(4)
-@pytest.mark.parametrize(("text", "said"), WRONG)
+@pytest.mark.parametrize(("text", "said"), WRONG, ids=[said for _, said in WRONG])
 def test_a_wrong_test_is_told_with_its_place(text: str, said: str, atoll: Atoll) -> None:
     result = _run(atoll, text)
     assert result.exit_code == 1 and result.stderr.startswith(f"tests/a.sql:{said}"), result.stderr
