@@ -71,8 +71,8 @@ class GivenRows:
     def _check(self, number: str, cell: str, column: SchemaColumn, source: str) -> None:
         """Raises BadCell for the first row, by its number, whose text is no value of the column."""
         wrong = f"{cell} IS NOT NULL AND {_unlike(cell, column.type)}"
-        for found in self._fetch(f"SELECT {number}, {cell} FROM {source} WHERE {wrong} ORDER BY 1 LIMIT 1"):
-            raise BadCell(*found, column)
+        for row, text in self._fetch(f"SELECT {number}, {cell} FROM {source} WHERE {wrong} ORDER BY 1 LIMIT 1"):
+            raise BadCell(row, text, column)
 
     def read(self, files: Sequence[str], columns: Sequence[SchemaColumn]) -> Iterator[Cells]:
         """The rows' values in these columns as DuckDB writes them."""
