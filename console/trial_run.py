@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ from shared_metadata.contract.declaration import Slice, declared
 from shared_metadata.contract.parquet.given_rows import Cells, GivenRows
 from shared_metadata.contract.trial import Input, Tried, Tries
 from shared_metadata.errors import AtollError, InputError
-from shared_metadata.program import Flow, Kind
+from shared_metadata.program import Flow, Kind, Position
 from shared_metadata.program.intervals import Interval, floor, from_text, to_text
 from shared_metadata.program.places import BATCH_END, BATCH_START
 from shared_metadata.program.schema import SchemaColumn
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _ANY_MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 _SCHEMA = "atoll_test"  # of the views that stand for calls of functions
+_PLACE = re.compile(r"([^\s():]+):(\d+):(\d+)")
 
 
 @dataclass(frozen=True)
@@ -92,14 +94,27 @@ def _said(one: Trial) -> str:
 
 
 def _moved(found: Diagnostic, at: Mapping[str, Trial]) -> Diagnostic:
-    """A mistake in a view that stands for a call, where the test has the call."""
+    """A mistake in a view that stands for a call, or in what that calls, where the test has the call."""
+    called = tuple(_PLACE.sub(lambda place: _place_moved(place, at), places) for places in found.called)
     one = at.get(found.file)
     if one is None or one.call is None:
-        return found
-    place = one.call.position
-    column = found.column + (place.column - 1 if found.line <= 2 else 0)
-    line = place.line + max(found.line - 2, 0)
-    return dataclasses.replace(found, file=place.file, line=line, column=column, source_line=one.call.source.line(line))
+        return dataclasses.replace(found, called=called)
+    line, column = _there(found.line, found.column, one.call.position)
+    source_line = one.call.source.line(line)
+    return dataclasses.replace(found, file=one.call.position.file, line=line, column=column, source_line=source_line, called=called)
+
+
+def _place_moved(place: re.Match[str], at: Mapping[str, Trial]) -> str:
+    one = at.get(place[1])
+    if one is None or one.call is None:
+        return place[0]
+    line, column = _there(int(place[2]), int(place[3]), one.call.position)
+    return f"{one.call.position.file}:{line}:{column}"
+
+
+def _there(line: int, column: int, call: Position) -> tuple[int, int]:
+    """The line and column in the test, for those in a view that has the call from its second line on."""
+    return call.line + max(line - 2, 0), column + (call.column - 1 if line <= 2 else 0)
 
 
 def run(one: Trial, compilation: Compilation, calls: Mapping[int, str], problems: list[Diagnostic]) -> Outcome | None:

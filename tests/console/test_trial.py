@@ -97,6 +97,9 @@ def test_a_function_is_tried_by_a_call(atoll: Atoll) -> None:
     assert result.exit_code == 1 and "tests/a.sql:3:18: nothing in the program makes `lake.ops.flihgts`" in result.stderr
     result = _run(atoll, "TEST t OF late(lake.ops.flights,\n 'x') EXPECT NO ROWS;")
     assert result.exit_code == 1 and "tests/a.sql:2:2: `least` of `late` is double, and this is string" in result.stderr
+    Path("program.sql").write_text(PROGRAM + "CREATE FUNCTION early (t TABLE) RETURNS TABLE USING sql AS SELECT dep_time FROM t;")
+    result = _run(atoll, "\n TEST t OF early(lake.v.late) EXPECT NO ROWS;")
+    assert result.exit_code == 1 and "program.sql:17:" in result.stderr and "called at tests/a.sql:2:12\n" in result.stderr
 
 
 @pytest.mark.deep
