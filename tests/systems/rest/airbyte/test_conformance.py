@@ -7,7 +7,7 @@ import pytest
 from tests.conformance.collect import COLUMNS, CollectConformance, Collecting, label_rows
 from tests.conformance.drift import DriftConformance
 
-pytestmark = [pytest.mark.deep, pytest.mark.nightly(48), pytest.mark.budget(60), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.deep, pytest.mark.nightly, pytest.mark.budget(60), pytest.mark.timeout(900)]
 
 
 class TestConformance(CollectConformance):
