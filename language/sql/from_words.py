@@ -184,7 +184,7 @@ def queries_of_with(tokens: Sequence[Token]) -> Iterator[Token]:
 
 
 def places_of_with(tokens: Sequence[Token]) -> Iterator[tuple[int, int]]:
-    """Of each query of WITH, at any depth, the number of its name, and that of the `(` before its text."""
+    """The number of the name of each query of WITH, at any depth, and that of the `(` before its text."""
     for number, token in enumerate(tokens):
         if token.kind not in _NAMES or token.is_word("AS"):
             continue
