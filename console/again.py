@@ -7,7 +7,7 @@ import shlex
 
 import click
 
-WITHOUT_ACCOUNT = frozenset(("check", "explain", "format", "init", "local", "new-slice", "source", "translate"))
+WITHOUT_ACCOUNT = frozenset(("check", "explain", "format", "init", "local", "new-slice", "source", "test", "translate"))
 _IN_BACKTICKS = re.compile(r"`(atoll \w[^`]*)`")
 PROFILE = "profile"  # in a context's `meta`, which still exists when a verb has ended by an error
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import click
 
+from console.again import again
 from console.options_before import Group
 from console.target import json_option
 from shared_metadata.errors import InputError
@@ -92,8 +93,8 @@ def add(wanted: str, name: str | None, engine: str | None, asked: tuple[str, ...
             found = coverage(target)
     _tell(target, found, as_json)
     if found.of_code and not as_json:
-        again = f"atoll source add {wanted} --engine {AIRBYTE}"
-        click.echo(f"{found.of_code} need code of the manifest's own, which airbyte-cdk runs in a process of its own: {again}")
+        anew = f"atoll source add {wanted} --engine {AIRBYTE}"
+        click.echo(f"{found.of_code} need code of the manifest's own, which airbyte-cdk runs in a process of its own: {anew}")
 
 
 @source.command(short_help="Write down what a manifest with code of its own needs.")
@@ -190,7 +191,7 @@ def _tell(folder: Path, found: Coverage, as_json: bool) -> None:
     count = len(found.tables) + len(found.left_out)
     click.echo(f"{len(found.tables)} of {count} tables." if count or not found.made else "No table that the manifest names.")
     for name, who in found.made.items():
-        click.echo(f"and each that {who} tells ({name}): `atoll discover` lists them")
+        click.echo(f"and each that {who} tells ({name}): `{again('atoll discover')}` lists them")
     for name, why in found.left_out.items():
         click.echo(f"not covered: {name} ({why})")
     click.echo(f"licence: {found.licence or 'not told; see where the manifest comes from'}")

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from console.again import again
 from console.cache import ProjectCache
 from console.project import compile_texts, show_errors
 from console.trial_rows import columns_named, names_of, staged
@@ -64,7 +65,7 @@ def compiled(
     Mistakes of the program end the command.  Raises InputError where the sources' schemas are not known.
     """
     if snapshots is None:
-        remedy = "`atoll discover` writes them; a test's rows have the types that they tell"
+        remedy = f"`{again('atoll discover')}` writes them; a test's rows have the types that they tell"
         raise InputError("schemas/ beside the program has no snapshot, so columns have no types", remedy=remedy)
     cache = ProjectCache(("test", *sources))
     try:
