@@ -17,7 +17,11 @@ def _open(connection: Connection, secret: Mapping[str, Any]) -> Source:
     from slices.collect.postgres.capture.watching import bounds_of  # commit opens no source and does without its libraries
     from slices.collect.postgres.client import open_source
 
-    environment, reader = services().environment, services().reader
+    environment = services().environment
+
+    def bounds() -> Mapping[str, int]:
+        return bounds_of((program for _, program in services().reader.programs().entries), environment.atoll_data_bucket)
+
     return open_source(
         connection,
         secret,
@@ -25,7 +29,7 @@ def _open(connection: Connection, secret: Mapping[str, Any]) -> Source:
         until=lambda: services().deadline_monotonic,
         part_mb=environment.atoll_part_mb or SLICE.capabilities.part_mb,
         owner=environment.atoll_data_bucket,
-        bounds=lambda: bounds_of((program for _, program in reader.programs().entries), environment.atoll_data_bucket),
+        bounds=bounds,
     )
 
 

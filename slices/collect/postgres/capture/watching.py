@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 Bounds = Callable[[], Mapping[str, int]]
 log = logging.getLogger(__name__)
 _OF_INSTALLATION = """SELECT slot_name, coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint
-FROM pg_replication_slots WHERE plugin = %s AND database = current_database() AND NOT pg_is_in_recovery() AND slot_name ~ %s"""
+FROM pg_replication_slots WHERE plugin = %s AND database = current_database() AND NOT pg_is_in_recovery() AND slot_name ~ %s
+ORDER BY slot_name"""
 
 
 def bounds_of(programs: Iterable[Program], owner: str) -> dict[str, int]:
