@@ -16,7 +16,9 @@ from shared_metadata.program.lineage import Use
 
 def of_select(node: exp.Select, expressions: Expressions, found: Mapping[str, Typed], grouped: Grouped) -> None:
     """found: the columns of the SELECT, by name."""
-    distinct = node.args.get("distinct")
+    distinct, hides = node.args.get("distinct"), node.args.get("having") is not None and expressions.rules.having_hides
+    asked = hides or distinct is not None
+    shown = {spelled_alike(item.unalias(), expressions) for item in node.expressions} if asked else set[Spelled]()
     if distinct is not None:
         for item, typed in zip(node.expressions, found.values(), strict=False):
             expressions.comparable(item, typed)
@@ -29,8 +31,7 @@ def of_select(node: exp.Select, expressions: Expressions, found: Mapping[str, Ty
         if named:
             continue
         grouped.check(part, found)
-        shown = {spelled_alike(item.unalias(), expressions) for item in node.expressions}
-        if node.args.get("having") is not None and expressions.rules.having_hides and _hidden(part, expressions, shown):
+        if hides and _hidden(part, expressions, shown):
             expressions.findings.problem(part, "behind HAVING, only aggregates that are selected have an order", "select it too")
         if distinct is not None and not _is_shown(part, expressions, shown):
             cause = "of rows that are made one by DISTINCT, only what is selected has an order"
