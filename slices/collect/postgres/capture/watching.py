@@ -68,8 +68,9 @@ class Slots:
         if kept:
             tell(RETAINED_LOG, max(kept.values()), "Bytes")
             tell(RETAINED_SHARE, max(100 * size / allowed[name] for name, size in kept.items()), "Percent")
-        for name in sorted(name for name in others if too_much(kept[name], allowed[name])):
-            _give_up(session, name, kept[name], str(flow.position))
+        for name in sorted(others):
+            if too_much(kept[name], allowed[name]):
+                _give_up(session, name, kept[name], str(flow.position))
 
 
 def too_much(kept_bytes: int, most_bytes: int) -> bool:
