@@ -51,10 +51,11 @@ def parsed(span: Span, dialect: str, text: str, remedy: str = "check the SQL bef
 
 def place(node: exp.Expr, span: Span) -> Span:
     """Where a node of the SQL at `span` stands, as near as sqlglot tells; the first word if it tells nothing."""
-    metas = [meta for each in node.walk() if "start" in (meta := each.meta)]
+    nodes = node.parts if type(node) is exp.Column else node.walk()  # which are most, and the most quickly looked at
+    metas = [meta for each in nodes if "start" in (meta := each.meta)]
     if not metas:
         return first_word(span)
-    start, end = min(meta["start"] for meta in metas), max(meta["end"] for meta in metas)
+    start, end = min([meta["start"] for meta in metas]), max([meta["end"] for meta in metas])
     return Span(span.source, span.start + start, span.start + end + 1)
 
 

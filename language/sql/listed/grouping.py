@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from sqlglot import exp
 
 from language.sql.listed.calls import is_aggregate, name_of
 from language.sql.listed.clauses import GROUPING
 from language.sql.listed.expressions import Expressions
-from language.sql.scope import Scope, Typed
+from language.sql.scope import Typed
 from shared_metadata.program.lineage import Use
 
 _SETS = (exp.Rollup, exp.Cube, exp.GroupingSets)
 Kind = tuple[type[exp.Expr], str]
-Spelled = tuple[Kind, str]
+Spelled = tuple[Kind, Hashable]
 
 
 @dataclass(frozen=True)
@@ -164,22 +165,27 @@ def _over_a_window(call: exp.Expr) -> bool:
 
 
 def _kind(node: exp.Expr) -> Kind:
-    """What tells most expressions apart without writing them; calls are of one class, so it has their names."""
+    """What tells most expressions apart before they are spelled; calls are of one class, so it has their names."""
     return type(node), node.name.lower() if isinstance(node, exp.Anonymous) else ""
 
 
 def spelled_alike(node: exp.Expr, expressions: Expressions) -> Spelled:
-    """The expression's kind and text, the same whether a column is named with its table or without, in quotes or not."""
-    scope: Scope = expressions.scope
+    """The expression's kind and parts: the same whether a column is named with its table or without, a name in quotes or not, a word
+    in capitals or not; texts are what they are."""
+    find = expressions.scope.find
 
-    def needs_no_table(column: exp.Column) -> bool:
-        return len(column.parts) == 1 or len(scope.find((), column.name.lower())) == 1
+    def spelled(part: Any) -> Hashable:
+        if isinstance(part, exp.Column):
+            names = tuple(each.name.lower() for each in part.parts)
+            return names[-1:] if len(find((), names[-1])) == 1 else names
+        if isinstance(part, exp.Literal):
+            return part.is_string, part.name
+        if isinstance(part, exp.Identifier):
+            return part.name.lower()
+        if isinstance(part, exp.Expr):
+            return type(part), *((name, spelled(inner)) for name, inner in part.args.items() if inner not in (None, False, []))
+        if isinstance(part, list):
+            return tuple(map(spelled, part))
+        return part.lower() if isinstance(part, str) else part
 
-    def short(part: exp.Expr) -> exp.Expr:
-        if isinstance(part, exp.Column) and needs_no_table(part):
-            return exp.column(exp.to_identifier(part.name.lower(), quoted=True))
-        return exp.to_identifier(part.name.lower(), quoted=True) if isinstance(part, exp.Identifier) else part
-
-    if isinstance(node, exp.Column):  # as most are: sqlglot need not write it
-        return _kind(node), ".".join(part.name.lower() for part in ([node] if needs_no_table(node) else node.parts))
-    return _kind(node), node.transform(short).sql(expressions.findings.query.dialect, copy=False).lower()
+    return _kind(node), spelled(node)

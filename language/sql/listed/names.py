@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def column(of: Expressions, node: exp.Column) -> Typed:
     if isinstance(node.this, exp.Star):
         return NOTHING
-    names = tuple(part.name.lower() for part in node.parts)
+    parts = node.parts
+    names = tuple(part.name.lower() for part in parts)
     found = of.scope.find(names[:-1], names[-1])
     if not found and len(names) == 1 and names[0] in of.aliases:
         unquoted(of.rules, of.findings, node.this)
@@ -28,7 +29,7 @@ def column(of: Expressions, node: exp.Column) -> Typed:
         return _field(of, node, names)
     if len(found) != 1:
         return _unnamed(of, node, names, len(found))
-    for part in node.parts:
+    for part in parts:
         unquoted(of.rules, of.findings, part)
     of.findings.used(found[0].refs, of.use, node)
     return found[0]

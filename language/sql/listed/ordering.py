@@ -17,7 +17,7 @@ from shared_metadata.program.lineage import Use
 def of_select(node: exp.Select, expressions: Expressions, found: Mapping[str, Typed], grouped: Grouped) -> None:
     """found: the columns of the SELECT, by name."""
     distinct, hides = node.args.get("distinct"), node.args.get("having") is not None and expressions.rules.having_hides
-    asked = hides or distinct is not None
+    asked = node.args.get("order") is not None and (hides or distinct is not None)
     shown = {spelled_alike(item.unalias(), expressions) for item in node.expressions} if asked else set[Spelled]()
     if distinct is not None:
         for item, typed in zip(node.expressions, found.values(), strict=False):

@@ -177,6 +177,7 @@ REFUSED = {
     "SELECT grouping(carrier) AS g FROM far.ops.flights GROUP BY 1": "rows are grouped before",
     "SELECT count(*) OVER w AS c FROM far.ops.flights GROUP BY carrier WINDOW w AS (ORDER BY id)": "`id` is neither in GROUP BY",
     "SELECT max(n) AS m FROM far.ops.flights GROUP BY ()": "not known here",
+    "SELECT carrier || 'A' AS c, count(*) AS n FROM far.ops.flights GROUP BY carrier || 'a'": "`carrier` is neither in GROUP BY",
     "SELECT sum(n) FILTER (WHERE max(n) > 1) AS x FROM far.ops.flights": "an aggregate stands within another one",
     "SELECT carrier, count(*) AS c FROM far.ops.flights GROUP BY carrier HAVING max(n) > 1 ORDER BY max(id)": "behind HAVING",
     "SELECT DISTINCT carrier FROM far.ops.flights ORDER BY upper(name)": "there is no column `name`",
@@ -203,6 +204,7 @@ NO_QUERY = [
 ]
 TAKEN = [
     "SELECT carrier, upper(carrier) AS u, count(*) AS c FROM far.ops.flights GROUP BY ALL",
+    "SELECT UPPER(f.carrier) || 'A' AS c, count(*) AS n FROM far.ops.flights f GROUP BY upper(Carrier) || 'A'",
     "SELECT carrier IS DISTINCT FROM 'x' AS x, n IS NOT DISTINCT FROM NULL AS y FROM far.ops.flights",
     "SELECT carrier, ok, grouping(ok) AS g, count(*) AS c FROM far.ops.flights GROUP BY ROLLUP (carrier, ok)",
     "SELECT carrier AS y, y || 'a' AS x FROM far.ops.flights",
