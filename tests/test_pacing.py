@@ -139,6 +139,16 @@ def test_the_two_suites_share_out_what_repeats_another_s(tmp_path: Path) -> None
     assert len(cases[0]) == 2 and sorted(cases[1]) == [*"abcdefghijkl"]
 
 
+def test_suites_that_repeat_the_same_one_run_other_tests_of_it(tmp_path: Path) -> None:
+    tests = "import pathlib, pytest\nclass Suite:\n"
+    for number in range(12):
+        tests += f"    def test_{number}(self):\n        (pathlib.Path(__file__).parent / type(self).__name__).open('a').write('{number} ')\n"
+    tests += "".join(f"@pytest.mark.repeats(4)\nclass Test{name}(Suite): pass\n" for name in ("One", "Other"))
+    run(tmp_path, "quick", tests=tests)
+    one, other = ((tmp_path / f"Test{name}").read_text().split() for name in ("One", "Other"))
+    assert len(one) == len(other) == 3 and one != other
+
+
 def test_what_failed_in_a_group_is_repeated_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tests = """
         import pathlib, pytest

@@ -33,7 +33,7 @@ Begins = Callable[[Cloud], AbstractContextManager[CapturingSource]]
 NAMES = ['a"b', "k", "v", "r", "q", "t", "n", "c0", "select", "ü ñ", "a'b", "%s", "gone", "asked", "told", "salt", "h"]
 VALUES = ["", "NULL", "null", "{}", "'", '"', "\\", "\\N", "a\nb\tc", "\u2028", "🛫", "%(a)s", '{"a": [1]}', "$$;--", "/* */"]
 BATCHES = ("batch", "pieces", "crash", "forget")
-SHARES = 8  # of the places at which a batch may end, each of which is a case
+SHARES = 16  # of the places at which a batch may end, each of which is a case
 STEPS = st.lists(st.tuples(st.integers(0, 99), st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=25)
 
 
@@ -371,7 +371,7 @@ class CaptureConformance:
             assert word == "crash" or capturing.rows() == capturing.source()
 
     @pytest.mark.budget(600)
-    @pytest.mark.sampled(8)
+    @pytest.mark.sampled(16)
     @pytest.mark.parametrize("share", range(SHARES))
     def test_no_step_is_one_at_which_a_batch_may_not_end(self, capturing: CapturingSource, share: int) -> None:
         """Whatever its function dies at or loses, before it was done or after, the next attempt loses and doubles nothing."""

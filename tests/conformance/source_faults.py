@@ -134,6 +134,7 @@ class FaultConformance:
 
     every: ClassVar[int] = 1
 
+    @pytest.mark.sampled(3)
     def test_a_fault_in_the_middle_changes_nothing(
         self, cloud: Cloud, source: SourceUnderTest, breaking: Breaking, kind: str
     ) -> None:

@@ -163,7 +163,7 @@ WITH_WAREHOUSES = [(*pair, name) for pair in PAIRS for name in ("", *_names(*pai
 
 @pytest.mark.budget(120)
 @pytest.mark.timeout(900)
-@pytest.mark.sampled(100)
+@pytest.mark.sampled(200)
 @pytest.mark.parametrize(("source", "target", "name"), [*WITH_WAREHOUSES, *((*pair, "") for pair in PAIRS)])
 def test_what_is_written_over_between_duckdb_and_a_warehouse_means_the_same(source: str, target: str, name: str) -> None:
     """Of each meaning, or of CASTs and whole queries; and the warehouse's double computes some row of each that was written over."""

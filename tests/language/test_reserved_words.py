@@ -65,7 +65,7 @@ def taken(form: str, word: str) -> bool:
         return True
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("form", FORMS)
 def test_a_word_that_the_engine_takes_for_no_name_is_told_at_its_place_with_quotes(form: str) -> None:
     refused = [word for word in WORDS if word not in OTHERWISE and not taken(form, word)]

@@ -81,6 +81,7 @@ def test_whatever_breaks_what_was_promised_is_there_once(cloud: Cloud, breaking:
     assert faults == calls
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_fault_in_the_middle_changes_nothing(cloud: Cloud, breaking: Breaking, kind: str) -> None:  # noqa: F811
     whole = lived(Cloud())

@@ -84,6 +84,7 @@ def test_whatever_breaks_the_rows_are_those_of_a_run_in_which_nothing_did(cloud:
     assert faults == calls or kind == "expired"
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_fault_in_the_middle_changes_nothing(cloud: Cloud, breaking: Breaking, kind: str) -> None:  # noqa: F811
     whole = lived(Cloud(), breaking)
