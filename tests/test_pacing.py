@@ -142,7 +142,8 @@ def test_the_two_suites_share_out_what_repeats_another_s(tmp_path: Path) -> None
 def test_suites_that_repeat_the_same_one_run_other_tests_of_it(tmp_path: Path) -> None:
     tests = "import pathlib, pytest\nclass Suite:\n"
     for number in range(12):
-        tests += f"    def test_{number}(self):\n        (pathlib.Path(__file__).parent / type(self).__name__).open('a').write('{number} ')\n"
+        tests += f"    def test_{number}(self):\n        said = pathlib.Path(__file__).parent / type(self).__name__\n"
+        tests += f"        said.open('a').write('{number} ')\n"
     tests += "".join(f"@pytest.mark.repeats(4)\nclass Test{name}(Suite): pass\n" for name in ("One", "Other"))
     run(tmp_path, "quick", tests=tests)
     one, other = ((tmp_path / f"Test{name}").read_text().split() for name in ("One", "Other"))
