@@ -57,7 +57,7 @@ class Account(MeteredDynamoDB):
 
         super().__init__()
         self.program, lineage = stored(views)
-        self._makes, self._producers = Actions(TABLE), self.program.producers()
+        self._makes, self._producers = Actions(TABLE), self.program.producers
         self._sorted_partition = lru_cache(6)(lambda pk: sorted(self.partition(pk), key=_sort_key))
         writer = MetadataWriter(self, TABLE)  # type: ignore[arg-type]
         writer.put_program(self.program, lineage)

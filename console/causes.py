@@ -67,8 +67,8 @@ class _Search:
 
     def __init__(self, programs: Programs, states: Mapping[str, FlowState], batches_at: BatchesAt, now: datetime) -> None:
         self._states, self._batches_at, self._now, self._programs = states, batches_at, now, programs
-        self._active = programs.active(now)[1].producers()
-        former = {name: flow for _, program in programs.entries for name, flow in program.producers().items()}
+        self._active = programs.active(now)[1].producers
+        former = {name: flow for _, program in programs.entries for name, flow in program.producers.items()}
         self._makers = {**former, **self._active}
         self._waiting, self._places = Waiting(programs, states, now), TakenPlaces(programs, states, batches_at, now)
         self._found: dict[str, Why] = {}

@@ -72,7 +72,7 @@ def _described(compilation: Compilation) -> str:
 def _summed_up(compilation: Compilation) -> str:
     program, typed = compilation.outline, compilation.typed
     columns = f", {counted(sum(outline.width for outline in typed.outlines.values()), 'column')}" if typed else ""
-    lines = [f"No mistakes: {counted(len(program.flows), 'flow')}, {counted(len(program.producers()), 'dataset')}{columns}."]
+    lines = [f"No mistakes: {counted(len(program.flows), 'flow')}, {counted(len(program.producers), 'dataset')}{columns}."]
     if lacking := first_statement(program):
         return lacking
     if typed is None:

@@ -95,7 +95,7 @@ def statuses_of(reader: MetadataReader, program: Program, datasets: list[str], n
     flow_states = reader.flow_states(programs.flow_ids, programs)
     states = {name: table for s in flow_states.values() for name, table in s.tables.items()}
     waiting = Waiting(programs, flow_states, now)
-    producers = program.producers()
+    producers = program.producers
     tables = {table.dataset: table for flow in program.flows.values() for table in flow.tables}
     found = [_status(producers[name], tables[name], states[name], waiting, now) for name in datasets if name in states]
     known = _with_workers(reader, program, [_held(one, states[one.dataset], program) for one in found], now)

@@ -59,11 +59,11 @@ def _scope(target: Target, name: str | None) -> tuple[list[str], str]:
     if name in known or name == CONDUCTOR:
         return [name], ""
     program = target.reader.active_program()
-    flow = program.flows.get(name) or program.producers().get(name)
+    flow = program.flows.get(name) or program.producers.get(name)
     if flow is None:
         flows, slices = sorted(program.flows), [*known, CONDUCTOR]
         listed = f"flows: {', '.join(flows)}; slices: {', '.join(slices)}"
-        raise unknown("there is no flow and no slice", name, [*program.producers(), *flows, *slices], listed)
+        raise unknown("there is no flow and no slice", name, [*program.producers, *flows, *slices], listed)
     return [flow.slice_id], flow.id
 
 

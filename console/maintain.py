@@ -55,7 +55,7 @@ def _slices(program: Program, dataset: str | None) -> list[Slice]:
     mine = {f.slice_id: known[f.slice_id] for f in program.flows.values() if known[f.slice_id].capabilities.maintains}
     if not dataset:
         return [mine[name] for name in sorted(mine)]
-    tables = {name: flow.slice_id for name, flow in program.producers().items() if flow.slice_id in mine}
+    tables = {name: flow.slice_id for name, flow in program.producers.items() if flow.slice_id in mine}
     if dataset not in tables:
         raise unknown("there is no maintained table", dataset, tables, f"those are {', '.join(sorted(tables)) or 'none'}")
     return [mine[tables[dataset]]]

@@ -48,7 +48,7 @@ def rejected(dataset: str, limit: int, profile: str | None, as_json: bool) -> No
     target = open_target(profile)
     program = target.reader.active_program()
     flow, name = _maker(dataset, program)
-    table, publisher = naming.rejected_table(name, flow.warehouse), program.producers()[name.removesuffix(":result")]
+    table, publisher = naming.rejected_table(name, flow.warehouse), program.producers[name.removesuffix(":result")]
     files = _refused(target, publisher) if publisher.kind == Kind.PUBLISH else []
     with target.environment(), _told_by_s3(target):
         found = _driver(target, program, flow).rejected(table, limit) + (_read(target, files, limit) if files else [])
@@ -71,7 +71,7 @@ def rejected(dataset: str, limit: int, profile: str | None, as_json: bool) -> No
 
 def _maker(dataset: str, program: Program) -> tuple[Flow, str]:
     """The flow that checks a dataset's rows, and how it calls the dataset. Raises InputError."""
-    makers = program.producers()
+    makers = program.producers
     for name in (f"{dataset}:result", dataset):
         if name in makers and makers[name].stage == "organize":
             return makers[name], name

@@ -57,7 +57,7 @@ def status(dataset: str | None, watch: bool, profile: str | None, as_json: bool)
 
 def _once(target: Target, wanted: str, as_json: bool, *, clear: bool) -> None:
     program, now = target.reader.active_program(), datetime.now(UTC)
-    producers = program.producers()
+    producers = program.producers
     names = [name for name in in_order(program) if name.startswith(wanted) or producers[name].id == wanted]
     if wanted in names:
         names = [wanted]

@@ -62,7 +62,7 @@ def why(dataset: str, profile: str | None, as_json: bool) -> None:
 
 def _known(dataset: str, program: Program) -> str | None:
     """Finds a dataset by its own name, or by its flow's."""
-    if dataset in program.producers():
+    if dataset in program.producers:
         return dataset
     flow = program.flows.get(dataset)
     if flow and flow.kind == Kind.COLLECT and len(flow.tables) == 1:
@@ -73,7 +73,7 @@ def _known(dataset: str, program: Program) -> str | None:
 def _former(dataset: str, reader: MetadataReader, now: datetime) -> Why | None:
     """The answer for a dataset that only a former program makes, and that its readers still wait for."""
     programs = reader.programs()
-    past = [program.producers() for entry, program in programs.entries if entry.boundary <= now]
+    past = [program.producers for entry, program in programs.entries if entry.boundary <= now]
     made = [makers[dataset].id for makers in past if dataset in makers]
     states = reader.flow_states(programs.flow_ids, programs) if made else {}
     state = states[made[-1]].tables.get(dataset) if made and made[-1] in states else None
@@ -85,7 +85,7 @@ def _former(dataset: str, reader: MetadataReader, now: datetime) -> Why | None:
 def _pending(dataset: str, reader: MetadataReader, now: datetime) -> Why | None:
     """The answer for a dataset that only the pending update set makes."""
     entry = reader.timeline().pending(now)
-    if entry is None or dataset not in reader.program(entry.version).producers():
+    if entry is None or dataset not in reader.program(entry.version).producers:
         return None
     what = f"is made by the pending update set, which takes effect at {to_text(entry.boundary)}"
     return Why(Cause.PENDING, (dataset,), "", what, f"wait, or see it with `{again('atoll plan --pending')}`")
@@ -95,7 +95,7 @@ def _not_active(dataset: str, program: Program) -> Why:
     if _in_local_program(dataset):
         remedy = f"{again('atoll plan')}, then {again('atoll apply')}"
         return Why(Cause.NEVER_APPLIED, (dataset,), "", "is in the program here, which was never applied", remedy)
-    raise unknown("the active program has no dataset", dataset, program.producers())
+    raise unknown("the active program has no dataset", dataset, program.producers)
 
 
 def _in_local_program(dataset: str) -> bool:
@@ -104,7 +104,7 @@ def _in_local_program(dataset: str) -> bool:
     from language import ProgramErrors
 
     try:
-        return dataset in compile_files([]).producers()
+        return dataset in compile_files([]).producers
     except (AtollError, ProgramErrors):
         return False
 

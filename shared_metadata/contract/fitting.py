@@ -11,7 +11,7 @@ from shared_metadata.store.reader import MetadataReader
 
 def input_intervals(program: Program, table: Table) -> dict[str, int]:
     """The length in seconds of the batches that make each of a table's inputs."""
-    producers = program.producers()
+    producers = program.producers
     return {name: producers[name].interval_seconds for name in table.inputs}
 
 
@@ -27,7 +27,7 @@ def fitted(wanted: BatchRequest, reader: MetadataReader) -> Interval:
 
 def _of_one_staged(wanted: BatchRequest, reader: MetadataReader) -> Interval:
     """The same for all tables of a load."""
-    interval, producers = wanted.interval, wanted.program.producers()
+    interval, producers = wanted.interval, wanted.program.producers
     inputs = [name for table in wanted.flow.tables for name in table.inputs]
     staged: list[Batch | Version | None] = [
         reader.batch(made_by, interval.start, ()) for made_by in {producers[name].id for name in inputs}

@@ -205,7 +205,7 @@ class OrganizeSteps(Steps):
         tolerated = timedelta(seconds=work.flow.tolerates.get(name, 0))
         if found and tolerated and found.interval.end > moment:  # so late a version is not needed
             former = reader.version_at(name, moment)
-            switch = reader.programs().last_switch(work.program.producers()[name].id, work.claim.interval.start)
+            switch = reader.programs().last_switch(work.program.producers[name].id, work.claim.interval.start)
             of_this_program = former is not None and (switch is None or former.interval.end > switch)
             return former if former and of_this_program and former.interval.end >= end - tolerated else found
         return found
@@ -213,7 +213,7 @@ class OrganizeSteps(Steps):
     def _complete_through(self, work: Work, upto: Mapping[str, datetime]) -> dict[str, datetime]:
         """The same moments, but none after what each input is complete through: what lies there is of another program version."""
         reader = self.services.reader
-        programs, producers = reader.programs(), work.program.producers()
+        programs, producers = reader.programs(), work.program.producers
         wanted: dict[str, list[str]] = {}
         for name in upto:
             wanted.setdefault(producers[name].id, []).append(name)

@@ -140,7 +140,7 @@ def readers(program: Program, datasets: Iterable[str]) -> set[str]:
 
 def flows_of(program: Program, datasets: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Flow ▸ its datasets among these, both sorted."""
-    producers, found = program.producers(), dict[str, list[str]]()
+    producers, found = program.producers, dict[str, list[str]]()
     for name in sorted(datasets):
         if name in producers:
             found.setdefault(producers[name].id, []).append(name)
@@ -211,7 +211,7 @@ class _Users:
 
     def __init__(self, lineage: Lineage, program: Program) -> None:
         self._lineage, self._program = lineage, program
-        self._makers = program.producers()
+        self._makers = program.producers
         self.found: list[DriftUse] = []
         self.stopped: list[str] = []
         self.collected: list[ColumnRef] = []

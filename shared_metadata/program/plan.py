@@ -307,7 +307,8 @@ class Program:
         """Flow ▸ its datasets."""
         return {flow.id: tuple(table.dataset for table in flow.tables) for flow in self.flows.values()}
 
-    def producers(self) -> dict[str, Flow]:
+    @cached_property
+    def producers(self) -> Mapping[str, Flow]:
         """The flow that makes each dataset."""
         return {table.dataset: flow for flow in self.flows.values() for table in flow.tables}
 

@@ -107,7 +107,7 @@ def _readers(*programs: Program) -> dict[str, set[str]]:
     """Flow ▸ the flows that read one of its datasets directly, in one of the programs."""
     found: dict[str, set[str]] = {}
     for program in programs:
-        producers = program.producers()
+        producers = program.producers
         for flow in program.flows.values():
             for name in {name for table in flow.tables for name in table.inputs} & producers.keys():
                 found.setdefault(producers[name].id, set()).add(flow.id)

@@ -128,7 +128,7 @@ def restatement(programs: Programs, new: Program, progress: Mapping[str, FlowPro
     effect = Effect(boundary, restates=True, earlier=_begin_earlier(programs, new, affected, boundary))
     begun = {name: replace(progress[name], begins=None) for name in effect.earlier & progress.keys()}
     if missing := begins_later(programs, new, affected, {**progress, **begun}, effect.boundary):
-        begin = max(moment for name in missing if (moment := progress[new.producers()[name].id].begins))
+        begin = max(moment for name in missing if (moment := progress[new.producers[name].id].begins))
         first = next_common(begin, intervals_of(affected, *programs.in_force(wanted), new))
         raise InputError(
             f"there is nothing of {', '.join(missing)} from {to_text(effect.boundary)} on",
@@ -169,7 +169,7 @@ def made_otherwise(programs: Programs, new: Program, affected: Collection[str], 
 
     Before that, what they made is another program's, which a batch of the new one must not read.
     """
-    producers = new.producers()
+    producers = new.producers
     inputs = (table.inputs for name in affected if name in new.flows for table in new.flows[name].tables)
     read = {producers[name].id for names in inputs for name in names if name in producers}
     found = {name: programs.changed_since(name, since) for name in read.difference(affected)}
@@ -183,7 +183,7 @@ def begins_later(
 
     What the last program lacks begins at the boundary, also where it was there once.
     """
-    producers, found = new.producers(), set[str]()
+    producers, found = new.producers, set[str]()
     begins = {name: known.begins for name, known in progress.items() if name in programs.last.flows}
     for flow in (new.flows[name] for name in affected if name in new.flows):
         first = next_interval(max(boundary, begins.get(flow.id) or boundary), flow.interval_seconds).end
@@ -200,7 +200,7 @@ def begins_again(programs: Programs, flow: str, dataset: str, state: TableState,
 
     start: what it takes reads to tell, and is asked for such a dataset only.
     """
-    later = dataset not in programs.last.producers() and state.begins is not None and state.begins > start()
+    later = dataset not in programs.last.producers and state.begins is not None and state.begins > start()
     return later or programs.is_over(flow, dataset, state)
 
 

@@ -190,7 +190,7 @@ class Starts:
         now: datetime,
     ) -> None:
         self._states, self._reader, self._along, self._boundary, self._now = states, reader, along, boundary, now
-        self._producers = program.producers()
+        self._producers = program.producers
         self._found: dict[str, datetime] = {}
 
     def of(self, flow: Flow) -> datetime:

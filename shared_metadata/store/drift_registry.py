@@ -163,7 +163,7 @@ class DriftRegistry(DriftReader):
 
     def _refills(self, drift: Drift, program: Program) -> list[Action]:
         """Marks tables whose rows were collected without the column: the next batch of a MERGE collects the whole table."""
-        makers, actions = program.producers(), []
+        makers, actions = program.producers, []
         for staged in sorted({f"{column.dataset}:staged" for column in drift.change.nulls} - set(drift.change.quiesces)):
             flow = makers.get(staged)
             if flow and flow.kind == Kind.COLLECT and flow.of(staged).mode == Mode.MERGE:

@@ -33,7 +33,7 @@ def held_against(update: UpdateSet, program: Program, lineage: Lineage, tables: 
     tables: dataset ▸ the columns of its table; None where no batch has made one.
     """
     others = [item for item in update.breaking if item.reason != Reason.TYPE_CHANGED or item.dataset not in tables]
-    makers = program.producers()
+    makers = program.producers
     widens = {name: program.warehouses[makers[name].warehouse].widens for name in tables if name in makers}
     return replace(update, breaking=(*others, *_unfit(lineage.some(tables), tables, widens)))
 

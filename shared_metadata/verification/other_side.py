@@ -54,7 +54,7 @@ def other_sides(
 
     A landed batch is reported for the flow that makes the dataset now; another may have made it before.
     """
-    asked = {name: flow.id for name, flow in programs.active(now)[1].producers().items() if name in landed}
+    asked = {name: flow.id for name, flow in programs.active(now)[1].producers.items() if name in landed}
     for one in seen:
         if asked.get(one.dataset) != one.flow:
             continue

@@ -103,7 +103,7 @@ class World:
     def __post_init__(self) -> None:
         self._ideal: dict[tuple[str, datetime], object] = {}
         self._known: dict[str, tuple[datetime, object]] = {}  # up to where, and what is there
-        self._makers = self.program.producers()
+        self._makers = self.program.producers
         for flow in self.program.flows.values():
             tables = {table.dataset: TableState(self.begin, begins=self.begin) for table in flow.tables}
             self.states[flow.id] = FlowState(flow.id, tables)

@@ -172,10 +172,10 @@ class World:
                 self.starts.setdefault(dataset, set()).add(boundary)
 
     def _length(self, program: Program, dataset: str) -> int:
-        return program.producers()[dataset].interval_seconds
+        return program.producers[dataset].interval_seconds
 
     def _first_end(self, program: Program, dataset: str, along: Programs) -> datetime:
-        maker = program.producers()[dataset].id
+        maker = program.producers[dataset].id
         progress = along.progress(maker, dataset, self.states[maker].tables[dataset])
         length = (progress.program or program).flows[maker].interval_seconds
         following: datetime = progress.once_more_as_one or progress.through + timedelta(seconds=length)
@@ -228,7 +228,7 @@ class World:
         """Of each input the version that the plan step would find; all of it must come from the batch's own program."""
         flow, found = program.flows[made_by], {}
         for name in next(table.inputs for table in flow.tables if table.dataset == dataset):
-            producer = program.producers()[name]
+            producer = program.producers[name]
             upto = ceil(interval.end, producer.interval_seconds)
             through = along.progress(producer.id, name, self.states[producer.id].tables[name]).through
             if name in flow.tolerates:

@@ -103,7 +103,7 @@ def test_everything_is_complete_when_the_world_stands_still(seed: int, flows: in
     program = world.programs[world.timeline.entries[-1].version]
     for flow in program.flows.values():
         state = world.states[flow.id].tables[flow.id]
-        producers = program.producers()
+        producers = program.producers
         inputs = [world.states[producers[name].id].tables[name].watermark for name in flow.tables[0].inputs]
         following = next_interval(state.watermark, flow.interval_seconds)
         assert following.end > min([world.now, *inputs]), f"{flow.id} stands at {state.watermark}"

@@ -51,7 +51,7 @@ class TestDrift:
         look = "`atoll discover --check` looks now.\n"
         unseen = "; no batch has looked at what lake.raw.things:staged is made of yet"
         assert atoll("drift").stdout == f"The sources are as the program expects them{unseen}; {look}"
-        flow = writer.reader.active_program().producers()["lake.raw.things:staged"]
+        flow = writer.reader.active_program().producers["lake.raw.things:staged"]
         begins = writer.reader.flow_states([flow.id])[flow.id].tables["lake.raw.things:staged"].watermark
         batch = next_interval(begins, flow.interval_seconds)
         commit_batch(writer, flow.id, batch, "lake.raw.things:staged")
@@ -154,7 +154,7 @@ class TestWhy:
         writer.schedule(more, Effect(boundary), expected=writer.reader.timeline())
         found = self.why(atoll, "lake.a.v001")
         assert found["cause"] == "pending" and to_text(boundary) in found["sentence"]
-        assert "lake.a.v001" not in active.producers()
+        assert "lake.a.v001" not in active.producers
 
     def test_a_name_that_is_nearly_one(self, atoll: Atoll, drifting: Any) -> None:
         result = atoll("why", "lake.a.readr")

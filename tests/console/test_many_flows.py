@@ -106,7 +106,7 @@ def test_a_program_is_made_from_its_text_without_plain_values_of_all_of_it(compi
 def test_status_reads_by_the_hundred(dynamodb: MemoryDynamoDB, compiled: tuple[Program, Lineage]) -> None:
     counting = Counting(dynamodb)
     found = dataset_statuses(writer_over(counting).reader, compiled[0], NOW)
-    assert len(found) == len(compiled[0].producers()) and [status.rows for status in found].count(77) == len(found) - 1
+    assert len(found) == len(compiled[0].producers) and [status.rows for status in found].count(77) == len(found) - 1
     # The timeline and its program; states; batches with their tables of those whose next one is over.
     assert requests(counting) <= 3 * VIEWS / 100 + 4
 

@@ -65,7 +65,7 @@ def make_all(ready: Any, **values: Any) -> None:
     """A batch of every dataset, by which each is current."""
     totals = "ops.public.customer_totals"
     made = ((ORDERS, STAGED), (f"{ORDERS}:load", ORDERS), (VIEW, VIEW), (f"{totals}:result", f"{totals}:result"), (totals, totals))
-    known = ready.writer().reader.active_program().producers()
+    known = ready.writer().reader.active_program().producers
     for _, dataset in made:
         commit(ready, known[dataset].id, dataset, **values)
 

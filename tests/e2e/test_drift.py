@@ -102,7 +102,7 @@ def test_every_row_of_the_designs_table(airline: Drifting) -> None:
     moment = floor(datetime.now(UTC), 60) + MINUTE
     stopped = airline.watermark(DELAYS, DELAYS)
     for dataset in ("lake.ops.planes", "lake.crm.account"):
-        flow = airline.program.producers()[dataset].id
+        flow = airline.program.producers[dataset].id
         airline.wait_past(flow, dataset, moment)
     airline.wait_past(SCORECARD, SCORECARD, moment)
     assert airline.watermark(DELAYS, DELAYS) == stopped

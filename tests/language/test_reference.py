@@ -127,7 +127,7 @@ def test_what_the_grammar_makes_is_parsed(seed: int) -> None:
 def test_the_examples_are_one_program(slices: Mapping[str, Slice]) -> None:
     program = compile_program({"program.sql": "".join(_blocks("sql"))}, slices)
     assert {flow.stage for flow in program.flows.values()} == {"collect", "organize", "harness"}
-    assert "lake.ops.carriers" in program.producers()
+    assert "lake.ops.carriers" in program.producers
 
 
 @pytest.mark.parametrize("block", _blocks("sql"))

@@ -49,7 +49,7 @@ class _Restatement:
     def __init__(self, reader: MetadataReader, program: Program, moment: EffectiveAt, now: datetime, keep: Keep) -> None:
         self._reader, self._program, self._moment, self._keep = reader, program, moment, keep
         self._retention, self._former = Retention(reader, now), reader.active_program()
-        self._makers = self._former.producers()
+        self._makers = self._former.producers
 
     def forgotten(self) -> Iterator[Forgotten]:
         """The first such version of each input that is not made again itself."""

@@ -162,7 +162,7 @@ class MaintainStep:
         found = [(flow.id, table.dataset)]
         if flow.kind == Kind.RESULT:
             found += [(reader.id, name) for reader, name in self._retention.reading(table.dataset)]
-        collect = self._program.producers().get(table.inputs[0]) if flow.kind == Kind.LOAD else None
+        collect = self._program.producers.get(table.inputs[0]) if flow.kind == Kind.LOAD else None
         return [*found, *([(collect.id, table.inputs[0])] if collect else [])]
 
     def _staged(self, turn: _Turn, keep: timedelta) -> list[str]:
@@ -176,7 +176,7 @@ class MaintainStep:
         """Where batches of this table, and of what is loaded into it, are staged."""
         flow, table, horizon, lengths = turn.flow, turn.table, self._retention.horizon, self._retention.lengths
         places = [Place(self._declaration.id, flow, table.dataset, lengths(flow.id), min(horizon(table.dataset, keep), turn.through))]
-        collect = self._program.producers().get(table.inputs[0]) if flow.kind == Kind.LOAD else None
+        collect = self._program.producers.get(table.inputs[0]) if flow.kind == Kind.LOAD else None
         if collect:
             upto = horizon(table.inputs[0], keep)
             places.append(Place(collect.slice_id, collect, table.inputs[0], lengths(collect.id), upto, used_by=flow))
