@@ -13,11 +13,16 @@ if TYPE_CHECKING:
     from shared_metadata.store.reader import MetadataReader
 
 
-# Whether a batch is a transaction of its target ▸ how its rows arrive.
-ARRIVE = {
-    True: "exactly once, a batch as a whole",
-    False: "at least once, and once where the application knows a request by its key; a batch that breaks off is there in part",
-}
+IN_PART = "a batch that breaks off is there in part"
+WHOLE = "exactly once, a batch as a whole"
+ONE_BY_ONE = f"exactly once, row by row; {IN_PART} until it goes on"
+AGAIN = f"at least once, and once where the application knows a request by its key; {IN_PART}"
+
+
+def arrive(slice_: Slice) -> str:
+    """How a slice's rows arrive at its target."""
+    can = slice_.capabilities
+    return WHOLE if can.transactional else ONE_BY_ONE if can.knows_keys else AGAIN
 
 
 def limits(program: Program, statements: Collection[str], slices: Mapping[str, Slice]) -> list[str]:
@@ -52,12 +57,12 @@ def _of_table(flow: Flow, source: str, slice_: Slice) -> Iterator[str]:
 
 def guarantees(program: Program, statements: Collection[str], slices: Mapping[str, Slice]) -> list[str]:
     """A line for each way in which rows arrive where these statements publish them."""
-    found: dict[bool, list[str]] = {}
+    found: dict[str, list[str]] = {WHOLE: [], ONE_BY_ONE: [], AGAIN: []}
     for flow in program.flows.values():
         slice_ = slices.get(flow.slice_id)
         if slice_ is not None and flow.id in statements and flow.kind is Kind.PUBLISH:
-            found.setdefault(slice_.capabilities.transactional, []).append(flow.id)
-    return [f"{', '.join(sorted(flows))}: {ARRIVE[how]}" for how, flows in sorted(found.items(), reverse=True)]
+            found[arrive(slice_)].append(flow.id)
+    return [f"{', '.join(sorted(flows))}: {how}" for how, flows in found.items() if flows]
 
 
 def left_behind(reader: MetadataReader, program: Program, slices: Mapping[str, Slice]) -> list[str]:

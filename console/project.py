@@ -18,8 +18,8 @@ from console.given_files import decoded
 from language.text.diagnostics import Diagnostic, ProgramErrors, SourceText, did_you_mean
 from shared_metadata.contract.declaration import Slice, declared
 from shared_metadata.errors import DefinitionError, InputError
-from shared_metadata.program import Connection, Flow, Program, Warehouse
-from shared_metadata.program.lineage import source_in
+from shared_metadata.program import Connection, Flow, Kind, Program, Warehouse
+from shared_metadata.program.lineage import published_table, source_in
 from shared_metadata.program.schema import Schema
 from shared_metadata.program.source_schemas import FOLDER, ConnectionSchemas, SourceSchemas
 from slices.registry import installed
@@ -215,10 +215,11 @@ def _flow_problems(program: Program, sources: Mapping[str, str], schemas: Source
 
 
 def _known(flow: Flow, schemas: SourceSchemas) -> dict[str, Schema]:
-    """The tables of the flow in the snapshots, by their names at the source."""
+    """The tables of the flow in the snapshots, by their names at the source or at the target."""
     there = schemas[flow.connection].tables if flow.connection in schemas else {}
     seen = {name: schema for name, schema in there.items() if schema is not None}
-    found = {table.source: source_in(seen, table.source) for table in flow.tables}
+    names = [published_table(flow)] if flow.kind is Kind.PUBLISH else [table.source for table in flow.tables]
+    found = {name: source_in(seen, name) for name in names}
     return {name: schema for name, schema in found.items() if schema is not None}
 
 

@@ -27,4 +27,8 @@ class ApplicationTargetStack(TargetStack):
         self.diff.read_objects(journal, JOURNAL)
         self.publish.write_objects(journal, JOURNAL)
         self.landed(memory_mb=256).read_objects(journal, JOURNAL)
+        self.reach()
         self.finish(workflow)
+
+    def reach(self) -> None:
+        """Grants what else an application is reached by, and makes what else looks at it."""

@@ -26,11 +26,16 @@ _KINDS = {
 
 
 def check_target(columns: Sequence[QueryColumn], target: str, schema: Schema, harness: Slice) -> Iterator[QueryProblem]:
-    """What of the columns the target cannot take. Names match in any case; text takes everything but binary."""
+    """What of the columns the target cannot take. Names match in any case; text takes everything but binary.
+
+    Where a table takes any column beside its key, only the key's are compared.
+    """
     why_not = _asked(harness)
     theirs = {column.name.lower(): column for column in schema.columns}
     for column in columns:
         other = theirs.get(column.name)
+        if other is None and harness.capabilities.open_columns:
+            continue
         if other is None:
             cause = f"the table `{target}` has no column `{column.name}`"
             remedy = f"add the column there, or publish one that it has: {', '.join(c.name for c in schema.columns)}"

@@ -41,12 +41,14 @@ class Capabilities:
         how long they are kept: `keep_of(interval_seconds)`.
     time_travel: ORGANIZE: a version of a table can be read for as long as it is kept; else readers see the newest state.
     transactional: HARNESS: a batch is seen there as a whole or not at all, and nothing of one that fails; it keeps its own receipts.
+    knows_keys: HARNESS: without transactions, yet a row that is written again changes nothing, and an older one replaces no newer.
+    open_columns: HARNESS: of a table only the key is known; it takes any other column.
     rejects_rows: COLLECT, HARNESS: rows that cannot be read or written are set aside, where the program tolerates them.
     widens: ORGANIZE: which type a column of a table becomes in its place, without loss, where rows come with the wider one: pairs of
         narrow and wide; of 'decimal' to itself one with more digits before the point.
     at_once: ORGANIZE: how many tables of one of its warehouses are at work at once, by a statement each, where the warehouse's option
         `at_once` says no other number; 0 for any.
-    own_columns: ORGANIZE: names of columns that it keeps for itself, so that no dataset may have one.
+    own_columns: ORGANIZE, HARNESS: names of columns that it keeps for itself, so that no dataset may have one.
     never_written: ORGANIZE: types, in a column or within it, that its engine cannot write into a table.
     never_because: ORGANIZE: why, of these types: each with words that follow "which the engine writes into no table: ".
     plain_keys: ORGANIZE: rows are merged by columns that have one value, and by no list, map or struct.
@@ -78,6 +80,8 @@ class Capabilities:
     part_mb: int = 0
     never_masked: tuple[str, ...] = ()
     transactional: bool = True
+    knows_keys: bool = False
+    open_columns: bool = False
     rejects_rows: bool = False
     longest_name: int = 0
     never_written: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from shared_metadata.program import Masks, Position, from_plain
+from shared_metadata.program import Flow, Masks, Position, from_plain
 from shared_metadata.program.schema import Schema
 from shared_metadata.program.type_names import spelled
 
@@ -171,6 +171,11 @@ def source_in(sources: Mapping[str, Schema], table: str) -> Schema | None:
     """The columns of a source's table, whose name some systems take in any case; None if it does not exist."""
     found = sources.get(table)
     return found or next((schema for name, schema in sources.items() if name.lower() == table.lower()), None)
+
+
+def published_table(flow: Flow) -> str:
+    """The table of a publication as its target names it, without the connection."""
+    return flow.id.removeprefix(f"{flow.connection}.")
 
 
 def digest(value: Any) -> str:

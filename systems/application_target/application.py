@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from shared_metadata.contract.runtime.deadline import Deadline
@@ -16,6 +16,7 @@ class Group:
     key: the same in each attempt to send them, and no other group's; the application may know by it that it has them already.
     dataset, batch: which rows they are; batch: the moment at which the batch begins.
     upserts: JSON objects, as text; deletes: the keys of rows that go, as such. One of both is empty.
+    token: of the claim that sends them.  types: the result's columns, each with its type.
     """
 
     key: str
@@ -23,12 +24,14 @@ class Group:
     batch: str
     upserts: Sequence[str]
     deletes: Sequence[str]
+    token: int = 0
+    types: Mapping[str, str] = field(default_factory=dict)
 
     def part(self, first: int, end: int) -> Group:
         """Some of its rows; the whole has the whole's key."""
         if (first, end) == (0, len(self)):
             return self
-        return Group(f"{self.key}.{first}-{end}", self.dataset, self.batch, self.upserts[first:end], self.deletes[first:end])
+        return replace(self, key=f"{self.key}.{first}-{end}", upserts=self.upserts[first:end], deletes=self.deletes[first:end])
 
     def __len__(self) -> int:
         return len(self.upserts) or len(self.deletes)

@@ -79,7 +79,8 @@ class Sending:
         named = [self._work.flow.id, batch, sent.changes["result"], file["key"], first, sent.rows_a_group, sent.begun * own]
         key = str(uuid.uuid5(KEYS, json.dumps(named)))
         upserts, deletes = (rows, []) if file["into"] == "upserts" else ([], rows)
-        return Group(key, self._work.table.dataset, batch, upserts, deletes)
+        types = {column["name"]: column["type"] for column in sent.changes["columns"]}
+        return Group(key, self._work.table.dataset, batch, upserts, deletes, sent.token, types)
 
     def _settle(self, group: Group, at: int) -> None:
         """Sends a group, and what it is halved to.  at: the number of its first row."""

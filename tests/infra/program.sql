@@ -27,6 +27,8 @@ CREATE CONNECTION bus TO kafka WITH (
 );
 CREATE CONNECTION queue TO kafka WITH (brokers = 'kafka-1.example.com:9094', secret = 'queue');
 CREATE CONNECTION partner TO webhook WITH (secret = 'partner');
+CREATE CONNECTION product TO dynamodb WITH (tables = 'carriers', prefix = 'prod-');
+CREATE CONNECTION sister TO dynamodb WITH (tables = 'carriers', region = 'eu-west-1', role = 'arn:aws:iam::210987654321:role/atoll-writes');
 CREATE CONNECTION hooks TO http WITH (tables = 'orders, clicks', secret = 'senders');
 
 INSERT INTO lake.crm FROM crm TABLES (Account) EVERY '15 minutes';
@@ -91,4 +93,10 @@ INSERT INTO shop.sales.carriers EVERY '1 hour' MERGE ON (carrier)
 AS SELECT carrier, flights FROM lake.ops.carriers;
 
 INSERT INTO partner.carriers EVERY '1 hour' MERGE ON (carrier)
+AS SELECT carrier, flights FROM lake.ops.carriers;
+
+INSERT INTO product.carriers EVERY '1 hour' MERGE ON (carrier)
+AS SELECT carrier, flights FROM lake.ops.carriers;
+
+INSERT INTO sister.carriers EVERY '1 hour' MERGE ON (carrier)
 AS SELECT carrier, flights FROM lake.ops.carriers;

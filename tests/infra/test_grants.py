@@ -39,6 +39,7 @@ def statements(templates: Any) -> Iterator[tuple[str, dict[str, Any]]]:
                     yield f"{stack} {role['Ref'][:-8]}", statement
 
 
+PUBLISHED = ":table/prod-carriers"
 POLICIES = ("AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy")
 
 
@@ -174,9 +175,14 @@ def test_every_condition_is_one_that_narrows(templates):
             assert operator != "StringLike" or all(len(text) > 1 for text in as_list(tested["s3:prefix"])), who
 
 
+def of_metadata(templates: Any) -> set[tuple[str, str, str]]:
+    """The pairs but for those over the tables to which the program publishes."""
+    return {pair for pair in pairs(templates) if not pair[2].endswith(PUBLISHED)}
+
+
 def test_all_access_to_metadata_is_to_kinds_of_items(templates):
     """By no index and by no scan, for which there are no leading keys."""
-    for who, action, resource in pairs(templates):
+    for who, action, resource in of_metadata(templates):
         if action.startswith("dynamodb:") and "Stream" not in action and "stream" not in resource.lower():
             assert " if dynamodb:LeadingKeys ~ " in resource and "table/atoll-metadata " in resource, who
             assert action.split(":")[1] in ("BatchGetItem", "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"), who
@@ -185,7 +191,7 @@ def test_all_access_to_metadata_is_to_kinds_of_items(templates):
 def written(templates: Any) -> dict[str, set[str]]:
     """'stack role' ▸ the kinds of items that it updates or puts."""
     found: dict[str, set[str]] = {}
-    for who, action, resource in pairs(templates):
+    for who, action, resource in of_metadata(templates):
         if action in ("dynamodb:UpdateItem", "dynamodb:PutItem"):
             found.setdefault(who, set()).update(resource.split(" ~ ")[1].split())
     return found
@@ -229,7 +235,7 @@ def test_a_key_is_used_by_services_only(templates):
 
 
 def test_only_maintenance_deletes_records_and_those_of_batches_and_versions_only(templates):
-    records = [(who, action, resource.split(" ~ ")[1]) for who, action, resource in pairs(templates) if "dynamodb:" in resource]
+    records = [(who, action, of.split(" ~ ")[1]) for who, action, of in of_metadata(templates) if ":dynamodb:" in of]
     maintaining = [f"{declared.stack_name} MaintainRole" for declared in installed().values() if declared.capabilities.maintains]
     ageing = "DATASET#* FLOW#*"
     deletes = [(who, kinds) for who, action, kinds in records if action == "dynamodb:DeleteItem"]
@@ -274,7 +280,8 @@ def test_landed_reads_what_tables_say_of_themselves_or_a_secret_and_neither_rows
         "redshift:GetClusterCredentials",
         *(f"redshift-data:{name}" for name in ("ExecuteStatement", "BatchExecuteStatement", *OF_A_STATEMENT)),
     }
-    told = ("/metadata/*", "/journal/harness.webhook/*")  # of tables, and what stands for an application's receipts
+    journals = ("/journal/harness.webhook/*", "/journal/harness.dynamodb/*")  # what stands for an application's receipts
+    told = ("/metadata/*", *journals)  # the first of tables
     assert all(resource.endswith(told) for action, resource in found if action == "s3:GetObject")
 
 
@@ -292,6 +299,17 @@ def test_a_slice_reads_the_secrets_of_its_own_connections_only(templates, progra
     of["OrganizeRedshiftSlice"] = {administers, "atoll/redshift-??????"}
     of["OrganizeSnowflakeSlice"], of["OrganizeDatabricksSlice"] = {"atoll/snowflake-??????"}, {"atoll/databricks-??????"}
     assert read == of and {"atoll/mask-??????", "atoll/ops-??????"} == of["CollectPostgresSlice"]
+
+
+@pytest.mark.security
+def test_who_publishes_to_tables_or_in_another_account_reaches_what_the_program_names_and_nothing_else(templates):
+    found = {(who.split()[1], action) for who, action, resource in pairs(templates) if resource.endswith(PUBLISHED)}
+    steps = ("DiffRole", "PublishRole", "DiscoverRole")
+    writes = {("PublishRole", f"dynamodb:{action}") for action in ("PutItem", "DeleteItem")}
+    assert found == writes | {(step, "dynamodb:DescribeTable") for step in steps}
+    assumed = {(who, to) for who, action, to in pairs(templates) if action == "sts:AssumeRole" and who.startswith("Harness")}
+    role = "arn:aws:iam::210987654321:role/atoll-writes"
+    assert assumed == {(f"HarnessDynamoDBSlice {step}", role) for step in steps}
 
 
 @pytest.mark.security

@@ -1,0 +1,1 @@
+"""Publishes to tables of DynamoDB that a product reads by key."""
