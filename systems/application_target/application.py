@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from shared_metadata.contract.runtime.deadline import Deadline
+from shared_metadata.contract.work import Work
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,29 @@ class Group:
             return self
         return replace(self, key=f"{self.key}.{first}-{end}", upserts=self.upserts[first:end], deletes=self.deletes[first:end])
 
+    def only(self, rows: Collection[int]) -> Group:
+        """The rows of these numbers, in their order."""
+        chosen, key = sorted(rows), f"{self.key}.{','.join(map(str, sorted(rows)))}"
+        upserts, deletes = ([some[row] for row in chosen] if some else [] for some in (self.upserts, self.deletes))
+        return replace(self, key=key, upserts=upserts, deletes=deletes)
+
     def __len__(self) -> int:
         return len(self.upserts) or len(self.deletes)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an application says of a group, in words that hold no data.
+
+    refused: the rows that it refuses, each with why; it has taken all others.  whole: why it has taken none of the group, where it
+    does not say which rows are at fault: the group is halved then.
+    """
+
+    refused: Mapping[int, str] = field(default_factory=dict)
+    whole: str = ""
+
+
+TAKEN = Answer()
 
 
 class Application(Protocol):
@@ -46,12 +68,17 @@ class Application(Protocol):
     rows_a_group: int
     seconds_a_group: float
 
-    def send(self, group: Group, deadline: Deadline) -> str:
-        """'' where the application has taken all of the group, else why it refuses it, in words that hold no data.
-
-        Raises RetryLater where it is not known whether it has, or where it cannot take it for the moment; `after_seconds` is when
-        the application wants it again.
-        """
+    def send(self, group: Group, deadline: Deadline) -> Answer:
+        """Raises RetryLater where it is not known what the application has taken, or where it cannot take it for the moment;
+        `after_seconds` is when the application wants it again."""
         ...
 
     def close(self) -> None: ...
+
+
+class OpenApplication(Protocol):
+    """How a slice opens its application to publish a flow's batch."""
+
+    def __call__(self, work: Work, changes: Mapping[str, Any]) -> Application:
+        """changes: what `diff` worked out: how many 'upserts' and 'deletes', the 'columns' of the former, with 'name' and 'type'."""
+        ...

@@ -1,7 +1,9 @@
 """Sends a batch's rows in groups, each until it is answered, and goes on where an earlier call or attempt has stopped.
 
-A group that is refused is halved, until the rows are found that are. Rows are settled in their order, so that one number says how far
-a batch came; and the halves are the same in every attempt, and with them the keys of what is sent.
+A group that is refused as a whole is halved, until the rows are found that are. Rows are settled in their order, so that one number
+says how far a batch came; and the halves are the same in every attempt, and with them the keys of what is sent. Where an application
+says of each row whether it has taken it, those that it has are settled though more are refused than the program tolerates: the next
+attempt sends the others again, and first.
 """
 
 from __future__ import annotations
@@ -23,11 +25,12 @@ from shared_metadata.contract.work import Work
 from shared_metadata.errors import DefinitionError, RetryLater, RowError, Unfinished
 from shared_metadata.program import Mode
 from shared_metadata.program.intervals import to_text
-from systems.application_target.application import Application, Group
+from systems.application_target.application import Answer, Application, Group
 from systems.application_target.journal import Sent
 
 KEYS = uuid.UUID("5c0f2a2e-8a53-4d0e-9f0e-2d0a7f6f2b11")  # of groups; any would do that never changes
 HALVED = "some of its rows are refused"
+NOTHING: Mapping[int, str] = {}
 REPEATS, LONGEST_PAUSE_SECONDS = 5, 60.0  # of one group within a call, where the application says when it wants it again
 
 
@@ -37,12 +40,13 @@ class Sending:
     def __init__(self, work: Work, sent: Sent, application: Application, results: Results, deadline: Deadline) -> None:
         self.sent = sent
         self._work, self._application, self._results = work, application, results
-        self._deadline, self._before = deadline, sent.settled
+        self._deadline, self._before = deadline, sent
+        self._allowed = allowance(work, sent.changes)
 
     @property
     def advanced(self) -> bool:
         """Whether anything was settled in this call."""
-        return self.sent.settled > self._before
+        return self.sent != self._before
 
     def groups(self) -> Iterator[Sent]:
         """Sends what is left; after each group how far it came.
@@ -50,10 +54,40 @@ class Sending:
         Raises Unfinished when the call's time is up and something was settled, RetryLater as the application has it, RowError where
         more rows are refused than the program tolerates.
         """
+        again = () if self._allowed.allows(len(self.sent.refused)) else self.sent.refused
+        first = 0
+        for file in self.sent.changes["files"] if again else ():
+            yield from self._again(file, first, [row - first for row in again if first <= row < first + file["rows"]])
+            first += file["rows"]
+        self._hold_to_allowance()
         first = 0
         for file in self.sent.changes["files"]:
             yield from self._of_file(file, first)
             first += file["rows"]
+
+    def _again(self, file: File, first: int, refused: list[int]) -> Iterator[Sent]:
+        """Sends rows of a file that were refused.  first: the number of its first row."""
+        size = self.sent.rows_a_group
+        for at in sorted({row // size * size for row in refused}):
+            rows = [row - at for row in refused if at <= row < at + size]
+            some = list(islice(self._results.documents(file["key"], at), size))
+            still = self._refused_of(self._group(file, at, some).only(rows))
+            kept = {row: why for row, why in self.sent.refused.items() if row - first - at not in rows}
+            self.sent = replace(self.sent, refused={**kept, **{first + at + rows[number]: why for number, why in still.items()}})
+            yield self.sent
+
+    def _refused_of(self, group: Group) -> dict[int, str]:
+        """Sends a group, and what it is halved to; which of its rows are refused."""
+        found: dict[int, str] = {}
+
+        def attempt(start: int, end: int) -> str:
+            self._hold_to_time()
+            answer = self._send(group.part(start, end))
+            found.update({start + row: why for row, why in answer.refused.items()})
+            return answer.whole
+
+        halved = dict(refused(0, len(group), attempt))
+        return {**found, **halved}
 
     def _of_file(self, file: File, first: int) -> Iterator[Sent]:
         """Sends what is left of a file.  first: the number of its first row."""
@@ -84,31 +118,43 @@ class Sending:
 
     def _settle(self, group: Group, at: int) -> None:
         """Sends a group, and what it is halved to.  at: the number of its first row."""
-        allowed = allowance(self._work, self.sent.changes)
         for row, why in refused(0, len(group), lambda start, end: self._attempt(group, at, start, end)):
-            if group.deletes:
-                raise _cannot_go(why, self._work.place)
-            found: Mapping[int, str] = {**self.sent.refused, at + row: why}
-            if not allowed.allows(len(found)):
-                raise allowed.exceeded(Counter(found.values()), self._work.place, at_least=True)
-            self.sent = replace(self.sent, settled=at + row + 1, refused=found)
+            _hold_deletes(group, why, self._work.place)
+            self._hold_to_allowance({at + row: why})
+            self._note(at + row + 1, {at + row: why})
 
     def _attempt(self, group: Group, at: int, start: int, end: int) -> str:
-        """Why these rows of a group are refused, or ''. What was settled before is not sent; what it is a part of was refused."""
+        """Why these rows of a group are refused as a whole, or ''. What was settled before is not sent; what it is a part of was
+        refused."""
         settled = self.sent.settled - at
         if end <= settled:
             return ""
         if start < settled:
             return HALVED
+        self._hold_to_time()
+        answer = self._send(group.part(start, end))
+        if not answer.whole:
+            for why in answer.refused.values():
+                _hold_deletes(group, why, self._work.place)
+            self._note(at + end, {at + start + row: why for row, why in answer.refused.items()})
+            self._hold_to_allowance()
+        return answer.whole
+
+    def _hold_to_time(self) -> None:
         needed = max(MARGIN_SECONDS, self._application.seconds_a_group)
         if self.advanced and self._deadline.seconds_left < needed:
             raise Unfinished("a call's time is over", place=self._work.place)
-        why = self._send(group.part(start, end))
-        if not why:
-            self.sent = replace(self.sent, settled=at + end)
-        return why
 
-    def _send(self, group: Group) -> str:
+    def _note(self, settled: int, refused: Mapping[int, str]) -> None:
+        self.sent = replace(self.sent, settled=settled, refused={**self.sent.refused, **refused})
+
+    def _hold_to_allowance(self, more: Mapping[int, str] = NOTHING) -> None:
+        """Raises RowError where more rows are refused than the program tolerates."""
+        found = {**self.sent.refused, **more}
+        if not self._allowed.allows(len(found)):
+            raise self._allowed.exceeded(Counter(found.values()), self._work.place, at_least=True)
+
+    def _send(self, group: Group) -> Answer:
         """Waits as long as the application asks, where the call has time for it."""
         for attempt in count(1):
             try:
@@ -122,9 +168,11 @@ class Sending:
         raise AssertionError
 
 
-def _cannot_go(why: str, place: str) -> RowError:
-    remedy = "have it take keys that are to go also where it has none such; the batch is tried again"
-    return RowError(f"the application refuses to delete a row: {why}", place=place, remedy=remedy)
+def _hold_deletes(group: Group, why: str, place: str) -> None:
+    """Raises RowError where what is refused is to go: nothing would send it again."""
+    if group.deletes:
+        remedy = "have it take keys that are to go also where it has none such; the batch is tried again"
+        raise RowError(f"the application refuses to delete a row: {why}", place=place, remedy=remedy)
 
 
 def begun(work: Work, changes: Mapping[str, Any], sent: Sent | None, rows_a_group: int) -> Sent:

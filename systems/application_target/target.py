@@ -9,7 +9,7 @@ again by the batches that begin before the call that has sent it must be over, a
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -24,7 +24,7 @@ from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.contract.work import Work
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, StaleToken
 from shared_metadata.program import Mode
-from systems.application_target.application import Application
+from systems.application_target.application import Application, OpenApplication
 from systems.application_target.arrived import on_its_way, settled, unsure
 from systems.application_target.journal import Journal, Late, Sent, Standing, journal_of
 from systems.application_target.sending import Sending, begun, is_of
@@ -33,8 +33,9 @@ from systems.application_target.sending import Sending, begun, is_of
 class ApplicationTarget:
     """The Target of contract/harness.py."""
 
-    def __init__(self, open_application: Callable[[], Application], services: Services) -> None:
-        self._open_application, self._services = open_application, services
+    def __init__(self, open_application: OpenApplication, services: Services, *, takes_back: bool = True) -> None:
+        """takes_back: whether the application has rows that were added taken back (`Capabilities.takes_back`)."""
+        self._open_application, self._services, self._takes_back = open_application, services, takes_back
         self._open: list[Any] = []
 
     def close(self) -> None:
@@ -66,6 +67,8 @@ class ApplicationTarget:
             if not (broken or late):
                 raise
             raise _forgotten(work, journal) from None
+        if changes["deletes"] and work.flow.mode == Mode.APPEND and not self._takes_back:
+            raise _added(work, journal)
         changes |= {"seen": standing.tag, "later": later, "columns": result["schema"]["columns"], "overtaken": overtaken}
         if broken:
             changes["base"] = base.mark if base else None
@@ -89,7 +92,7 @@ class ApplicationTarget:
                 raise RetryLater("another worker has sent since the changes were worked out", place=work.place)
             standing = replace(standing, late=self._late(standing, changes))
         _hold_to_later(work, journal, changes)
-        results, application = self._results(work, deadline), self._opened()
+        results, application = self._results(work, deadline), self._opened(work, changes)
         sent = begun(work, changes, standing.sent, application.rows_a_group)
         standing = journal.put(replace(standing, sent=sent))
         sending = Sending(work, sent, application, results, deadline)
@@ -119,8 +122,8 @@ class ApplicationTarget:
         new = (Late(tuple(found), now + timedelta(seconds=LEASE_SECONDS)),) if found else ()
         return (*(one for one in standing.late if one.until > now), *new)
 
-    def _opened(self) -> Application:
-        application = self._open_application()
+    def _opened(self, work: Work, changes: Mapping[str, Any]) -> Application:
+        application = self._open_application(work, changes)
         self._open.append(application)
         return application
 
@@ -153,4 +156,10 @@ def _hold_to_later(work: Work, journal: Journal, changes: Mapping[str, Any]) -> 
 def _forgotten(work: Work, journal: Journal) -> DefinitionError:
     """The error of a batch that was broken off longer ago than what it was to send is kept."""
     what = "what was sent in part is not known any more, since its files are gone from S3"
+    return DefinitionError(what, place=work.place, remedy=begin_anew(work, journal.forgetting(work.claim.interval.start)))
+
+
+def _added(work: Work, journal: Journal) -> DefinitionError:
+    """The error of a batch whose rows were added, and are others now, where nothing that was added is taken back."""
+    what = "rows that the batch has added are not in its result any more, and what was added there is not taken back"
     return DefinitionError(what, place=work.place, remedy=begin_anew(work, journal.forgetting(work.claim.interval.start)))

@@ -13,7 +13,7 @@ from shared_metadata.program import Connection
 from slices.harness.webhook.config import Config
 from slices.harness.webhook.logic import CONTENT, body_of, meaning
 from slices.harness.webhook.receiver import Receiver
-from systems.application_target.application import Group
+from systems.application_target.application import Answer, Group
 
 if TYPE_CHECKING:
     import urllib3
@@ -40,8 +40,8 @@ class Webhook:
             self._receiver.authority, urllib3.Timeout(total=self.seconds_a_group), secret=self._config.secret, place=self._place
         )
 
-    def send(self, group: Group, deadline: Deadline) -> str:
-        """Follows no redirect, so that neither rows nor credentials go elsewhere."""
+    def send(self, group: Group, deadline: Deadline) -> Answer:
+        """All of a group is taken or none. Follows no redirect, so that neither rows nor credentials go elsewhere."""
         import urllib3
 
         seconds = min(self.seconds_a_group, deadline.seconds_left - SPARE_SECONDS)
@@ -64,7 +64,7 @@ class Webhook:
                 ) from None
             raise RetryLater(f"the application does not answer: {type(error).__name__}", place=self._place) from None
         _drain(answer, seconds)
-        return meaning(answer.status, answer.headers, self._config.secret, self._place)
+        return Answer(whole=meaning(answer.status, answer.headers, self._config.secret, self._place))
 
     def close(self) -> None:
         if "_pool" in vars(self):

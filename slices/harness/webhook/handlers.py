@@ -23,7 +23,7 @@ def open_target(connection: Connection, secret: Mapping[str, Any], services: Ser
     from systems.application_target.target import ApplicationTarget
 
     config, receiver = read_config(connection), read_receiver(connection, secret)
-    return ApplicationTarget(lambda: Webhook(connection, config, receiver, services), services)
+    return ApplicationTarget(lambda work, changes: Webhook(connection, config, receiver, services), services)
 
 
 def look(connection: Connection, services: Services, flows: Mapping[str, str], deadline: Deadline) -> Mapping[str, Landed | None]:

@@ -39,7 +39,7 @@ def send(secret: Mapping[str, Any], group: Group = GROUP, *, seconds: float = 90
     clock: Any = SimpleNamespace(clock=lambda: NOW)
     webhook = Webhook(connection, read_config(connection), read_receiver(connection, secret), clock)
     try:
-        return webhook.send(group, Deadline.of(FakeContext(seconds)))
+        return webhook.send(group, Deadline.of(FakeContext(seconds))).whole
     finally:
         webhook.close()
 

@@ -321,7 +321,7 @@ def beside(story: Any, monkeypatch: pytest.MonkeyPatch, mode: Mode, whole: bool)
     a = told.way.put_result(rows_of({"A1": 1, "A2": 2, "A3": 3, "K": 2}))
     send, sent = Sending._send, list[str]()
 
-    def counted(sending: Sending, group: Any) -> str:
+    def counted(sending: Sending, group: Any) -> Any:
         sent.append(group.key)
         if len(sent) == 2:
             told.way.run(a)
@@ -368,7 +368,7 @@ def overtaken_at(newer: Callable[[], object], number: int, *, dies: bool = False
     """Before the group of that number goes out, counted from 1, other batches are sent, and it is heard after these."""
     send, sent = Sending._send, list[str]()
 
-    def late(sending: Sending, group: Any) -> str:
+    def late(sending: Sending, group: Any) -> Any:
         sent.append(group.key)
         if len(sent) != number:
             return send(sending, group)
