@@ -26,6 +26,9 @@ class ApplicationTargetStack(TargetStack):
         journal = [naming.journal_prefix(declaration.id)]
         self.diff.read_objects(journal, JOURNAL)
         self.publish.write_objects(journal, JOURNAL)
+        self.publish.rotate_secrets(self.rotating_secrets)
+        if declaration.discovers:
+            self.discover(data=False)
         self.landed(memory_mb=256).read_objects(journal, JOURNAL)
         self.reach()
         self.finish(workflow)

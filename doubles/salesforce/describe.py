@@ -54,11 +54,12 @@ def _describe_field(schema: ObjectSchema, field: Field) -> dict[str, Any]:
     length = 0 if field.type in NUMBER_TYPES or field.type in COMPOUND_TYPES else field.length or 0
     digits = {"int": 8, "long": 18}.get(field.type, 0)
     byte_length = length * (1 if field.type in _SINGLE_BYTE_TYPES else 3)
-    defaulted = field.type == "boolean" or (field.system and field.name != "Id")
+    defaulted = field.defaulted or field.type == "boolean" or (field.system and field.name != "Id")
     return {
         "aggregatable": field.filterable, "aiPredictionField": False, "autoNumber": False, "byteLength": byte_length,
         "calculated": field.calculated, "calculatedFormula": None, "cascadeDelete": False, "caseSensitive": False,
-        "compoundFieldName": field.compound, "controllerName": None, "createable": writable, "custom": field.custom,
+        "compoundFieldName": field.compound, "controllerName": None, "createable": writable and field.createable,
+        "custom": field.custom,
         "defaultValue": False if field.type == "boolean" else None, "defaultValueFormula": None,
         "defaultedOnCreate": defaulted or field.name == "Id", "dependentPicklist": False,
         "deprecatedAndHidden": False, "digits": digits, "displayLocationInDecimal": False,
@@ -73,18 +74,12 @@ def _describe_field(schema: ObjectSchema, field: Field) -> dict[str, Any]:
         "polymorphicForeignKey": len(field.reference_to) > 1,
         "precision": 0 if field.type in INTEGER_TYPES else field.precision or 0, "queryByDistance": False,
         "referenceTargetField": None, "referenceTo": list(field.reference_to),
-        "relationshipName": _relationship_name(field), "relationshipOrder": None,
+        "relationshipName": field.relationship_name, "relationshipOrder": None,
         "restrictedDelete": False, "restrictedPicklist": False, "scale": field.scale or 0, "searchPrefilterable": False,
         "soapType": _SOAP_TYPES.get(field.type, "xsd:string"), "sortable": field.filterable, "type": field.type,
-        "unique": field.unique, "updateable": writable, "writeRequiresMasterRead": False,
+        "unique": field.unique, "updateable": writable and field.updateable, "writeRequiresMasterRead": False,
     }  # fmt: skip
 
 
 def _picklist_value(value: str) -> dict[str, Any]:
     return {"active": True, "defaultValue": False, "label": value, "validFor": None, "value": value}
-
-
-def _relationship_name(field: Field) -> str | None:
-    if field.type != "reference":
-        return None
-    return field.name.removesuffix("__c") + "__r" if field.custom else field.name.removesuffix("Id")

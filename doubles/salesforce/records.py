@@ -7,6 +7,7 @@ from typing import Any
 
 from doubles.salesforce import identifiers
 from doubles.salesforce.errors import SalesforceError, not_found
+from doubles.salesforce.row_refusals import Refusals
 from doubles.salesforce.schema import COMPOUND_TYPES, TEXT_TYPES, Field, ObjectSchema
 from doubles.salesforce.store import Store
 from doubles.salesforce.values import Stored, parse_datetime, store_datetime, to_json, to_stored
@@ -17,10 +18,10 @@ _BATCH_ROWS = 10_000
 class _Checker:
     """The checks that a row's values pass, prepared once an object for many rows."""
 
-    def __init__(self, schema: ObjectSchema, by_client: bool) -> None:
+    def __init__(self, schema: ObjectSchema, by_client: bool, creates: bool) -> None:
         self.unique = [one for one in schema.stored_fields() if one.unique]
         self._schema = schema
-        self._by_client = by_client
+        self._by_client, self._creates = by_client, creates
         self._required = [one.name for one in schema.stored_fields() if not one.nillable]
         self._fields: dict[str, Field] = {}
 
@@ -38,7 +39,8 @@ class _Checker:
         if field is None or field.type in COMPOUND_TYPES:
             message = f"No such column '{name}' on sobject of type {self._schema.name}"
             raise SalesforceError(400, "INVALID_FIELD", message)
-        if self._by_client and (field.system or field.calculated):
+        allowed = field.createable if self._creates else field.updateable
+        if self._by_client and (field.system or field.calculated or not allowed):
             message = f"Unable to create/update fields: {field.name}. Please check the security settings of this "
             message += "field and verify that it is read/write for your profile or permission set."
             raise SalesforceError(400, "INVALID_FIELD_FOR_INSERT_UPDATE", message, [field.name])
@@ -47,7 +49,7 @@ class _Checker:
 
     def check_required(self, values: Mapping[str, Stored]) -> None:
         """Refuse a whole record in which a required field is null."""
-        missing = [name for name in self._required if values[name] is None]
+        missing = [name for name in self._required if values[name] is None and not self._schema.fields[name].defaulted]
         if missing:
             message = f"Required fields are missing: [{', '.join(missing)}]"
             raise SalesforceError(400, "REQUIRED_FIELD_MISSING", message, missing)
@@ -60,6 +62,7 @@ class Records:
         self._store = store
         self._now = now
         self._user_id = user_id
+        self.refusals = Refusals()
 
     def schema(self, name: str) -> ObjectSchema:
         """An object by name; SalesforceError NOT_FOUND if there is none."""
@@ -78,7 +81,7 @@ class Records:
             "CreatedDate": stamp, "LastModifiedDate": stamp, "SystemModstamp": stamp,
             "CreatedById": self._user_id, "LastModifiedById": self._user_id,
         }  # fmt: skip
-        checker = _Checker(schema, by_client)
+        checker = _Checker(schema, by_client, True)
         source = iter(rows)
         ids: list[str] = []
         with self._store.transaction():
@@ -86,14 +89,36 @@ class Records:
                 first = self._store.reserve_numbers(schema.key_prefix, len(batch))
                 stored = []
                 for number, row in enumerate(batch, first):
-                    given = checker.checked(row)
+                    given = checker.checked(self._referred(schema, row))
                     values = {**template, "Id": identifiers.make_id(schema.key_prefix, number), **given}
                     checker.check_required(values)
                     self._check_unique(schema, checker.unique, given, None)
+                    self.refusals.check(schema.name, values)
                     stored.append([values[one] for one in names])
                     ids.append(str(values["Id"]))
                 self._store.insert_rows(schema, names, stored)
         return ids
+
+    def _referred(self, schema: ObjectSchema, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The row with the ids of the records to which it refers by an external id, `{"Account": {"Number__c": 7}}`.
+
+        REST API Developer Guide, "Insert or Update (Upsert) a Record Using an External ID": a relationship by one of the parent's.
+        """
+        found: dict[str, Any] = {}
+        for name, value in row.items():
+            if not isinstance(value, Mapping) or name == "attributes":
+                found[name] = value
+                continue
+            by = schema.find_relationship(name)
+            ((key, wanted),) = ((one, given) for one, given in value.items() if one != "attributes")
+            if by is None or len(by.reference_to) != 1:
+                raise SalesforceError(400, "INVALID_FIELD", f"No such column '{name}' on sobject of type {schema.name}")
+            parents = self.find_by(by.reference_to[0], key, wanted) if wanted is not None else []
+            if len(parents) != 1 and wanted is not None:
+                message = f"Foreign key external ID: {wanted} not found for field {key} in entity {by.reference_to[0]}"
+                raise SalesforceError(400, "INVALID_FIELD", message, [])
+            found[by.name] = parents[0]["Id"] if parents else None
+        return found
 
     def _check_unique(
         self, schema: ObjectSchema, unique: Iterable[Field], values: Mapping[str, Stored], record_id: str | None
@@ -122,12 +147,13 @@ class Records:
     ) -> None:
         """Change fields of a record; its modification stamps move."""
         schema = self.schema(name)
-        checker = _Checker(schema, by_client)
-        given = checker.checked(values)
+        checker = _Checker(schema, by_client, False)
+        given = checker.checked(self._referred(schema, values))
         with self._store.transaction():
             record = self.get(name, record_id)
             checker.check_required({**record, **given})
             self._check_unique(schema, checker.unique, given, str(record["Id"]))
+            self.refusals.check(schema.name, {**record, **given})
             self._write(schema, str(record["Id"]), given, at)
 
     def delete(self, name: str, record_id: str, at: datetime | None = None) -> None:

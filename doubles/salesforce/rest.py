@@ -23,7 +23,7 @@ def user_info(org: Org, call: Call) -> Answer:
 
 def resources(org: Org, call: Call) -> Answer:
     """`GET /services/data/vXX.X`"""
-    names = ("sobjects", "query", "queryAll", "limits", "jobs")
+    names = ("sobjects", "query", "queryAll", "limits", "jobs", "composite")
     return Answer({name: f"/services/data/{call.version}/{name}" for name in names})
 
 

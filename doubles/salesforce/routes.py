@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from doubles.salesforce import replication, rest, rest_jobs
+from doubles.salesforce import record_collections, replication, rest, rest_jobs
 from doubles.salesforce.call import VERSIONS, Answer, Call
 from doubles.salesforce.errors import SalesforceError, not_found
 from doubles.salesforce.org import Org
@@ -28,6 +28,11 @@ _ROUTES: list[tuple[str, dict[str, Handler]]] = [
     (_OBJECT + "/updated", {"GET": replication.updated_records}),
     (_OBJECT + r"/(?P<id>\w+)", {"GET": rest.read_record, "PATCH": rest.update_record, "DELETE": rest.delete_record}),
     (_OBJECT + r"/(?P<field>\w+)/(?P<value>[^/]+)", {"GET": rest.read_by_external_id, "PATCH": rest.upsert_record}),
+    (
+        _DATA + "/composite/sobjects",
+        {"POST": record_collections.create, "PATCH": record_collections.update_records, "DELETE": record_collections.delete_records},
+    ),
+    (_DATA + r"/composite/sobjects/(?P<object>\w+)/(?P<field>\w+)", {"PATCH": record_collections.upsert_records}),
     (_DATA + "/jobs/query", {"GET": rest_jobs.list_jobs, "POST": rest_jobs.create_job}),
     (_JOB, {"GET": rest_jobs.read_job, "PATCH": rest_jobs.abort_job, "DELETE": rest_jobs.delete_job}),
     (_JOB + "/results", {"GET": rest_jobs.job_results}),

@@ -30,6 +30,8 @@ class Field:
     """One field of an object; `length` counts characters, `precision` and `scale` decimal digits.
 
     filters: False for a field by which SOQL takes no condition although its type would allow one.
+    createable, updateable: False where the user may not write it, in a new record or in one that is there.
+    defaulted: whether a new record has a value of its own where it is given none.
     """
 
     name: str
@@ -43,6 +45,9 @@ class Field:
     external_id: bool = False
     calculated: bool = False
     filters: bool = True
+    createable: bool = True
+    updateable: bool = True
+    defaulted: bool = False
     reference_to: tuple[str, ...] = ()
     picklist_values: tuple[str, ...] = ()
     compound: str | None = None
@@ -65,6 +70,12 @@ class Field:
     def custom(self) -> bool:
         """Whether an administrator made the field: its name ends in `__c`, or `__s` for part of a compound one."""
         return self.name.endswith(("__c", "__s"))
+
+    @property
+    def relationship_name(self) -> str | None:
+        if self.type != "reference":
+            return None
+        return self.name.removesuffix("__c") + "__r" if self.custom else self.name.removesuffix("Id")
 
     @property
     def filterable(self) -> bool:
@@ -131,6 +142,11 @@ class ObjectSchema:
     def components(self, compound: Field) -> list[Field]:
         """The stored fields that make up a compound one."""
         return [one for one in self.fields.values() if one.compound == compound.name]
+
+    def find_relationship(self, name: str) -> Field | None:
+        """The field of references that a relationship of that name is by."""
+        folded = name.lower()
+        return next((one for one in self.fields.values() if (one.relationship_name or "").lower() == folded), None)
 
     def with_field(self, new: Field) -> "ObjectSchema":
         """The object with the field added or replaced, with its components if it is a compound one."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from shared_metadata.contract.discovery import MOST_NAMES
 from shared_metadata.contract.sizes import Size
@@ -18,25 +19,32 @@ class Catalog:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._answers: dict[str, Mapping[str, Any]] = {}
         self._described: dict[str, SalesforceObject] = {}
 
-    def names(self) -> list[str]:
-        """The objects that can be queried, sorted."""
-        names = [found["name"] for found in self._session.get("sobjects")["sobjects"] if found["queryable"]]
+    def names(self, able: str = "queryable") -> list[str]:
+        """The objects of which describe says that they are able to: that they can be queried, 'createable'; sorted."""
+        names = [found["name"] for found in self._session.get("sobjects")["sobjects"] if found[able]]
         return sorted(names)[:MOST_NAMES]
 
     def find(self, name: str) -> SalesforceObject | None:
         """An object by its name in any case; None when it is not there, or hidden from the user."""
+        if name not in self._described and (answer := self.answer(name)) is not None:
+            self._described[name] = read_describe(answer)
+        return self._described.get(name)
+
+    def answer(self, name: str) -> Mapping[str, Any] | None:
+        """What describe answers of it, as it is."""
         if not OBJECT_NAME.fullmatch(name):
             return None
-        if name not in self._described:
+        if name not in self._answers:
             try:
-                self._described[name] = read_describe(self._session.get(f"sobjects/{name}/describe"))
+                self._answers[name] = self._session.get(f"sobjects/{name}/describe")
             except Refused as error:
                 if error.code != "NOT_FOUND":
                     raise
                 return None
-        return self._described[name]
+        return self._answers[name]
 
     def sizes(self, wanted: Sequence[str]) -> dict[str, Size]:
         """The sizes of objects in records, as Salesforce counts them, approximately and unread; it tells no bytes."""

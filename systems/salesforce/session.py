@@ -65,7 +65,12 @@ class Session:
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """The JSON that is answered. Raises RetryLater for anything else."""
-        with self.open("POST", path, body=json.dumps(body).encode()) as response:
+        return self.ask("POST", path, body)
+
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, query: Mapping[str, str] | None = None) -> Any:
+        """The same of any method. What is sent may hold any text, and is UTF-8."""
+        sent = json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass") if body is not None else None
+        with self.open(method, path, query, body=sent) as response:
             return json.loads(self._in_json(response))
 
     def _in_json(self, response: urllib3.BaseHTTPResponse) -> bytes:

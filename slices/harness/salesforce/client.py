@@ -1,0 +1,127 @@
+"""Sends groups of rows to an object of Salesforce, and says which of them it refuses."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from shared_metadata.contract.runtime.deadline import Deadline
+from shared_metadata.contract.work import Work
+from shared_metadata.errors import DefinitionError, RetryLater
+from shared_metadata.program import Flow
+from shared_metadata.spelling import did_you_mean
+from slices.harness.salesforce.config import Config
+from slices.harness.salesforce.deleting import Deleting
+from slices.harness.salesforce.logic import Writing, writing_of
+from slices.harness.salesforce.reasons import FOR_THE_MOMENT, code_of, reason_of
+from slices.harness.salesforce.values import Unwritable
+from systems.application_target.application import TAKEN, Answer, Group
+from systems.salesforce.catalog import Catalog
+from systems.salesforce.refusals import Refused
+from systems.salesforce.session import Session
+from systems.salesforce.written import WrittenObject, read_written
+
+COLLECTIONS = "composite/sobjects"
+UNREADABLE = ("JSON_PARSER_ERROR", "INVALID_INPUT")  # of a whole request, of which nothing is written
+ROUNDS, PAUSE_SECONDS = 5, 1.0  # of rows that another's change of the same records keeps waiting
+SPARE_SECONDS = 10  # of a call, to write down what was answered
+Record = Mapping[str, Any]
+
+
+class Salesforce:
+    """The Application of systems/application_target."""
+
+    def __init__(self, session: Session, config: Config, work: Work, changes: Mapping[str, Any]) -> None:
+        self._session, self._catalog, self._place = session, Catalog(session), work.place
+        self.rows_a_group, self.seconds_a_group = config.rows_a_request, 120.0
+        with self._at():
+            self._writing = self._read(work.flow, changes["columns"], work.table.dataset.partition(".")[2])
+        self._deleting = Deleting(session, self._writing)
+
+    def send(self, group: Group, deadline: Deadline) -> Answer:
+        """Rows that Salesforce has taken are never sent again in a call; what it refuses for the moment is, for a while."""
+        with self._at():
+            if group.deletes:
+                return TAKEN if self._writing.updates_only else Answer(self._deleting.delete(group.deletes))
+            records, refused = self._records(group)
+            for attempt in range(ROUNDS):
+                waiting: dict[int, str] = {}
+                for number, why, again in self._written(records, deadline):
+                    (waiting if again else refused)[number] = why
+                records = {number: records[number] for number in waiting}
+                if not records:
+                    return Answer(refused)
+                time.sleep(min(PAUSE_SECONDS * 2**attempt, max(0.0, deadline.seconds_left - SPARE_SECONDS)))
+            raise RetryLater(f"Salesforce refuses rows for the moment: {', '.join(sorted({*waiting.values()}))}", place=self._place)
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _read(self, flow: Flow, columns: Sequence[Mapping[str, Any]], name: str) -> Writing:
+        return writing_of(flow, columns, self._describe(name), self._describe)
+
+    def _describe(self, name: str) -> WrittenObject:
+        answer = self._catalog.answer(name)
+        if answer is None:
+            remedy = did_you_mean(name, self._catalog.names()) + "change the program, or grant the permission"
+            raise DefinitionError(f"Salesforce has no object {name}, or the user may not see it", remedy=remedy)
+        return read_written(answer)
+
+    def _records(self, group: Group) -> tuple[dict[int, Record], dict[int, str]]:
+        """Number ▸ record; and those of which a value cannot be written, with why."""
+        records: dict[int, Record] = {}
+        refused: dict[int, str] = {}
+        for number, row in enumerate(group.upserts):
+            try:
+                records[number] = self._writing.record(json.loads(row))
+            except Unwritable as error:
+                refused[number] = f"a value that the field cannot hold as it is ({error})"
+        return records, refused
+
+    def _written(self, records: Mapping[int, Record], deadline: Deadline) -> Iterator[tuple[int, str, bool]]:
+        """Sends the records; of those that are refused their numbers, why, and whether only for the moment."""
+        numbers = sorted(records)
+        for first in range(0, len(numbers), self.rows_a_group):
+            if deadline.seconds_left < SPARE_SECONDS:
+                raise RetryLater("a call's time is over", place=self._place)
+            yield from self._collection({number: records[number] for number in numbers[first : first + self.rows_a_group]})
+
+    def _collection(self, records: Mapping[int, Record]) -> Iterator[tuple[int, str, bool]]:
+        """Sends records in a request. One that cannot be read is none at all, and is halved until the values are found."""
+        numbers = list(records)
+        try:
+            results = self._session.ask(
+                *self._request, {"allOrNone": False, "records": [*map(self._writing.in_json, records.values())]}
+            )
+        except Refused as error:
+            if error.code not in UNREADABLE:
+                raise
+            if len(numbers) == 1:
+                yield numbers[0], error.code, False
+                return
+            for half in (numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :]):
+                yield from self._collection({number: records[number] for number in half})
+            return
+        for number, result in zip(numbers, results, strict=True):
+            if not result["success"]:
+                yield number, reason_of(result["errors"]), code_of(result["errors"]) in FOR_THE_MOMENT
+
+    @property
+    def _request(self) -> tuple[str, str]:
+        writing = self._writing
+        if writing.key is None:
+            return "POST", COLLECTIONS
+        return "PATCH", COLLECTIONS if writing.updates_only else f"{COLLECTIONS}/{writing.object.name}/{writing.key.field.name}"
+
+    @contextmanager
+    def _at(self) -> Iterator[None]:
+        """Gives what is refused its place in the program, and an error that Step Functions knows."""
+        try:
+            yield
+        except DefinitionError as error:
+            if error.place and not isinstance(error, Refused):
+                raise
+            raise DefinitionError(error.what, place=self._place, remedy=error.remedy) from None

@@ -1,0 +1,74 @@
+"""Deletes records by their keys: Salesforce deletes by Ids, so these are asked for first."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import quote_plus
+
+from slices.harness.salesforce.logic import Writing
+from slices.harness.salesforce.reasons import GONE, code_of, reason_of
+from slices.harness.salesforce.values import in_soql, written
+from systems.salesforce.session import Session
+
+QUERY, COLLECTIONS = "query", "composite/sobjects"
+MOST = 200
+# REST API Developer Guide, "Status Codes and Error Responses", 414 and 431: 16,384 bytes, of which some are headers.
+MOST_LETTERS = 12_000
+SEVERAL = "several records have the key"
+
+
+class Deleting:
+    """Deletes records of one flow."""
+
+    def __init__(self, session: Session, writing: Writing) -> None:
+        self._session, self._writing = session, writing
+
+    def delete(self, keys: Sequence[str]) -> dict[int, str]:
+        """Numbers of the keys, JSON objects, whose record may not go, with why. One that is gone already may."""
+        refused: dict[int, str] = {}
+        for some in self._parts(keys):
+            found = self._ids([value for _, value in some])
+            refused |= {number: SEVERAL for number, value in some if len(found[value]) > 1}
+            known = {found[value][0]: number for number, value in some if len(found[value]) == 1}
+            refused |= self._deleted(known)
+        return refused
+
+    def _parts(self, keys: Sequence[str]) -> Iterator[list[tuple[int, Any]]]:
+        """Numbers and values, as many as a request may ask for."""
+        key, part, letters = self._key, list[tuple[int, Any]](), 0
+        for number, row in enumerate(keys):
+            value = written(key.kind, json.loads(row)[key.name])
+            length = len(quote_plus(in_soql(value))) + 3
+            if part and (len(part) == MOST or letters + length > MOST_LETTERS):
+                yield part
+                part, letters = [], 0
+            part, letters = [*part, (number, value)], letters + length
+        if part:
+            yield part
+
+    def _ids(self, values: Sequence[Any]) -> defaultdict[Any, list[str]]:
+        """Key ▸ the Ids of its records. Salesforce compares texts whatever their case; here they are the same or others."""
+        name, field = self._writing.object.name, self._key.field.name
+        soql = f"SELECT Id, {field} FROM {name} WHERE {field} IN ({', '.join(map(in_soql, values))})"
+        found: defaultdict[Any, list[str]] = defaultdict(list)
+        answer = self._session.get(QUERY, {"q": soql})
+        while True:
+            for record in answer["records"]:
+                found[record[field]].append(record["Id"])
+            if answer["done"]:
+                return found
+            answer = self._session.get(answer["nextRecordsUrl"])
+
+    def _deleted(self, known: dict[str, int]) -> dict[int, str]:
+        if not known:
+            return {}
+        results = self._session.ask("DELETE", COLLECTIONS, query={"ids": ",".join(known), "allOrNone": "false"})
+        told = zip(known.values(), results, strict=True)
+        return {n: reason_of(r["errors"]) for n, r in told if not r["success"] and code_of(r["errors"]) not in GONE}
+
+    @property
+    def _key(self) -> Any:
+        return self._writing.key
