@@ -40,8 +40,9 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a resource answers: a status and JSON, nothing, or a page of a result file."""
+    """What a resource answers: a status and JSON, nothing, a page of a result file, or a text in CSV."""
 
     json: Any = None
     status: int = 200
     page: ResultPage | None = None
+    text: str | None = None

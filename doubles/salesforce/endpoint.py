@@ -91,6 +91,8 @@ class Endpoint:
             return _fault_response(fault, headers)
         if answer.page is not None:
             return await self._stream(request, answer.page, headers, fault)
+        if answer.text is not None:
+            return await _send(request, answer.text.encode(), answer.status, headers, fault, "text/csv")
         content = b"" if answer.status == 204 else json.dumps(answer.json, ensure_ascii=False).encode()
         return await _send(request, content, answer.status, headers, fault)
 
@@ -164,8 +166,10 @@ async def _write(response: web.StreamResponse, chunk: bytes, sent: int, fault: F
         await response.write(chunk)
 
 
-async def _send(request: web.Request, content: bytes, status: int, headers: dict[str, str], fault: Fault) -> web.StreamResponse:
-    kind = {"Content-Type": "application/json;charset=UTF-8"} if content else {}
+async def _send(
+    request: web.Request, content: bytes, status: int, headers: dict[str, str], fault: Fault, type: str = "application/json"
+) -> web.StreamResponse:
+    kind = {"Content-Type": f"{type};charset=UTF-8"} if content else {}
     if fault.drop_after_bytes is not None:
         response = web.StreamResponse(status=status, headers={**headers, **kind})
         response.content_length = len(content)

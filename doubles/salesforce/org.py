@@ -9,6 +9,7 @@ from typing import Any
 from doubles.salesforce import identifiers
 from doubles.salesforce.bulk import QueryJobs
 from doubles.salesforce.cursors import Cursors
+from doubles.salesforce.ingest import IngestJobs
 from doubles.salesforce.oauth import Authority, Credentials, make_credentials
 from doubles.salesforce.permissions import Permissions
 from doubles.salesforce.records import Records
@@ -43,6 +44,7 @@ class Org:
         self.permissions = Permissions(self.store, user_id)
         self.cursors = Cursors(self.store, lambda: self.now(), self.permissions)
         self.jobs = QueryJobs(self.store, self.cursors, lambda: self.now(), user_id)
+        self.ingest = IngestJobs(self.store, self.records, lambda: self.now(), user_id)
 
     def _stored_credentials(self) -> Credentials:
         stored = self.store.setting("credentials")
@@ -54,6 +56,7 @@ class Org:
     def close(self) -> None:
         """Finish running jobs and close the files."""
         self.jobs.close()
+        self.ingest.close()
         self.store.close()
 
     @property

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from doubles.salesforce import record_collections, replication, rest, rest_jobs
+from doubles.salesforce import record_collections, replication, rest, rest_ingest, rest_jobs
 from doubles.salesforce.call import VERSIONS, Answer, Call
 from doubles.salesforce.errors import SalesforceError, not_found
 from doubles.salesforce.org import Org
@@ -12,6 +12,7 @@ Handler = Callable[[Org, Call], Answer]
 _DATA = r"/services/data/(?P<version>v\d+\.\d)"
 _OBJECT = _DATA + r"/sobjects/(?P<object>\w+)"
 _JOB = _DATA + r"/jobs/query/(?P<id>\w+)"
+_INGEST = _DATA + r"/jobs/ingest/(?P<id>\w+)"
 
 _ROUTES: list[tuple[str, dict[str, Handler]]] = [
     (r"/services/oauth2/userinfo", {"GET": rest.user_info}),
@@ -36,6 +37,10 @@ _ROUTES: list[tuple[str, dict[str, Handler]]] = [
     (_DATA + "/jobs/query", {"GET": rest_jobs.list_jobs, "POST": rest_jobs.create_job}),
     (_JOB, {"GET": rest_jobs.read_job, "PATCH": rest_jobs.abort_job, "DELETE": rest_jobs.delete_job}),
     (_JOB + "/results", {"GET": rest_jobs.job_results}),
+    (_DATA + "/jobs/ingest", {"POST": rest_ingest.create_job}),
+    (_INGEST, {"GET": rest_ingest.read_job, "PATCH": rest_ingest.change_job}),
+    (_INGEST + "/batches", {"PUT": rest_ingest.upload}),
+    (_INGEST + "/(?P<which>successfulResults|failedResults|unprocessedrecords)", {"GET": rest_ingest.results}),
 ]
 _COMPILED = [(re.compile(pattern), handlers) for pattern, handlers in _ROUTES]
 

@@ -18,6 +18,7 @@ class Group:
     dataset, batch: which rows they are; batch: the moment at which the batch begins.
     upserts: JSON objects, as text; deletes: the keys of rows that go, as such. One of both is empty.
     token: of the claim that sends them.  types: the result's columns, each with its type.
+    note: what the application's `begin` said of it.
     """
 
     key: str
@@ -27,6 +28,7 @@ class Group:
     deletes: Sequence[str]
     token: int = 0
     types: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
 
     def part(self, first: int, end: int) -> Group:
         """Some of its rows; the whole has the whole's key."""
@@ -67,6 +69,13 @@ class Application(Protocol):
 
     rows_a_group: int
     seconds_a_group: float
+
+    def begin(self, group: Group, noted: str) -> str:
+        """What is kept of the group before it is sent, so that a later attempt finds out what became of it; '' for nothing.
+
+        noted: what is kept of it already. Raises as `send`.
+        """
+        ...
 
     def send(self, group: Group, deadline: Deadline) -> Answer:
         """Raises RetryLater where it is not known what the application has taken, or where it cannot take it for the moment;

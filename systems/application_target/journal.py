@@ -38,6 +38,7 @@ class Sent:
     token: of the claim that sends it.  begun: of the one that began.  rerun: whether all of it was to be sent again.
     changes: what `diff` worked out, which every attempt sends alike.  rows_a_group: as it began.
     settled: how many rows, in the files' order, were taken or refused.  refused: the numbers of the latter ▸ why.
+    noted: the key of a group that is on its way ▸ what the application said of it before it was sent.
     """
 
     start: datetime
@@ -48,6 +49,7 @@ class Sent:
     rows_a_group: int
     settled: int = 0
     refused: Mapping[int, str] = field(default_factory=dict)
+    noted: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def files(self) -> tuple[str, ...]:

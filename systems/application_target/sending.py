@@ -12,7 +12,7 @@ import json
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import count, islice
 from typing import Any
@@ -37,8 +37,11 @@ REPEATS, LONGEST_PAUSE_SECONDS = 5, 60.0  # of one group within a call, where th
 class Sending:
     """One call's share of a batch.  sent: how far it has come, also when an error has ended it."""
 
-    def __init__(self, work: Work, sent: Sent, application: Application, results: Results, deadline: Deadline) -> None:
-        self.sent = sent
+    def __init__(
+        self, work: Work, sent: Sent, application: Application, results: Results, deadline: Deadline, keep: Callable[[Sent], None]
+    ) -> None:
+        """keep: writes down how far it came, before more is done."""
+        self.sent, self._keep = sent, keep
         self._work, self._application, self._results = work, application, results
         self._deadline, self._before = deadline, sent
         self._allowed = allowance(work, sent.changes)
@@ -146,7 +149,7 @@ class Sending:
             raise Unfinished("a call's time is over", place=self._work.place)
 
     def _note(self, settled: int, refused: Mapping[int, str]) -> None:
-        self.sent = replace(self.sent, settled=settled, refused={**self.sent.refused, **refused})
+        self.sent = replace(self.sent, settled=settled, refused={**self.sent.refused, **refused}, noted={})
 
     def _hold_to_allowance(self, more: Mapping[int, str] = NOTHING) -> None:
         """Raises RowError where more rows are refused than the program tolerates."""
@@ -158,7 +161,7 @@ class Sending:
         """Waits as long as the application asks, where the call has time for it."""
         for attempt in count(1):
             try:
-                return self._application.send(group, self._deadline)
+                return self._application.send(self._begun(group), self._deadline)
             except RetryLater as error:
                 seconds = error.after_seconds
                 longest = min(LONGEST_PAUSE_SECONDS, self._deadline.seconds_left - MARGIN_SECONDS - self._application.seconds_a_group)
@@ -166,6 +169,15 @@ class Sending:
                     raise
             time.sleep(seconds)
         raise AssertionError
+
+    def _begun(self, group: Group) -> Group:
+        """The group with what the application says of it before it is sent, which is kept."""
+        noted = self.sent.noted.get(group.key, "")
+        note = self._application.begin(group, noted)
+        if note != noted:
+            self.sent = replace(self.sent, noted={group.key: note})
+            self._keep(self.sent)
+        return replace(group, note=note)
 
 
 def _hold_deletes(group: Group, why: str, place: str) -> None:

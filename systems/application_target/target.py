@@ -94,17 +94,16 @@ class ApplicationTarget:
         _hold_to_later(work, journal, changes)
         results, application = self._results(work, deadline), self._opened(work, changes)
         sent = begun(work, changes, standing.sent, application.rows_a_group)
-        standing = journal.put(replace(standing, sent=sent))
-        sending = Sending(work, sent, application, results, deadline)
+        keep = _Keep(work, journal, changes, journal.put(replace(standing, sent=sent)))
+        sending = Sending(work, sent, application, results, deadline, keep)
         try:
             for sent in sending.groups():
-                standing = journal.put(replace(standing, sent=sent))
-                _hold_to_later(work, journal, changes)
+                keep(sent)
         except FileGone:
             raise _forgotten(work, journal) from None
         except AtollError as error:
             if sending.advanced and not isinstance(error, StaleToken):
-                journal.put(replace(standing, sent=sending.sent))
+                journal.put(replace(keep.standing, sent=sending.sent))
                 if isinstance(error, RetryLater):
                     return Published({"settled": sending.sent.settled})
             raise
@@ -113,7 +112,7 @@ class ApplicationTarget:
         kept = keep_refused(work, results, changes, staging, sent.refused)
         counts = (changes["upserts"] - len(sent.refused), changes["deletes"])
         receipt = Receipt(start, claim.token, changes["result"], tuple(changes["result_files"]), *counts, kept)
-        journal.finish(standing, receipt, claim.interval.end)
+        journal.finish(keep.standing, receipt, claim.interval.end)
         return Published(rejected=kept, unsure=bool(standing.late))
 
     def _late(self, standing: Standing, changes: Mapping[str, Any]) -> tuple[Late, ...]:
@@ -134,6 +133,18 @@ class ApplicationTarget:
 
     def _journal(self, work: Work) -> Journal:
         return journal_of(self._services, work.flow.id, work.place)
+
+
+class _Keep:
+    """Writes down how far a batch came.  standing: as it was written last."""
+
+    def __init__(self, work: Work, journal: Journal, changes: Mapping[str, Any], standing: Standing) -> None:
+        self._work, self._journal, self._changes, self.standing = work, journal, changes, standing
+
+    def __call__(self, sent: Sent) -> None:
+        """Raises as `Journal.put`, and RetryLater where a later batch has sent rows since."""
+        self.standing = self._journal.put(replace(self.standing, sent=sent))
+        _hold_to_later(self._work, self._journal, self._changes)
 
 
 def _windowed(work: Work) -> bool:

@@ -100,3 +100,6 @@ AS SELECT carrier, flights FROM lake.ops.carriers;
 
 INSERT INTO sister.carriers EVERY '1 hour' MERGE ON (carrier)
 AS SELECT carrier, flights FROM lake.ops.carriers;
+
+INSERT INTO crm.Account EVERY '1 hour' MERGE ON (Carrier_Code__c)
+AS SELECT carrier AS Carrier_Code__c, carrier AS Name FROM lake.ops.carriers;

@@ -200,7 +200,7 @@ def test_in_a_vpc_only_functions_that_need_no_private_address_stay_outside(vpc_t
     outside = {name for name, properties in functions(vpc_templates) if "VpcConfig" not in properties}
     steps = ("plan", "extract", "commit", "discover")
     apis = {f"atoll-collect-{system}-{step}" for system in ("salesforce", "github") for step in steps}
-    outer = tuple(f"atoll-{one}-" for one in ("organize-snowflake", "organize-databricks", "harness-webhook"))
+    outer = tuple(f"atoll-{one}-" for one in ("organize-snowflake", "organize-databricks", "harness-webhook", "harness-salesforce"))
     spoken_to = {name for name in outside if name.startswith(outer)}  # by all functions of these
     assert spoken_to and outside == {*apis, *spoken_to, naming.VERIFY}, (
         "the last calls AWS only, of which Lambda would take an endpoint more"

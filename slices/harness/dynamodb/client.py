@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from slices.harness.dynamodb.account import OpenClient, explained, key_of
 from slices.harness.dynamodb.config import read_config
 from slices.harness.dynamodb.items import MARK, Unfit, check_item, item_of
 from slices.harness.dynamodb.logic import TableKey, check_key
-from systems.application_target.application import Group
+from systems.application_target.application import Answer, Group
 from systems.application_target.target import ApplicationTarget
 
 if TYPE_CHECKING:
@@ -36,10 +36,7 @@ OTHERS = "another than this publication has written the item with its key"
 
 
 class Tables:
-    """The tables of a connection; and the Application of systems/application_target.
-
-    Each row has an answer of its own. A group with refused rows comes again in its halves: these are answered out of memory.
-    """
+    """The tables of a connection; and the Application of systems/application_target."""
 
     rows_a_group, seconds_a_group = ROWS_A_GROUP, 30.0
 
@@ -47,7 +44,6 @@ class Tables:
         self._config, self._services, self._opened = read_config(connection), services, opened
         self._connection, self._place = connection.name, f"connection {connection.name} ({connection.position})"
         self._keys = dict[str, TableKey]()
-        self._group, self._answers = "", dict[str, str]()
 
     def table(self, name: str) -> TableKey:
         """A table, by its name in the program. Raises DefinitionError where it is not there, or not named by the connection."""
@@ -66,18 +62,15 @@ class Tables:
             self._keys[name] = found
         return self._keys[name]
 
-    def send(self, group: Group, deadline: Deadline) -> str:
-        """Writes or deletes what has no answer yet, and says why the first one is refused that is."""
+    def send(self, group: Group, deadline: Deadline) -> Answer:
+        """Writes or deletes the rows beside one another; each has an answer of its own."""
         if deadline.seconds_left < SPARE_SECONDS:
             raise RetryLater("a call's time is over", place=self._place)
-        if (whole := group.key.partition(".")[0]) != self._group:
-            self._group, self._answers = whole, {}
         table = self.table(group.dataset.removeprefix(f"{self._connection}."))
         rows: Sequence[str] = group.upserts or group.deletes
-        one = self._put if group.upserts else self._delete
-        left = [row for row in rows if row not in self._answers]
-        beside_one_another(partial(self._answered, partial(one, table, group)), left, self._config.writes_at_once)
-        return next((why for row in rows if (why := self._answers[row])), "")
+        one = partial(self._put if group.upserts else self._delete, table, group)
+        answers = beside_one_another(partial(self._answered, one), rows, self._config.writes_at_once)
+        return Answer({row: why for row, why in enumerate(answers) if why})
 
     def close(self) -> None:
         if "_client" in vars(self):
@@ -88,9 +81,9 @@ class Tables:
         client: DynamoDBClient = self._services.meter.watch(self._opened(self._config, self._services.session, self._place))
         return client
 
-    def _answered(self, write: Any, row: str) -> None:
+    def _answered(self, write: Callable[[str], str], row: str) -> str:
         with explained(self._place):
-            self._answers[row] = write(row)
+            return write(row)
 
     def _put(self, table: TableKey, group: Group, row: str) -> str:
         mark, overwrites = _mark(group), self._config.others == "overwrite"
@@ -128,7 +121,7 @@ class DynamoDbTarget(ApplicationTarget):
     """An application whose key is asked for before anything is compared."""
 
     def __init__(self, connection: Connection, services: Services, opened: OpenClient) -> None:
-        super().__init__(self._tables, services)
+        super().__init__(lambda work, changes: self._tables(), services)
         self._given = (connection, services, opened)
 
     def diff(self, work: Work, result: Mapping[str, Any], staging: Staging, deadline: Deadline) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from shared_metadata.contract.work import Work
 from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.program import Flow
 from shared_metadata.spelling import did_you_mean
+from slices.harness.salesforce.bulk import Bulk
 from slices.harness.salesforce.config import Config
 from slices.harness.salesforce.deleting import Deleting
 from slices.harness.salesforce.logic import Writing, writing_of
@@ -36,10 +37,19 @@ class Salesforce:
 
     def __init__(self, session: Session, config: Config, work: Work, changes: Mapping[str, Any]) -> None:
         self._session, self._catalog, self._place = session, Catalog(session), work.place
-        self.rows_a_group, self.seconds_a_group = config.rows_a_request, 120.0
+        many = changes["upserts"] >= config.bulk_from_rows
+        self._most, self.seconds_a_group = config.rows_a_request, 120.0
+        self.rows_a_group = config.rows_a_job if many else self._most
         with self._at():
             self._writing = self._read(work.flow, changes["columns"], work.table.dataset.partition(".")[2])
-        self._deleting = Deleting(session, self._writing)
+        self._deleting, self._bulk = Deleting(session, self._writing), Bulk(session, self._writing, self._place)
+
+    def begin(self, group: Group, noted: str) -> str:
+        """The Bulk job of many rows; few are sent by collections, of which nothing is known before they are answered."""
+        if group.deletes or len(group) <= self._most or not self._bulk.can(group.upserts):
+            return ""
+        with self._at():
+            return self._bulk.begin(noted)
 
     def send(self, group: Group, deadline: Deadline) -> Answer:
         """Rows that Salesforce has taken are never sent again in a call; what it refuses for the moment is, for a while."""
@@ -49,7 +59,9 @@ class Salesforce:
             records, refused = self._records(group)
             for attempt in range(ROUNDS):
                 waiting: dict[int, str] = {}
-                for number, why, again in self._written(records, deadline):
+                job = group.note if attempt == 0 else ""
+                sent = self._bulk.send(job, records, deadline) if job else self._written(records, deadline)
+                for number, why, again in sent:
                     (waiting if again else refused)[number] = why
                 records = {number: records[number] for number in waiting}
                 if not records:
@@ -84,10 +96,10 @@ class Salesforce:
     def _written(self, records: Mapping[int, Record], deadline: Deadline) -> Iterator[tuple[int, str, bool]]:
         """Sends the records; of those that are refused their numbers, why, and whether only for the moment."""
         numbers = sorted(records)
-        for first in range(0, len(numbers), self.rows_a_group):
+        for first in range(0, len(numbers), self._most):
             if deadline.seconds_left < SPARE_SECONDS:
                 raise RetryLater("a call's time is over", place=self._place)
-            yield from self._collection({number: records[number] for number in numbers[first : first + self.rows_a_group]})
+            yield from self._collection({number: records[number] for number in numbers[first : first + self._most]})
 
     def _collection(self, records: Mapping[int, Record]) -> Iterator[tuple[int, str, bool]]:
         """Sends records in a request. One that cannot be read is none at all, and is halved until the values are found."""
