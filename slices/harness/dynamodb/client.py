@@ -62,6 +62,10 @@ class Tables:
             self._keys[name] = found
         return self._keys[name]
 
+    def begin(self, group: Group, noted: str) -> str:
+        """Nothing: an item's condition tells what became of it."""
+        return ""
+
     def send(self, group: Group, deadline: Deadline) -> Answer:
         """Writes or deletes the rows beside one another; each has an answer of its own."""
         if deadline.seconds_left < SPARE_SECONDS:

@@ -20,7 +20,8 @@ def written(kind: str, value: Any) -> Any:
     if value is None:
         return False if kind == "boolean" else None
     try:
-        return _WRITTEN.get(kind, _text)(value)
+        write = _WRITTEN[kind] if kind in _WRITTEN else _text
+        return write(value)
     except (ValueError, OverflowError, InvalidOperation):
         raise Unwritable from None
 

@@ -66,9 +66,8 @@ class Sender:
 
     def _send(self, upserts: list[str], deletes: list[str], batch: str, token: int) -> str:
         self.sent += 1
-        return self.tables.send(
-            Group(f"group{self.sent}", "app.carriers", batch, upserts, deletes, token, TYPES), Deadline.of(FakeContext())
-        )
+        group = Group(f"group{self.sent}", "app.carriers", batch, upserts, deletes, token, TYPES)
+        return self.tables.send(group, Deadline.of(FakeContext())).refused.get(0, "")
 
 
 AA, ZZ, KEY = '{"carrier":"AA","flights":1}', '{"carrier":"AA","flights":2}', '{"carrier":"AA"}'
