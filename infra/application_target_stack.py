@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from constructs import Construct
 
+from infra.functions import AtollFunction
 from infra.settings import Settings
 from infra.slice_stack import Workflow
 from infra.target_stack import TargetStack
@@ -27,11 +29,9 @@ class ApplicationTargetStack(TargetStack):
         self.diff.read_objects(journal, JOURNAL)
         self.publish.write_objects(journal, JOURNAL)
         self.publish.rotate_secrets(self.rotating_secrets)
-        if declaration.discovers:
-            self.discover(data=False)
         self.landed(memory_mb=256).read_objects(journal, JOURNAL)
-        self.reach()
+        self.reach([self.discover(data=True)] if declaration.discovers else [])
         self.finish(workflow)
 
-    def reach(self) -> None:
-        """Grants what else an application is reached by, and makes what else looks at it."""
+    def reach(self, looking: Sequence[AtollFunction]) -> None:
+        """Grants what else an application is reached by.  looking: what only looks at it."""

@@ -11,11 +11,10 @@ Plain frozen dataclasses, JSON in and out, no heavy import: control Lambdas load
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -236,7 +235,7 @@ class Flow:
     def of(self, dataset: str) -> Flow:
         """The flow with the mode, key and cursor by which one of its datasets is made."""
         table = next(table for table in self.tables if table.dataset == dataset)
-        return self if table.mode is None else dataclasses.replace(self, mode=table.mode, key=table.key, cursor=table.cursor)
+        return self if table.mode is None else replace(self, mode=table.mode, key=table.key, cursor=table.cursor)
 
     @property
     def modes(self) -> set[Mode]:
@@ -247,7 +246,7 @@ class Flow:
         """The flow as its slice's own engine computes it. Only where it has `beyond`."""
         assert self.beyond is not None
         query, places, expectations = self.beyond.query, self.beyond.places, self.beyond.expectations
-        return dataclasses.replace(self, query=query, places=places, expectations=expectations, beyond=None)
+        return replace(self, query=query, places=places, expectations=expectations, beyond=None)
 
     @property
     def stage(self) -> str:
@@ -318,4 +317,4 @@ class Program:
     @staticmethod
     def from_json(text: str) -> Program:
         values = json.loads(text, object_hook=hook_of(Flow, "tables"))  # plain values of all of them would fill a function
-        return dataclasses.replace(from_plain(Program, {**values, "flows": {}}), flows=values["flows"])
+        return replace(from_plain(Program, {**values, "flows": {}}), flows=values["flows"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from constructs import Construct
@@ -25,13 +26,13 @@ class SliceStack(ApplicationTargetStack):
     def __init__(self, scope: Construct, program: Program, settings: Settings, **stack_settings: Any) -> None:
         super().__init__(scope, program, settings, declaration=SLICE, workflow=workflow, **stack_settings)
 
-    def reach(self) -> None:
+    def reach(self, looking: Sequence[AtollFunction]) -> None:
         """Grants exactly the tables that the program's connections name, or the roles by which they are reached."""
-        discover = self.discover(data=True)
         for name in made_for.connections(SLICE, self.program):
             config = read_config(self.program.connections[name])
-            for step, actions in ((self.diff, DESCRIBE), (self.publish, WRITE), (discover, DESCRIBE)):
-                self._grant(step, actions, config)
+            for step in (self.diff, *looking):
+                self._grant(step, DESCRIBE, config)
+            self._grant(self.publish, WRITE, config)
 
     def _grant(self, step: AtollFunction, actions: list[str], config: Config) -> None:
         if config.role:

@@ -20,7 +20,7 @@ def written(kind: str, value: Any) -> Any:
     if value is None:
         return False if kind == "boolean" else None
     try:
-        write = _WRITTEN[kind] if kind in _WRITTEN else _text
+        write = _WRITTEN.get(kind) or _text
         return write(value)
     except (ValueError, OverflowError, InvalidOperation):
         raise Unwritable from None
