@@ -6,23 +6,33 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from shared_metadata.contract.declaration import Slice, declared
+from shared_metadata.contract.declaration import Capabilities, Slice, declared
 from shared_metadata.program import Flow, Kind, Mode, Program
 
 if TYPE_CHECKING:
     from shared_metadata.store.reader import MetadataReader
 
 
+# How rows arrive: where a batch is a transaction of its target, where each row is written under a condition, where their key finds
+# them, where the application may know a request by its key, and where nothing tells that they are there.
 IN_PART = "a batch that breaks off is there in part"
-WHOLE = "exactly once, a batch as a whole"
+TRANSACTION = "exactly once, a batch as a whole"
 ONE_BY_ONE = f"exactly once, row by row; {IN_PART} until it goes on"
-AGAIN = f"at least once, and once where the application knows a request by its key; {IN_PART}"
+FOUND = f"once in effect, as their key finds them however often they are sent; {IN_PART}"
+BY_KEY = f"at least once, and once where the application knows a request by its key; {IN_PART}"
+ADDED = f"at least once; {IN_PART}"
+ARRIVE = (TRANSACTION, ONE_BY_ONE, FOUND, BY_KEY, ADDED)
 
 
-def arrive(slice_: Slice) -> str:
-    """How a slice's rows arrive at its target."""
-    can = slice_.capabilities
-    return WHOLE if can.transactional else ONE_BY_ONE if can.knows_keys else AGAIN
+def arrive(can: Capabilities, mode: Mode) -> str:
+    """How rows that are published in a mode arrive at a target."""
+    if can.transactional:
+        return TRANSACTION
+    if can.knows_keys:
+        return ONE_BY_ONE
+    if can.finds_keys:
+        return FOUND if mode is Mode.MERGE else ADDED
+    return BY_KEY
 
 
 def limits(program: Program, statements: Collection[str], slices: Mapping[str, Slice]) -> list[str]:
@@ -57,12 +67,12 @@ def _of_table(flow: Flow, source: str, slice_: Slice) -> Iterator[str]:
 
 def guarantees(program: Program, statements: Collection[str], slices: Mapping[str, Slice]) -> list[str]:
     """A line for each way in which rows arrive where these statements publish them."""
-    found: dict[str, list[str]] = {WHOLE: [], ONE_BY_ONE: [], AGAIN: []}
+    found: dict[str, list[str]] = {}
     for flow in program.flows.values():
         slice_ = slices.get(flow.slice_id)
         if slice_ is not None and flow.id in statements and flow.kind is Kind.PUBLISH:
-            found[arrive(slice_)].append(flow.id)
-    return [f"{', '.join(sorted(flows))}: {how}" for how, flows in found.items() if flows]
+            found.setdefault(arrive(slice_.capabilities, flow.mode), []).append(flow.id)
+    return [f"{', '.join(sorted(found[how]))}: {how}" for how in ARRIVE if how in found]
 
 
 def left_behind(reader: MetadataReader, program: Program, slices: Mapping[str, Slice]) -> list[str]:

@@ -88,6 +88,7 @@ def _asked(
     names = {*update.added, *(change.statement for change in update.changed), *(item.statement for item in update.recompute)}
     changed = [statement for statement in statements(program).values() if statement.id in names]
     standing = _standing(reader, [flow for statement in changed for flow in statement.flows])
+    sent = _sent(reader, [flow for statement in changed for flow in statement.flows])
     for statement in changed:
         for flow in statement.flows:
             for table in flow.tables if installed()[flow.slice_id].sizes else ():
@@ -95,7 +96,10 @@ def _asked(
                 brings = sizes.get((statement.id, collected), UNKNOWN)
                 stands, rewrote, looked = standing.get(table.dataset, (UNKNOWN, UNKNOWN, None))
                 types, options = _types(lineage, table), _options(program, flow)
-                yield flow, Asked(flow.of(table.dataset), table, brings, stands, types, options, rewrote, looked)
+                yield (
+                    flow,
+                    Asked(flow.of(table.dataset), table, brings, stands, types, options, rewrote, looked, sent.get(table.dataset)),
+                )
 
 
 def _collected(statement: Statement) -> tuple[Table, ...]:
@@ -120,6 +124,13 @@ def _standing(reader: MetadataReader, flows: Sequence[Flow]) -> dict[str, tuple[
         rewrote = Size(told.get("rewritten_rows"), told.get("rewritten_bytes"))
         found[name] = Size(total, told.get("total_bytes")), rewrote, told.get("looked_rows")
     return found
+
+
+def _sent(reader: MetadataReader, flows: Sequence[Flow]) -> dict[str, int]:
+    """How many rows the last batch of each publication has sent, of which its slice judges sizes."""
+    published = [flow for flow in flows if flow.kind == Kind.PUBLISH and installed()[flow.slice_id].sizes]
+    states = reader.states_of({flow.id: [table.dataset for table in flow.tables] for flow in published}).values()
+    return {name: table.last.rows for state in states for name, table in state.tables.items() if table.last}
 
 
 def _types(lineage: Lineage | None, table: Table) -> dict[str, str]:

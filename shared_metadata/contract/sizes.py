@@ -38,6 +38,7 @@ class Asked:
 
     brings: what its first batch takes of the source, where that is a whole table.  stands: what the flow's own table holds already.
     rewrote: what of that its last batch has written anew, beside its own rows.  looked: the rows among which it looked for its keys.
+    sent: rows that its last batch has sent, where it publishes.
     types: column ▸ its type, as far as they are known.  options: of the flow's connection or warehouse.
     """
 
@@ -49,6 +50,7 @@ class Asked:
     options: Mapping[str, object] = field(default_factory=dict)
     rewrote: Size = UNKNOWN
     looked: int | None = None
+    sent: int | None = None
 
 
 @dataclass(frozen=True)

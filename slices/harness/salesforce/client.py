@@ -20,6 +20,7 @@ from slices.harness.salesforce.logic import Writing, writing_of
 from slices.harness.salesforce.reasons import FOR_THE_MOMENT, code_of, reason_of
 from slices.harness.salesforce.values import Unwritable
 from systems.application_target.application import TAKEN, Answer, Group
+from systems.application_target.budget import Budget
 from systems.salesforce.catalog import Catalog
 from systems.salesforce.refusals import Refused
 from systems.salesforce.session import Session
@@ -35,7 +36,9 @@ Record = Mapping[str, Any]
 class Salesforce:
     """The Application of systems/application_target."""
 
-    def __init__(self, session: Session, config: Config, work: Work, changes: Mapping[str, Any]) -> None:
+    def __init__(self, session: Session, budget: Budget, config: Config, work: Work, changes: Mapping[str, Any]) -> None:
+        budget.hold(0)
+        self._budget = budget
         self._session, self._catalog, self._place = session, Catalog(session), work.place
         many = changes["upserts"] >= config.bulk_from_rows
         self._most, self.seconds_a_group = config.rows_a_request, 120.0
@@ -49,11 +52,13 @@ class Salesforce:
         if group.deletes or len(group) <= self._most or not self._bulk.can(group.upserts):
             return ""
         with self._at():
+            self._budget.hold(self._session.requests)
             return self._bulk.begin(noted)
 
     def send(self, group: Group, deadline: Deadline) -> Answer:
         """Rows that Salesforce has taken are never sent again in a call; what it refuses for the moment is, for a while."""
         with self._at():
+            self._budget.hold(self._session.requests)
             if group.deletes:
                 return TAKEN if self._writing.updates_only else Answer(self._deleting.delete(group.deletes))
             records, refused = self._records(group)
@@ -70,6 +75,7 @@ class Salesforce:
             raise RetryLater(f"Salesforce refuses rows for the moment: {', '.join(sorted({*waiting.values()}))}", place=self._place)
 
     def close(self) -> None:
+        self._budget.spend(self._session.requests)
         self._session.close()
 
     def _read(self, flow: Flow, columns: Sequence[Mapping[str, Any]], name: str) -> Writing:

@@ -22,13 +22,15 @@ def open_target(connection: Connection, secret: Mapping[str, Any], services: Ser
     from slices.harness.salesforce.client import Salesforce
     from slices.harness.salesforce.config import read_config
     from slices.harness.salesforce.sessions import session_of
+    from systems.application_target.budget import Budget
     from systems.application_target.target import ApplicationTarget
     from systems.salesforce.credentials import read_credentials
 
     config, read = read_config(connection), read_credentials(connection, secret)
 
     def opened(work: Work, changes: Mapping[str, Any]) -> Salesforce:
-        return Salesforce(session_of(connection, read, services.grant), config, work, changes)
+        budget = Budget(services, connection.name, config.calls_a_day, work.place)
+        return Salesforce(session_of(connection, read, services.grant), budget, config, work, changes)
 
     return ApplicationTarget(opened, services, takes_back=SLICE.capabilities.takes_back)
 

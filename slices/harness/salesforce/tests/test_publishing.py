@@ -11,12 +11,14 @@ import pytest
 
 from doubles.salesforce import Field, SalesforceServer
 from doubles.salesforce.oauth import Credentials, make_credentials
+from shared_metadata.contract.sizes import Asked
 from shared_metadata.errors import DefinitionError, RetryLater, RowError
-from shared_metadata.program import BadRows, Mode
+from shared_metadata.program import BadRows, Flow, Kind, Mode, Table
 from shared_metadata.program.schema import SchemaColumn
+from slices.harness.salesforce.sizes import too_much
 from slices.harness.salesforce.tests.under_test import Target
 from tests.conformance.fixtures import Cloud, cloud
-from tests.conformance.harness import HarnessConformance, Rows, Way, columns
+from tests.conformance.harness import PLACE, HarnessConformance, Rows, Way, columns
 
 __all__ = ["cloud"]
 CONTACTS = columns(**{"customer_key__c": "string", "lastname": "string", "account.customer_key__c": "string"})
@@ -201,3 +203,31 @@ def test_a_column_that_no_record_takes_is_refused_before_anything_is_sent(
         way.publish([dict.fromkeys(names, "x")])
     assert contacts.asked("PATCH") == 0
     assert re.search(said, str(caught.value), re.IGNORECASE), caught.value
+
+
+def test_a_day_takes_no_more_calls_than_the_program_allows_and_the_next_one_goes_on(cloud: Cloud, contacts: Contacts) -> None:
+    contacts.options = {**contacts.options, "calls_a_day": 3}  # a describe, and two requests of two rows
+    way = contacts.way(cloud, mode=Mode.APPEND, whole=False)
+    interval = way.put_result([person(key) for key in "abcdef"])
+    run = way.run(interval, record_errors=True)
+    (error,) = run.errors.values()
+    assert "the 3 calls are used that the program allows in a day" in str(error) and "midnight UTC" in str(error)
+    assert len(contacts.held()) == 4
+    cloud.clock.advance(hours=1)
+    assert way.run(interval, record_errors=True).errors and len(contacts.held()) == 4
+    cloud.clock.advance(hours=24)
+    way.run(interval)
+    assert [key for key, *_ in contacts.held()] == list("abcdef")
+
+
+@pytest.mark.parametrize(
+    ("sent", "options", "calls"),
+    [(None, {}, 24 * 3), (1_000, {}, 24 * 7), (25_000, {}, 24 * 32), (1_000, {"rows_a_request": 100, "calls_a_day": 100}, 24 * 12)],
+)
+def test_a_plan_estimates_the_calls_of_a_day(sent: int | None, options: dict[str, Any], calls: int) -> None:
+    """One to describe the object, one the object that it refers to, and those that write."""
+    flow = Flow("crm.contact", Kind.PUBLISH, "harness.salesforce", "lake", 3600, (Table("crm.contact"),), PLACE)
+    types = {"customer_key__c": "string", "account.customer_key__c": "string"}
+    (said,) = too_much(Asked(flow, flow.tables[0], types=types, options={"secret": "crm", **options}, sent=sent), {})
+    assert f"24 batches a day take up to {calls} calls" in said.what and not said.refused
+    assert ("batches wait for the next day" in said.remedy) == bool(options)
