@@ -20,7 +20,7 @@ def _open(connection: Connection, secret: Mapping[str, Any]) -> Source:
     environment = services().environment
 
     def bounds() -> Mapping[str, int]:
-        return bounds_of((program for _, program in services().reader.programs().entries), environment.atoll_data_bucket)
+        return bounds_of(services().reader.programs(), services().clock(), environment.atoll_data_bucket)
 
     return open_source(
         connection,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared_metadata.contract.runtime.figures import tell
 from shared_metadata.errors import DefinitionError, RetryLater
-from shared_metadata.program import Flow, Program
+from shared_metadata.program import Flow
+from shared_metadata.state.timeline import Programs
 from slices.collect.postgres.capture import slots
 from slices.collect.postgres.config import read_config
 from slices.collect.postgres.slice import RETAINED_LOG, RETAINED_SHARE, SLICE
@@ -24,10 +26,13 @@ FROM pg_replication_slots WHERE plugin = %s AND database = current_database() AN
 ORDER BY slot_name"""
 
 
-def bounds_of(programs: Iterable[Program], owner: str) -> dict[str, int]:
-    """Slot ▸ the bytes of log that its connection allows for it, of each table that a program captures; of several the last says."""
-    found = dict[str, int]()
-    for program in programs:
+def bounds_of(programs: Programs, now: datetime, owner: str) -> dict[str, int]:
+    """Slot ▸ the bytes of log that its connection allows for it, of each table that the present program captures, or one to come.
+
+    Of several the last says. A former program says nothing, however long its last batches take: its statement went.
+    """
+    found, first = dict[str, int](), programs.entries.index(programs.active(now))
+    for _, program in programs.entries[first:]:
         for flow in program.flows.values():
             if flow.slice_id == SLICE.id and flow.capture:
                 with suppress(DefinitionError):  # its own batches say what is wrong

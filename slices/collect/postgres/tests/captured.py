@@ -62,8 +62,8 @@ class Capturing(CapturingSource):
             self.database.run("CREATE PUBLICATION atoll FOR TABLE thing")
 
     def opened(self) -> OpenSource:
-        programs, owner = self.cloud.reader.programs, "a bucket"
-        bounds = lambda: bounds_of((program for _, program in programs().entries), owner)  # noqa: E731
+        cloud, owner = self.cloud, "a bucket"
+        bounds = lambda: bounds_of(cloud.reader.programs(), cloud.clock(), owner)  # noqa: E731
         return partial(open_source, aws=self.cloud.session, owner=owner, bounds=bounds)
 
     def source(self, columns: str = "*") -> list[dict[str, Any]]:

@@ -184,7 +184,9 @@ def test_slots_whose_batches_do_not_run_are_told_of_and_given_up_by_those_that_d
 
 
 def test_each_slot_goes_by_the_bound_of_its_own_connection(capturing: Capturing, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By that of the one at work where no statement has it any more. What is told is the one that is nearest to its bound."""
+    """By that of the one at work where no statement has it any more, whatever a former program said. What is told is the one that is
+    nearest to its bound.
+    """
     capturing.make()
     capturing.database.run("INSERT INTO thing VALUES (1, 'one')")
     capturing.apply(options={"max_log_gb": 2})
@@ -192,6 +194,7 @@ def test_each_slot_goes_by_the_bound_of_its_own_connection(capturing: Capturing,
     program = capturing.cloud.reader.active_program()
     larger = Connection("larger", "postgres", {"secret": "thing", "max_log_gb": 100}, HERE)
     wrong = Connection("wrong", "postgres", {"secret": "thing", "max_log_gb": 0}, HERE)
+    former = Connection("former", "postgres", {"secret": "thing", "max_log_gb": 50}, HERE)
     others = [
         replace(
             program.flows[FLOW],
@@ -199,11 +202,12 @@ def test_each_slot_goes_by_the_bound_of_its_own_connection(capturing: Capturing,
             tables=(Table(f"lake.raw.{one.name}:staged", "public.x"),),
             connection=one.name,
         )
-        for one in (larger, wrong)
+        for one in (larger, wrong, former)
     ]
-    connections = {**program.connections, "larger": larger, "wrong": wrong}
-    capturing.cloud.apply(Program(connections, {}, {**program.flows, **{flow.id: flow for flow in others}}))
-    names = [slots.slot_name("a bucket", f"lake.raw.{of}:staged") for of in ("larger", "wrong", "gone")]
+    connections = {**program.connections, "larger": larger, "wrong": wrong, "former": former}
+    for some in (others, others[:2]):
+        capturing.cloud.apply(Program(connections, {}, {**program.flows, **{flow.id: flow for flow in some}}))
+    names = [slots.slot_name("a bucket", f"lake.raw.{of}:staged") for of in ("larger", "wrong", "former", "gone")]
     for name in names:
         capturing.database.run("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (name,))
     asked, told = list[int](), list[float]()
@@ -211,7 +215,7 @@ def test_each_slot_goes_by_the_bound_of_its_own_connection(capturing: Capturing,
     monkeypatch.setattr(watching, "tell", lambda name, value, unit: told.append(value))
     capturing.run()
     bounds = dict(zip(sorted(names), asked, strict=True))
-    assert [bounds[name] >> 30 for name in names] == [100, 2, 2]
+    assert [bounds[name] >> 30 for name in names] == [100, 2, 2, 2]
     assert told[1] == pytest.approx(100 * told[0] / 2**31)
 
 
