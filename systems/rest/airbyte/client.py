@@ -74,7 +74,7 @@ class AirbyteSource(RestSource):
         part = {**self._rows(flow, table, schema, wanted, cursor), "changes": changes}
         return TablePlan((part,), cursor_text(window))
 
-    def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
+    def _extracted(self, request: ExtractRequest, told: Mapping[str, Any], salt: str, deadline: Deadline) -> Extracted:
         from systems.rest.airbyte.extracting import Extraction
         from systems.rest.parquet_files import ParquetFiles
 
@@ -86,7 +86,7 @@ class AirbyteSource(RestSource):
         job = self._job(stream, Span.of_plain(part["span"]), request.window.interval.end, changes=part["changes"])
         try:
             with self._kit(place) as kit:
-                return Extraction(kit, stream, request, files, key, self._is_numbered(stream)).run(job, resume, deadline)
+                return Extraction(kit, stream, request, files, key, salt, numbered=self._is_numbered(stream)).run(job, told, deadline)
         finally:
             files.close()
 

@@ -1,12 +1,14 @@
 """Extracts one part of a table by airbyte-cdk: portion after portion, until done or the deadline is near.
 
 Resume token: {'done', 'files'}; `done` names the document of the portions that were read. A portion counts as a whole or not at all,
-and is known by what it is of, since parents may come in another order, or be others, when they are read again.
+and is known by what it is of, since parents may come in another order, or be others, when they are read again; it is kept as a digest
+with a salt, for keys of parents may be masked.
 Rows that move between numbered pages are told as systems.rest.extracting does it: such a portion is read until two passes agree.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 import threading
@@ -29,13 +31,24 @@ LATEST_SECONDS, LEAST_SECONDS = 30.0, 60.0  # of a call: what is left to write r
 
 
 class Extraction:
-    """key: fields that tell records apart; none where the whole record does.  numbered: pages are numbers, or offsets."""
+    """key: fields that tell records apart; none where the whole record does.  salt: as of Passes.  numbered: pages are numbers, or
+    offsets.
+    """
 
     def __init__(
-        self, kit: Kit, stream: Mapping[str, Node], request: ExtractRequest, files: ParquetFiles, key: Sequence[str], numbered: bool
+        self,
+        kit: Kit,
+        stream: Mapping[str, Node],
+        request: ExtractRequest,
+        files: ParquetFiles,
+        key: Sequence[str],
+        salt: str,
+        *,
+        numbered: bool,
     ) -> None:
         self._kit, self._stream, self._out, self._files = kit, stream, request.out, files
-        self._key, self._numbered, self._place = key, numbered, place_of(request.flow, request.table)
+        self._key, self._salt, self._numbered = key, salt.encode(), numbered
+        self._place = place_of(request.flow, request.table)
         self._portion, self._listings = "", [""]
         self._passes: Passes | None = None
         self._page: IO[bytes] | None = None
@@ -45,10 +58,12 @@ class Extraction:
         self._taken: list[Mapping[str, Any]] = []
         self._news = 0
 
-    def run(self, job: Mapping[str, Any], resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
+    def run(self, job: Mapping[str, Any], resume: Mapping[str, Any], deadline: Deadline) -> Extracted:
+        """resume: of an earlier call's; {} at first."""
         staging, dataset = self._out.staging, self._out.dataset
-        known = staging.read(dataset, resume["done"]) if resume else None
-        self._done = set[str](known["portions"] if known else ())
+        known = staging.read(dataset, resume["done"]) if resume else {"portions": (), "salted": True}
+        # A document of a former version has the runner's own names of portions.
+        self._done = {*known["portions"]} if known.get("salted") else {*map(self._named, known["portions"])}
         self._number = int(resume["files"]) if resume else 0
         timer = threading.Timer(max(deadline.seconds_left - LATEST_SECONDS, LEAST_SECONDS), self._kit.end)
         timer.daemon = True
@@ -71,7 +86,7 @@ class Extraction:
         if not self._news:
             raise self._too_long()
         name = f"portions-{self._out.part:04d}-{self._out.call}.json"
-        staging.write({"portions": sorted(self._done)}, dataset, name)
+        staging.write({"portions": sorted(self._done), "salted": True}, dataset, name)
         return Extracted(tuple(self._taken), {"done": name, "files": self._number})
 
     def _read(self, job: Mapping[str, Any], deadline: Deadline) -> bool:
@@ -84,13 +99,17 @@ class Extraction:
             if word == "portion":
                 if deadline.near and self._news:
                     return True
-                self._portion, self._passes = told, Passes(self._key, salt="") if self._numbered else None
-                self._kit.answer("skip" if told in self._done else "read")
+                self._portion, self._passes = self._named(told), Passes(self._key, salt="") if self._numbered else None
+                self._kit.answer("skip" if self._portion in self._done else "read")
             elif word == "end":
                 self._kit.answer("next" if self._ended(int(told)) else "again")
             else:
                 self._kit.answer("go" if self._listed(told) else "again")
         return self._kit.ended_here
+
+    def _named(self, told: str) -> str:
+        """The name by which a portion is kept; told: the runner's, which whoever knows a value can make."""
+        return hashlib.blake2b(told.encode(), digest_size=16, key=self._salt).hexdigest()
 
     def _record(self, line: bytes) -> None:
         if self._passes:
