@@ -20,7 +20,7 @@ from console.again import again
 from console.options_before import Group
 from console.target import json_option
 from shared_metadata.errors import InputError
-from slices.manifests import AIRBYTE, BESIDE, MANIFEST, METADATA, OVERLAY, REQUIREMENTS, TAP, Coverage, code_of, coverage
+from slices.manifests import AIRBYTE, BESIDE, MANIFEST, METADATA, OVERLAY, REQUIREMENTS, TAP, Coverage, code_of, coverage, engine_of
 from slices.registry import OWN, installed
 
 COLLECT = OWN / "collect"
@@ -69,7 +69,8 @@ def add(wanted: str, name: str | None, engine: str | None, asked: tuple[str, ...
     """Copy a manifest into slices/collect/, from a folder or a file, or from a package `airbyte-source-NAME` of PyPI.
 
     Its licence is told: the text stays its owner's. Nothing of a package is run here, and nothing is fetched later.
-    With --engine the Python files beside it are copied too, for you to read: its functions run them.
+    With --engine, or where its overlay.yaml says it, the Python files beside it are copied too, for you to read:
+    its functions run them.
 
     \b
       atoll source add downloads/greenhouse
@@ -79,17 +80,19 @@ def add(wanted: str, name: str | None, engine: str | None, asked: tuple[str, ...
     with _found(wanted) as folder:
         system = _system(name or re.sub(r"^source[-_]", "", folder.name).replace("-", "_"))
         target = COLLECT / system
-        if not engine:
+        said = engine_of(folder)
+        if AIRBYTE not in (engine, said):
             coverage(folder)  # what cannot be read is not copied
-        code = code_of(folder) if engine else {}
+        code = code_of(folder) if AIRBYTE in (engine, said) else {}
+        kept = [REQUIREMENTS] if said == AIRBYTE and not asked else []  # which belong to its overlay
         with _made(target):
-            for file in (MANIFEST, METADATA, OVERLAY, *BESIDE, *code):
+            for file in (MANIFEST, METADATA, OVERLAY, *BESIDE, *kept, *code):
                 for found_file in sorted(folder.glob(file)):
                     copy = target / found_file.relative_to(folder)
                     copy.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(found_file, copy)
-            if engine:
-                _engaged(target, asked)
+            if AIRBYTE in (engine, said):
+                _engaged(target, said, asked)
             found = coverage(target)
     _tell(target, found, as_json)
     if found.of_code and not as_json:
@@ -123,15 +126,16 @@ def _made(folder: Path) -> Iterator[None]:
         raise
 
 
-def _engaged(folder: Path, asked: tuple[str, ...]) -> None:
-    """Says in the overlay that airbyte-cdk reads the manifest, and writes its packages down."""
+def _engaged(folder: Path, said: str, asked: tuple[str, ...]) -> None:
+    """Says in the overlay that airbyte-cdk reads the manifest, where it does not yet; writes its packages down unless they are."""
     from console.packages import wanted_of, write
 
     overlay = folder / OVERLAY
-    text = overlay.read_text(encoding="utf-8") if overlay.is_file() else ""
-    if not re.search(r"^engine:", text, re.MULTILINE):
+    if not said:
+        text = overlay.read_text(encoding="utf-8") if overlay.is_file() else ""
         overlay.write_text(f"engine: {AIRBYTE}\n{text}", encoding="utf-8")
-    write(folder, asked or wanted_of(folder))
+    if not (folder / REQUIREMENTS).is_file():
+        write(folder, asked or wanted_of(folder))
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from shared_metadata.contract.apart.requirements import REQUIREMENTS
 from systems.rest.airbyte.folder import AIRBYTE, FIRST, KIT, code_of
 from systems.rest.beside import BESIDE
 from systems.rest.coverage import MANIFEST, METADATA, Coverage, TableRead, coverage
-from systems.rest.document import OVERLAY
+from systems.rest.document import OVERLAY, engine_of
 from systems.singer.coverage import TapCoverage, tap_coverage
 from systems.singer.tap_file import TAP
 
@@ -23,5 +23,6 @@ __all__ = [
     "TapCoverage",
     "code_of",
     "coverage",
+    "engine_of",
     "tap_coverage",
 ]

@@ -111,6 +111,26 @@ def test_options_and_schemas_of_files_beside_the_manifest_are_read_and_copied(at
     assert columns == {"id": "long", "place": "struct<town: string>"}
 
 
+@pytest.mark.parametrize("brought", [True, False])
+def test_a_folder_whose_overlay_says_that_airbyte_cdk_reads_it_is_copied_with_its_code(
+    brought: bool, atoll: Atoll, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And with its packages, where it has written them down."""
+    coded = written(folder / "downloads" / "coded")
+    (coded / "overlay.yaml").write_text("engine: airbyte\nlag: 5\n")
+    (coded / "components.py").write_text("class Own: ...\n")
+    pinned = f"airbyte-cdk=={{}} --hash=sha256:{'0' * 64}\n".format
+    if brought:
+        (coded / "requirements.txt").write_text(pinned("7.4.0"))
+    monkeypatch.setattr("console.packages.pinned", lambda *_: pinned("7.39.1"))
+    monkeypatch.setattr("console.licences.licences", lambda *_: {})
+    shown = atoll("source", "add", str(coded))
+    assert shown.exit_code == 0 and "2 of 2 tables." in shown.stdout, shown.output
+    added = Path("slices/collect/coded")
+    assert (added / "components.py").is_file() and (added / "overlay.yaml").read_text() == "engine: airbyte\nlag: 5\n"
+    assert (added / "requirements.txt").read_text().endswith(pinned("7.4.0" if brought else "7.39.1"))
+
+
 def test_a_manifest_that_asks_for_nothing_needs_no_options(atoll: Atoll, folder: Path) -> None:
     written(folder / "plain")
     (folder / "plain" / "manifest.yaml").write_text(yaml.safe_dump({"streams": [open_stream()]}))
