@@ -15,8 +15,10 @@ from shared_metadata.errors import AtollError, DefinitionError, RetryLater, Secr
 from systems.rest.airbyte.folder import KIT
 
 RUNNER, PACKAGE = Path(__file__).with_name("runner"), "atoll_runner"
+BEGINS = (sys.executable, "-m", PACKAGE)
 MOST_LINE_BYTES = 16 << 20
-_FAR = re.compile(r"Connection|Timeout|SSLError|ChunkedEncoding|Backoff|RateLimit", re.IGNORECASE)
+_FAR = re.compile(r"Connection|Timeout|SSLError|ChunkedEncoding|IncompleteRead|Protocol|Backoff|RateLimit", re.IGNORECASE)
+_AGAIN = "nothing where the source is down for the moment, it is tried again"
 FORMAT = "see systems/rest/airbyte/README.md for what a source with code of its own may do"
 Document = Mapping[str, Any]
 
@@ -39,7 +41,7 @@ class Kit(ProcessApart):
 
     def lines(self, job: Mapping[str, Any]) -> Iterator[bytes]:
         """Its lines, as `runner` writes them, until it is done or ended. Raises what it failed of; TooLongError."""
-        output = self._start([sys.executable, "-m", PACKAGE], "have it deployed again", talks=True)
+        output = self._start(BEGINS, "have it deployed again", talks=True)
         self._say(json.dumps(job).encode() + b"\n")
         for line in self._lines(output, MOST_LINE_BYTES, "a record"):
             if self.ended_here or not line.endswith(b"\n"):  # one that was not written to its end
@@ -66,6 +68,8 @@ class Kit(ProcessApart):
         if kind == "pause":
             what = f"the API asks for a pause of {told['seconds']:,.0f} s" + (f" with {told['status']}" * bool(told["status"]))
             return RetryLater(what, place=self._place, remedy="nothing, it is tried again", after_seconds=float(told["seconds"]))
+        if kind == "garbled":
+            return RetryLater(f"the API answers {told['status']} with what is no JSON", place=self._place, remedy=_AGAIN)
         if kind == "host":
             what, remedy = f"a request would go to {host}, which the manifest does not name", "name it among the overlay's `hosts`"
         elif kind == "clear":
@@ -91,8 +95,9 @@ class Kit(ProcessApart):
         said += f", in {told['within']}" if told.get("within") else ""
         said += f", at {told['at']} of the manifest" if told.get("at") else ""
         what = f"{told['function']} of its code raises {said}" if of_code else f"{KIT} fails: {said}"
-        if status in (408, 425, 429) or status >= 500 or (not of_code and not status and _FAR.search(name)):
-            return RetryLater(what, place=at, remedy="nothing where the source is down for the moment, it is tried again")
+        down = status in (408, 425, 429) or status >= 500 or name == "JSONDecodeError"
+        if down or (not of_code and not status and _FAR.search(name)):
+            return RetryLater(what, place=at, remedy=_AGAIN)
         remedy = "correct the code there, and deploy" if of_code else f"compare the connection's options with the manifest; {FORMAT}"
         return DefinitionError(what, place=at, remedy=remedy)
 

@@ -13,7 +13,7 @@ OWN = Path(__file__).parent  # this program's files, which lie among those of th
 class Stopped(BaseException):
     """Ends the reading; no `except Exception` of a component takes it.
 
-    kind: 'host', 'clear', 'pause', 'rotates' or 'stream'.
+    kind: 'host', 'clear', 'pause', 'garbled', 'rotates' or 'stream'.
     """
 
     def __init__(self, kind: str, **told: Any) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from shared_metadata.contract.runtime.staging import Staging
+from shared_metadata.program import Mask
+from systems.rest.airbyte import process
+from systems.rest.airbyte.process import Kit
 from tests.conformance.collect import COLUMNS, Collecting, label_rows
-from tests.conformance.fixtures import Cloud
+from tests.conformance.fixtures import Cloud, FakeContext
+from tests.conformance.masking import KEY, kept_documents, salts_of
 from tests.systems.rest import things
 from tests.systems.rest.airbyte.under_test import COMPONENTS, SOME, CodedUnderTest, coded
 from tests.systems.rest.things import FORM
@@ -52,7 +59,11 @@ def asked(source: CodedUnderTest, monkeypatch: pytest.MonkeyPatch) -> Asked:
     return found
 
 
-def test_a_batch_asks_for_its_own_time_and_takes_its_rows_once(collecting: Collecting, source: CodedUnderTest, asked: Asked) -> None:
+def test_a_batch_asks_for_its_own_time_and_takes_its_rows_once(
+    collecting: Collecting, source: CodedUnderTest, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In processes that are begun as a function begins them; those of other tests have airbyte-cdk from the beginning."""
+    monkeypatch.setattr(process, "BEGINS", (sys.executable, "-m", process.PACKAGE))
     table = source.create_table(COLUMNS)
     source.put(table, label_rows(["a", "b", "c"]), collecting.at)
     collecting.collect(table)
@@ -67,6 +78,73 @@ def test_a_batch_asks_for_its_own_time_and_takes_its_rows_once(collecting: Colle
     windows = {(query["from"], query["to"], query["some"]) for path, query in asked if path == table}
     edges = interval.start - timedelta(seconds=61), interval.end + timedelta(seconds=1)  # the lag of a minute, and a second
     assert windows == {(*(f"{edge:{FORM}}" for edge in edges), some) for some in SOME}
+
+
+@pytest.fixture
+def portions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the runner calls the portions that it comes to, call after call."""
+    found, whole = list[str](), Kit.lines
+
+    def lines(kit: Kit, job: Mapping[str, Any]) -> Iterator[bytes]:
+        for line in whole(kit, job):
+            if line.startswith(b"=portion "):
+                found.append(line.decode().split()[1])
+            yield line
+
+    monkeypatch.setattr(Kit, "lines", lines)
+    return found
+
+
+def short(step: str) -> FakeContext:
+    """The time of a call, which for extract is over after each portion."""
+    return FakeContext(5.0 if step == "extract" else 900.0)
+
+
+@pytest.mark.parametrize("masks", [{}, {"id": Mask.HASH}], ids=["as it is", "hashed"])
+def test_what_calls_keep_of_portions_cannot_be_tried_out_by_what_lies_beside_it(
+    collecting: Collecting,
+    source: CodedUnderTest,
+    portions: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    masks: dict[str, Mask],
+) -> None:
+    """Of a table of which nothing is hashed it can, so this would be seen."""
+    kept, table = kept_documents(monkeypatch), source.create_table(COLUMNS)
+    collecting.cloud.put_secret("mask", {"key": KEY})
+    source.put(table, label_rows([f"row {number}" for number in range(10)]), collecting.at)
+    collecting.collect(table, masks=masks, mask_key="mask" if masks else "")
+    collecting.run(context=short)
+    (salt,) = salts_of(kept)
+    tried = {hashlib.blake2b(name.encode(), digest_size=16, key=salt.encode()).hexdigest() for name in portions}
+    known = {one for told in kept if told.get("salted") for one in told["portions"]}
+    assert known and (not known & {*tried, *portions} if masks else known <= tried)
+
+
+def test_portions_that_a_former_version_has_read_are_not_read_again(
+    collecting: Collecting, source: CodedUnderTest, portions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that kept the runner's own names of them, and no salt."""
+    read, answer, write = list[str](), Kit.answer, Staging.write
+    table, labels = source.create_table(COLUMNS), [f"row {number}" for number in range(10)]
+
+    def former(staging: Staging, value: Any, *parts: str) -> str:
+        if "salted" in value:
+            value = {"portions": read}
+        elif value.get("resume"):
+            value = {**value, "resume": {name: told for name, told in value["resume"].items() if name != "salt"}}
+        return write(staging, value, *parts)
+
+    def answered(kit: Kit, word: str) -> None:
+        if word == "next":
+            read.append(portions[-1])
+        answer(kit, word)
+
+    monkeypatch.setattr(Staging, "write", former)
+    monkeypatch.setattr(Kit, "answer", answered)
+    source.put(table, label_rows(labels), collecting.at)
+    collecting.collect(table)
+    assert collecting.run(context=short).calls["extract"] == len(SOME)
+    assert collecting.labels() == labels
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,8 @@ def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Said:
             "would go to evil.example, which the manifest does not",
         ),
         ('=failed {"kind": "clear", "host": "a.example"}', DefinitionError, "a request to a.example is not encrypted"),
+        (TOLD % ("JSONDecodeError", 0, AT), RetryLater, "transform of its code raises JSONDecodeError"),
+        ('=failed {"kind": "garbled", "status": 200}', RetryLater, "the API answers 200 with what is no JSON"),
         ('=failed {"kind": "rotates"}', DefinitionError, "takes a new refresh token for each"),
         ('=failed {"kind": "pause", "seconds": 90, "status": 429}', RetryLater, "asks for a pause of 90 s with 429"),
     ],
