@@ -7,6 +7,7 @@ import contextlib
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -14,6 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shared_metadata.contract.collect import Extracted
+from shared_metadata.contract.parquet.masking import Hashing
 from shared_metadata.program import BadRows, Mask
 from systems.sql_source import parts
 from systems.sql_source.capture import extraction
@@ -178,6 +181,30 @@ class CaptureConformance:
         known = {row["h"] for key in last for row in pq.read_table(io.BytesIO(cloud.body(key))).to_pylist()}
         tried = {digest([text], salt) for text in ("1", "2")}
         assert len(known) == 2 and (not known & tried if masks else known == tried)
+
+    def test_a_share_of_several_calls_that_a_former_version_began_is_read_to_its_end(
+        self, capturing: CapturingSource, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One whose salt was not the mask key's: what it has left of keys is not compared with what another salt makes."""
+        run = extraction.LogExtraction.run
+
+        def of_former(one: Any, resume: Any) -> Extracted:
+            """A call, which is the former version's up to the end of the first reading."""
+            with pytest.MonkeyPatch.context() as patched:
+                if not (resume and resume["second"]):
+                    patched.setattr(Hashing, "salt", lambda _, own: own)
+                done: Extracted = run(one, resume)
+            return replace(done, resume={name: told for name, told in (done.resume or {}).items() if name != "keyed"} or None)
+
+        capturing.cloud.put_secret("mask", {"key": KEY})
+        capturing.make("id int PRIMARY KEY, name text")
+        capturing.apply(masks={"id": Mask.HASH}, mask_key="mask")
+        capturing.run()
+        capturing.all("INSERT INTO thing VALUES (1, 'one')", "INSERT INTO thing VALUES (2, 'two')")
+        monkeypatch.setattr(extraction.LogExtraction, "run", of_former)
+        with capturing.in_pieces(1):
+            capturing.run()
+        assert sorted(row["name"] for row in capturing.rows()) == ["one", "two"]
 
     def test_all_rows_go_within_a_share_of_several_calls(self, capturing: CapturingSource) -> None:
         capturing.make("id int PRIMARY KEY, name text")

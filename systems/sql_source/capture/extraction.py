@@ -38,7 +38,8 @@ class Progress:
 
     number: of the entries that were read so far, in this reading.  mark: of the log, behind them.  seen: URLs of what calls of the
     first reading have seen.  second: it is the second reading.  last: the URL of `settle`, '' where nothing was seen.
-    total: entries of the share.
+    total: entries of the share.  keyed: the salt is that of the table's mask key, where it has one, made of this one; a token of a
+    former version knows nothing of it, and its share is read to its end with the salt as it is, which its digests have.
     """
 
     salt: str
@@ -49,6 +50,7 @@ class Progress:
     second: bool = False
     last: str = ""
     total: int = 0
+    keyed: bool = False
 
 
 class _NoTime(Exception):
@@ -67,7 +69,7 @@ class LogExtraction:
 
     def run(self, resume: Mapping[str, Any] | None) -> Extracted:
         """resume: of an earlier call's."""
-        at = Progress(**resume) if resume else Progress(secrets.token_hex(16))
+        at = Progress(**resume) if resume else Progress(secrets.token_hex(16), keyed=True)
         with self._source.translated(self._place):
             try:
                 return self._second(at) if at.second else self._first(at)
@@ -122,7 +124,7 @@ class LogExtraction:
             raise self._too_long()
         url = self._request.out.url(f"seen-{spool.number:013d}.parquet")
         before = () if spool.truncated else at.seen
-        seen = (*before, url) if spool.seen(url, self._request.hashing.salt(at.salt)) else before
+        seen = (*before, url) if spool.seen(url, self._salt(at)) else before
         found = replace(at, number=spool.number, mark=mark, seen=seen, truncated=at.truncated or spool.truncated)
         if not ended:
             return found
@@ -135,7 +137,7 @@ class LogExtraction:
 
     def _second(self, at: Progress) -> Extracted:
         writing, last = self._writing(), LastChanges(at.last, at.number, self._aws)
-        number, columns, salt = at.number, self._log.columns, self._request.hashing.salt(at.salt)
+        number, columns, salt = at.number, self._log.columns, self._salt(at)
         try:
             for change in self._log.changes(max(self._deadline.seconds_left - 2 * SPARE_SECONDS, 1.0), at.mark):
                 for entry in entries(change, self._log.key):
@@ -167,6 +169,9 @@ class LogExtraction:
         return RetryLater(cause, place=self._place, remedy="nothing, the batch is tried again")
 
     # -- both
+
+    def _salt(self, at: Progress) -> str:
+        return self._request.hashing.salt(at.salt) if at.keyed else at.salt
 
     def _writing(self) -> Writing:
         return Writing(self._source, self._request, self._deadline, self._aws, self._log)
