@@ -29,6 +29,9 @@ CREATE CONNECTION queue TO kafka WITH (brokers = 'kafka-1.example.com:9094', sec
 CREATE CONNECTION partner TO webhook WITH (secret = 'partner');
 CREATE CONNECTION product TO dynamodb WITH (tables = 'carriers', prefix = 'prod-');
 CREATE CONNECTION sister TO dynamodb WITH (tables = 'carriers', region = 'eu-west-1', role = 'arn:aws:iam::210987654321:role/atoll-writes');
+CREATE CONNECTION shelf TO s3 WITH (
+  bucket = 'acme-shelf', prefix = 'out/', format = 'parquet', kms_key = 'arn:aws:kms:eu-central-1:123456789012:key/1f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'
+);
 CREATE CONNECTION hooks TO http WITH (tables = 'orders, clicks', secret = 'senders');
 
 INSERT INTO lake.crm FROM crm TABLES (Account) EVERY '15 minutes';
@@ -103,3 +106,6 @@ AS SELECT carrier, flights FROM lake.ops.carriers;
 
 INSERT INTO crm.Account EVERY '1 hour' MERGE ON (Carrier_Code__c)
 AS SELECT carrier AS Carrier_Code__c, carrier AS Name FROM lake.ops.carriers;
+
+INSERT INTO shelf.carriers EVERY '1 hour' REPLACE
+AS SELECT carrier, flights FROM lake.ops.carriers;

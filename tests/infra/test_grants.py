@@ -40,6 +40,7 @@ def statements(templates: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 PUBLISHED = ":table/prod-carriers"
+SHELF = ":::acme-shelf/"
 POLICIES = ("AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy")
 
 
@@ -259,6 +260,7 @@ def test_only_maintenance_deletes_what_was_staged(templates):
         ("CommitRole", "warehouse/lake/*"),
         ("MaintainRole", "warehouse/lake/*"),
         ("VerificationFunctionRole", "verification/*"),
+        ("PublishRole", "out/*"),  # files of results in whose place others are, in a bucket of the program's
         ("Storagebricks", "staging/organize.databricks/*"),  # a result that is written again takes the place of the former one
         *staging,
     }
@@ -281,7 +283,7 @@ def test_landed_reads_what_tables_say_of_themselves_or_a_secret_and_neither_rows
         *(f"redshift-data:{name}" for name in ("ExecuteStatement", "BatchExecuteStatement", *OF_A_STATEMENT)),
     }
     journals = ("/journal/harness.webhook/*", "/journal/harness.dynamodb/*")  # what stands for an application's receipts
-    told = ("/metadata/*", *journals)  # the first of tables
+    told = ("/metadata/*", *journals, ":acme-shelf/out/*")  # the first of tables, the last of manifests
     assert all(resource.endswith(told) for action, resource in found if action == "s3:GetObject")
 
 
@@ -310,6 +312,9 @@ def test_who_publishes_to_tables_or_in_another_account_reaches_what_the_program_
     assumed = {(who, to) for who, action, to in pairs(templates) if action == "sts:AssumeRole" and who.startswith("Harness")}
     role = "arn:aws:iam::210987654321:role/atoll-writes"
     assert assumed == {(f"HarnessDynamoDBSlice {step}", role) for step in steps}
+    files = {(who, action, to) for who, action, to in pairs(templates) if SHELF in to and action != "s3:GetObject"}
+    changes = ("s3:PutObject", "s3:DeleteObject")
+    assert files == {("HarnessS3Slice PublishRole", action, "arn:aws:s3:::acme-shelf/out/*") for action in changes}
 
 
 @pytest.mark.security
@@ -329,7 +334,7 @@ def test_a_mask_key_is_read_by_the_step_that_hashes_and_by_no_other(templates):
 def test_a_slice_writes_below_its_own_prefixes_only(templates):
     written: dict[str, set[str]] = {}
     for who, action, resource in pairs(templates):
-        if action == "s3:PutObject":
+        if action == "s3:PutObject" and SHELF not in resource:
             written.setdefault(who.split()[0], set()).add(resource.split("/", 1)[1])
     of_stage = {"collect": (), "harness": ("rejected/{}/*",), "organize": ("history/*",)}  # the last: maintenance
 

@@ -100,6 +100,10 @@ class Results:
         query, quoted = comparison.csv_rows(f"s3://{self._bucket}/{file['key']}", marks, values, rows)
         self._fetch(f"COPY ({query}) TO {literal(str(path))} (FORMAT csv, HEADER false, FORCE_QUOTE ({', '.join(quoted)}))")
 
+    def write_file(self, query: str, path: Path, options: str) -> None:
+        """The query's rows as a file.  options: of DuckDB's COPY."""
+        self._fetch(f"COPY ({query}) TO {literal(str(path))} ({options})")
+
     def documents(self, key: str, first: int) -> Iterator[str]:
         """The rows of a Parquet file from that number on, as JSON objects: numbers have all their digits, no value but null is null.
 
