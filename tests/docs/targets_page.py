@@ -26,8 +26,8 @@ How rows arrive, as `atoll plan` says it of each publication:
 
 A batch that is run again ends in all of them as its last result says: with REPLACE, and with MERGE of a whole result, what is gone
 from the result is gone from the target; with APPEND its own rows are replaced, or told as deleted, and no others', or it is refused
-where nothing that was added is taken back. A MERGE by a window of `batch_start()` and `batch_end()` writes the window's rows and deletes
-none. What others have written under keys of their own stays, but for REPLACE.
+where nothing that was added is taken back. A MERGE by a window of `batch_start()` and `batch_end()` writes the window's rows and
+deletes none. What others have written under keys of their own stays, but for REPLACE.
 
 """
 MEANT = dict(zip(ARRIVE, ("as a whole", "row by row", "by their key", "by the request's key", "at least once"), strict=True))
