@@ -11,8 +11,15 @@ import pytest
 from click.testing import Result
 
 from console.init import PROGRAM
+from shared_metadata.program.schema import Schema, SchemaColumn
+from shared_metadata.program.source_schemas import FOLDER, ConnectionSchemas
+from tests.console.conftest import write_snapshot
 
 Atoll = Callable[..., Result]
+PRODUCT = """
+CREATE CONNECTION product TO dynamodb WITH (tables = 'customers');
+INSERT INTO product.customers EVERY '15 minutes' MERGE ON (customer) AS SELECT customer, orders FROM lake.ops.customers;
+"""
 OPS = "CREATE WAREHOUSE lake USING iceberg;\nCREATE CONNECTION ops TO postgres WITH (%s);\n"
 ORDERS = "INSERT INTO lake.ops FROM ops.public TABLES (orders) EVERY '1 hour';\n"
 CRM = "CREATE WAREHOUSE lake USING iceberg;\nCREATE CONNECTION crm TO salesforce WITH (secret = 'crm');\n"
@@ -34,6 +41,19 @@ def test_mistakes_in_json_have_places(atoll: Atoll, folder: Path) -> None:
     assert result.exit_code == 1
     assert (found["file"], found["line"], found["column"], found["length"]) == ("program.sql", 1, 29, 6)
     assert found["message"] and "iceberg" in found["help"]
+
+
+@pytest.mark.parametrize(("key", "kind", "said"), [("customer", "S", ""), ("id", "S", "told apart by id"), ("customer", "N", "as N")])
+def test_a_publication_is_held_to_the_key_of_a_table_that_takes_any_other_column(
+    atoll: Atoll, folder: Path, key: str, kind: str, said: str
+) -> None:
+    (folder / "program.sql").write_text(PROGRAM + PRODUCT)
+    write_snapshot(folder)
+    customers = Schema((SchemaColumn(key, {"S": "string", "N": "decimal(38,0)"}[kind], False, key, kind),))
+    schemas = ConnectionSchemas("product", "dynamodb", {"customers": customers})
+    (folder / FOLDER / "product.json").write_text(schemas.to_json())
+    result = atoll("check")
+    assert result.exit_code == (1 if said else 0) and said in result.stderr, result.stderr
 
 
 def test_json_lists_flows_slices_and_inputs(atoll: Atoll, folder: Path) -> None:

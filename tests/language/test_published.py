@@ -33,6 +33,9 @@ TOLD = [
     ("harness.mysql", "timestamp", "timestamp", "datetime(3)", ""),
     ("harness.mysql", "string", "string", "enum('a','b')", ""),
     ("harness.mysql", "int", "int", "int(10) unsigned", ""),
+    ("harness.dynamodb", "long", "string", "S", "a part of its key that is a text"),
+    ("harness.dynamodb", "timestamptz", "string", "S", ""),
+    ("harness.dynamodb", "decimal(38,9)", "decimal(38,0)", "N", ""),
 ]
 
 
@@ -42,3 +45,11 @@ def test_check_refuses_what_every_batch_would(slice_id: str, ours: str, theirs: 
     schema = Schema((SchemaColumn("x", theirs, source="x", source_type=word),))
     causes = [problem.cause for problem in check_target(columns, "ops.public.t", schema, installed()[slice_id])]
     assert [said in cause for cause in causes] == ([True] if said else []), causes
+
+
+@pytest.mark.parametrize("slice_id", ["harness.postgres", "harness.dynamodb"])
+def test_a_column_that_a_table_has_not_is_refused_unless_it_takes_any(slice_id: str) -> None:
+    columns = (QueryColumn("x", "string", (), 0, 1), QueryColumn("more", "struct<a: int>", (), 2, 3))
+    schema, declared = Schema((SchemaColumn("x", "string", source="x", source_type=""),)), installed()[slice_id]
+    causes = [problem.cause for problem in check_target(columns, "ops.public.t", schema, declared)]
+    assert causes == ([] if declared.capabilities.open_columns else ["the table `ops.public.t` has no column `more`"])
