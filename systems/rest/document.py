@@ -50,6 +50,11 @@ def packages(system: str) -> tuple[Path, tuple[str, ...]] | None:
     return (folder_of(system) / REQUIREMENTS, ()) if document_of(system)["engine"] == AIRBYTE else None
 
 
+def engine_of(folder: Path) -> str:
+    """What a folder's overlay says that reads it; '' for Atoll's own engine. Raises DefinitionError."""
+    return str(_yaml(folder / OVERLAY).get("engine") or "")
+
+
 def read(folder: Path) -> dict[str, Any]:
     """The document of a folder with a manifest, and perhaps an overlay, a file of options and schemas.
 
