@@ -96,8 +96,8 @@ class Limits:
                 except ValueError:
                     raise Stopped("garbled", status=self.status) from None
 
-        JsonParser._parse_json = whole  # type: ignore[method-assign]
-        JsonLineParser.parse = lines  # type: ignore[method-assign]
+        JsonParser._parse_json = whole
+        JsonLineParser.parse = lines
 
     def _check(self, url: str) -> None:
         split = urlsplit(url)

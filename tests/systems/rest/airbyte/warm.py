@@ -24,7 +24,7 @@ def serve(path: str) -> None:
     from airbyte_cdk.sources.declarative import concurrent_declarative_source  # noqa: F401
 
     slept = time.sleep
-    time.sleep = lambda seconds: slept(min(seconds, LONGEST_PAUSE_SECONDS))
+    time.sleep = lambda seconds: slept(min(float(seconds), LONGEST_PAUSE_SECONDS))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(path)
