@@ -59,7 +59,7 @@ class Bundle:
 
     name: for people.  code: folders of packages, e.g. 'slices/collect/postgres', as `code_folder` finds them.
     requirements: a requirements file, or None.  data: with the packages that only steps over data import.
-    services: of AWS's, those that its code calls beside those of every slice.  made: files that are made for it, path ▸ text.
+    services: of AWS's, those that its code calls beside those of every slice.
     apart: packages of what the function runs beside itself; None for nothing.
     """
 
@@ -69,7 +69,6 @@ class Bundle:
     data: bool = True
     platform: Platform = LAMBDA
     services: tuple[str, ...] = ()
-    made: tuple[tuple[str, str], ...] = ()
     apart: Apart | None = None
 
     @cached_property
@@ -104,8 +103,6 @@ class Bundle:
         found = hashlib.sha256(self._packages_digest.encode())
         for file, name in self.files():
             found.update(f"{name}\0".encode() + file.read_bytes() + b"\0")
-        for name, text in self.made:
-            found.update(f"{name}\0{text}\0".encode())
         if self.apart:
             found.update(f"{self.apart.digest} compiled".encode())
         return found.hexdigest()[:32]
@@ -123,9 +120,9 @@ class Bundle:
         """The zip; made unless it is there. Raises BundleError."""
         target = BUNDLES / f"{self.name}-{self.digest}.zip"
         if not target.exists():
-            with _staging(BUNDLES) as folder:
+            with staging(BUNDLES) as folder:
                 self.unpack(folder / "content")
-                _zip(folder / "content", folder / "bundle.zip")
+                zip_files(folder / "content", folder / "bundle.zip")
                 (folder / "bundle.zip").replace(target)
         return target
 
@@ -136,9 +133,6 @@ class Bundle:
         for file, name in self.files():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, folder / name)
-        for name, text in self.made:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(text, encoding="utf-8")
         if self.apart:
             shutil.copytree(self.apart.installed(PACKAGES), folder / FOLDER_APART, copy_function=os.link)
             _compile(folder / FOLDER_APART, folder, self.platform.python)
@@ -150,7 +144,7 @@ class Bundle:
         """The installed, pruned and compiled requirements; shared by all bundles that want the same."""
         target = PACKAGES / self._packages_digest
         if not target.exists():
-            with _staging(PACKAGES) as folder:
+            with staging(PACKAGES) as folder:
                 self._install(folder / "content")
                 (folder / "content" / bill_of_materials.NAME).write_text(bill_of_materials.of(folder / "content"))
                 prune(folder / "content", self.services)
@@ -184,7 +178,7 @@ def code_folder(name: str) -> Path:
 
 
 @contextmanager
-def _staging(cache: Path) -> Iterator[Path]:
+def staging(cache: Path) -> Iterator[Path]:
     """A folder beside what will be moved out of it in one step."""
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".") as folder:
@@ -222,7 +216,7 @@ def _compile(folder: Path, root: Path, python: str) -> None:
     subprocess.run(command, check=False, capture_output=True)
 
 
-def _zip(folder: Path, target: Path) -> None:
+def zip_files(folder: Path, target: Path) -> None:
     """Always the same bytes for the same content."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for file in sorted(path for path in folder.rglob("*") if path.is_file()):

@@ -16,6 +16,7 @@ from constructs import Construct
 
 from infra.acknowledge import acknowledge, acknowledge_resources
 from infra.bundling import Bundle
+from infra.made import Made
 from infra.network import Network
 from infra.places import Places
 from infra.settings import LOG_DAYS, Settings
@@ -41,6 +42,7 @@ class FunctionSettings:
     """handler: 'module.name'.  tmp_mb: size of /tmp.  traced: False traces only what its caller traces.
 
     reserved: how many of it may run at once, which nothing else in the account can take; None for what the account has left.
+    made: what is made for its slice, and the layer that holds it; None where there is nothing.
     """
 
     name: str
@@ -52,6 +54,18 @@ class FunctionSettings:
     environment: Mapping[str, str] = field(default_factory=dict)
     traced: bool = True
     reserved: int | None = None
+    made: MadeLayer | None = None
+
+
+class MadeLayer:
+    """A layer with what is made for a slice, which all its functions have."""
+
+    def __init__(self, scope: Construct, made: Made) -> None:
+        self.made, self.layers = made, list[lambda_.ILayerVersion]()
+        if Stack.of(scope).bundling_required:  # else the stack is not asked for
+            code = lambda_.Code.from_asset(str(made.build()), asset_hash=made.digest)
+            layer = lambda_.LayerVersion(scope, "Made", code=code, description=f"Made for {made.name}: no code")
+            self.layers.append(layer)
 
 
 class AtollFunction(Construct):
@@ -87,6 +101,7 @@ class AtollFunction(Construct):
             environment={"POWERTOOLS_METRICS_NAMESPACE": "Atoll", "POWERTOOLS_LOG_LEVEL": "INFO", **wanted.environment},
             tracing=lambda_.Tracing.ACTIVE if wanted.traced else lambda_.Tracing.PASS_THROUGH,
             log_group=log_group,
+            layers=wanted.made.layers if wanted.made else None,
             reserved_concurrent_executions=wanted.reserved,
             vpc=network.vpc if network else None,
             vpc_subnets=network.subnets if network else None,

@@ -7,28 +7,32 @@ from pathlib import Path
 
 from infra.apart import Apart
 from infra.bundling import LAMBDA, Bundle, code_folder
+from infra.made import Made
 from infra.settings import Settings
 from shared_metadata import naming
 from shared_metadata.contract.declaration import Slice, declared
 
 
 def slice_bundle(declaration: Slice, settings: Settings, *, data: bool) -> Bundle:
-    """The slice's own folder, what all slices share, the systems that it declares, and the packages its requirements name."""
+    """The slice's own folder, what all slices share, the systems that it declares, and the packages its requirements name.
+
+    Slices that have their code from one package have one bundle, but for what they have installed apart.
+    """
     folder = f"slices/{declaration.stage}/{declaration.system}"
     shared = ("shared_metadata", *(f"systems/{name}" for name in declaration.systems))
     requirements = None if settings.host_dependencies else requirements_of(declaration.package.replace(".", "/"))
-    name = f"{naming.state_machine(declaration.id)}-{'data' if data else 'control'}"
+    own = declaration.code.replace(".", "-") or naming.state_machine(declaration.id)
     code = shared if declaration.code else (*shared, folder)
-    return Bundle(
-        name, code, requirements, data, services=declaration.services, made=_made(declaration), apart=apart_of(declaration, settings)
-    )
+    name = f"{own}-{'data' if data else 'control'}"
+    return Bundle(name, code, requirements, data, services=declaration.services, apart=apart_of(declaration, settings))
 
 
-def _made(declaration: Slice) -> tuple[tuple[str, str], ...]:
+def made_beside(declaration: Slice) -> Made | None:
+    """What its functions have beside their bundle; None for nothing."""
     if not declaration.bundled:
-        return ()
+        return None
     made: Mapping[str, str] = declared(declaration.bundled)(declaration.system)
-    return tuple(sorted(made.items()))
+    return Made(f"{naming.state_machine(declaration.id)}-made", tuple(sorted(made.items())))
 
 
 def apart_of(declaration: Slice, settings: Settings) -> Apart | None:

@@ -15,13 +15,13 @@ from infra.acknowledge import acknowledge_resources
 from infra.atoll_stack import AtollStack
 from infra.clock import every
 from infra.concurrency import of_functions
-from infra.functions import AtollFunction, FunctionSettings
+from infra.functions import AtollFunction, FunctionSettings, MadeLayer
 from infra.machines import machine_role, state_machine
 from infra.network import network_of
 from infra.operations import alarm, slice_dashboard
 from infra.places import Places
 from infra.settings import Settings
-from infra.slice_bundle import slice_bundle
+from infra.slice_bundle import made_beside, slice_bundle
 from infra.workflows import Machine
 from shared_metadata import naming
 from shared_metadata.contract import discovery, landed, made_for, receiving
@@ -73,6 +73,8 @@ class SliceStack(AtollStack):
         self._tasks: SliceTasks | None = None
         self.network = None if reaches_internet else network_of(self, settings)
         self._reserved = self._reserves()
+        made = made_beside(declaration)
+        self._made = MadeLayer(self, made) if made else None
 
     def _reserves(self) -> dict[str, int]:
         """How many of each function may run at once; of those of a slice without a ceiling nothing is said."""
@@ -152,6 +154,7 @@ class SliceStack(AtollStack):
             tmp_mb,
             {**self._environment(has_task=name in self._as_tasks), "POWERTOOLS_SERVICE_NAME": self.declaration.id},
             reserved=self._reserved.get(name),
+            made=self._made,
         )
         made = self.steps[name] = AtollFunction(self, name.capitalize(), wanted, self.settings, self.network)
         if name in self._as_tasks:

@@ -6,7 +6,7 @@ Loaded only where a program asks for tasks. https://docs.aws.amazon.com/AmazonEC
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aws_cdk import CfnTag, RemovalPolicy, Stack
@@ -20,6 +20,7 @@ from constructs import Construct
 from infra.acknowledge import acknowledge, acknowledge_resources
 from infra.bundling import Bundle
 from infra.functions import AtollFunction, FunctionSettings
+from infra.made import Made
 from infra.network import Network
 from infra.places import Places
 from infra.settings import IMAGE_ACCEPTED, LOG_DAYS, Settings
@@ -68,11 +69,11 @@ class SliceTasks(Construct):
         role = iam.Role(self, f"{step.capitalize()}Role", assumed_by=_ecs(stack))
         acknowledge_resources(role, ["*"], "actions that take no resource, as the function's")
         function.shared_with(role)
-        bundle = _asset(self, step, wanted.bundle)
-        if bundle is not None:
-            arn = f"arn:{stack.partition}:s3:::{bundle.s3_bucket_name}/{bundle.s3_object_key}"
+        fetched = _fetched(self, step, wanted)
+        for one in fetched:
+            arn = f"arn:{stack.partition}:s3:::{one.s3_bucket_name}/{one.s3_object_key}"
             role.add_to_policy(iam.PolicyStatement(actions=["s3:GetObject"], resources=[arn]))
-        variables = _variables(wanted, bundle)
+        variables = _variables(wanted, fetched)
         definition = ecs.CfnTaskDefinition(
             self,
             step.capitalize(),
@@ -170,8 +171,9 @@ def _ecs(stack: Stack) -> iam.ServicePrincipal:
     return iam.ServicePrincipal(PRINCIPAL, conditions={"StringEquals": {"aws:SourceAccount": stack.account}})
 
 
-def _variables(wanted: FunctionSettings, bundle: assets.Asset | None) -> dict[str, str]:
-    """The function's own, and where its bundle lies."""
+def _variables(wanted: FunctionSettings, fetched: Sequence[assets.Asset]) -> dict[str, str]:
+    """The function's own, and where its bundle lies, and what is made for its slice."""
+    zips = _zips(wanted) if fetched else []
     return {
         **wanted.environment,
         "POWERTOOLS_METRICS_NAMESPACE": "Atoll",
@@ -179,18 +181,19 @@ def _variables(wanted: FunctionSettings, bundle: assets.Asset | None) -> dict[st
         "POWERTOOLS_TRACE_DISABLED": "true",
         "PYTHONPATH": RUNTIME,
         "ATOLL_HANDLER": wanted.handler,
-        "ATOLL_BUNDLE_BUCKET": bundle.s3_bucket_name if bundle else "",
-        "ATOLL_BUNDLE_KEY": bundle.s3_object_key if bundle else "",
-        "ATOLL_BUNDLE_SHA256": _digest(wanted.bundle) if bundle else "",
+        "ATOLL_BUNDLE_BUCKET": fetched[0].s3_bucket_name if fetched else "",
+        "ATOLL_BUNDLE_KEYS": " ".join(one.s3_object_key for one in fetched),
+        "ATOLL_BUNDLE_SHA256": " ".join(hashlib.sha256(one.build().read_bytes()).hexdigest() for one in zips),
     }
 
 
-def _asset(scope: Construct, step: str, bundle: Bundle) -> assets.Asset | None:
-    """The function's own bundle, which lies in the bucket of assets once; None where this stack is not asked for."""
+def _zips(wanted: FunctionSettings) -> list[Bundle | Made]:
+    return [wanted.bundle, *([wanted.made.made] if wanted.made else [])]
+
+
+def _fetched(scope: Construct, step: str, wanted: FunctionSettings) -> list[assets.Asset]:
+    """The function's own bundle and files, which lie in the bucket of assets once; none where this stack is not asked for."""
     if not Stack.of(scope).bundling_required:
-        return None
-    return assets.Asset(scope, f"{step.capitalize()}Bundle", path=str(bundle.build()), asset_hash=bundle.digest)
-
-
-def _digest(bundle: Bundle) -> str:
-    return hashlib.sha256(bundle.build().read_bytes()).hexdigest()
+        return []
+    named = zip(("Bundle", "Made"), _zips(wanted), strict=False)
+    return [assets.Asset(scope, step.capitalize() + name, path=str(one.build()), asset_hash=one.digest) for name, one in named]

@@ -142,8 +142,8 @@ class Slice:
     services: of AWS's, those that its functions call beside those of every slice (DynamoDB, S3, Secrets Manager), by boto3's names.
     endpoints: those of them whose endpoint of a VPC is called otherwise, each with that name.
     code: COLLECT: the package that has its handlers, its stack and its requirements, where its own folder holds no code; else ''.
-    bundled: 'module:function' of what its functions' bundles hold beside code: it takes the system, and gives file ▸ text. '' for
-        nothing.
+    bundled: 'module:function' of what its functions have beside their bundles (`runtime.made_files`): it takes the system, and gives
+        file ▸ text. '' for nothing.
     apart: 'module:function' of the requirements of what its functions run beside themselves, whose packages their bundles hold apart:
         it takes the system, and gives the file and which of its packages may be built of their source, or None. '' for nothing.
     image: 'module:function' of what its tasks run in: it takes the system, and gives an image by its digest, or '' for that of the

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from shared_metadata.contract.apart.requirements import REQUIREMENTS
+from shared_metadata.contract.runtime.made_files import made_document
 from shared_metadata.errors import DefinitionError
 from systems.rest import table_defaults
 from systems.rest.airbyte.folder import AIRBYTE, check_packages, code_of, homes_of, why_not
@@ -34,15 +35,14 @@ def folder_of(system: str) -> Path:
 
 @cache
 def document_of(system: str) -> Document:
-    """What a function's bundle holds of a source; elsewhere it is made of the folder. Raises DefinitionError."""
+    """What a function has of a source; elsewhere it is made of the folder. Raises DefinitionError."""
     folder = folder_of(system)
-    made = folder / DOCUMENT
-    return json.loads(made.read_text(encoding="utf-8")) if made.is_file() else read(folder)
+    return made_document(f"{system}/{DOCUMENT}", folder) or read(folder)
 
 
 def bundled(system: str) -> dict[str, str]:
-    """What the functions' bundles hold beside code: name ▸ text."""
-    return {f"{FOLDER}/{system}/{DOCUMENT}": json.dumps(read(folder_of(system)), sort_keys=True)}
+    """What the functions have beside their bundles: name ▸ text."""
+    return {f"{system}/{DOCUMENT}": json.dumps(read(folder_of(system)), sort_keys=True)}
 
 
 def packages(system: str) -> tuple[Path, tuple[str, ...]] | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from shared_metadata.contract.apart.requirements import REQUIREMENTS, check_pinned
+from shared_metadata.contract.runtime.made_files import made_document
 from shared_metadata.errors import DefinitionError
 
 TAP, CATALOG, DOCUMENT = "tap.yaml", "catalog.json", "tap.json"
@@ -31,14 +32,14 @@ def folder_of(system: str) -> Path:
 
 @cache
 def document_of(system: str) -> Document:
-    """What a function's bundle holds of a tap; elsewhere it is made of the folder. Raises DefinitionError."""
-    bundle = Path(__file__).resolve().parents[2] / FOLDER / system / DOCUMENT
-    return json.loads(bundle.read_text(encoding="utf-8")) if bundle.is_file() else read(folder_of(system))
+    """What a function has of a tap; elsewhere it is made of the folder. Raises DefinitionError."""
+    folder = folder_of(system)
+    return made_document(f"{system}/{DOCUMENT}", folder) or read(folder)
 
 
 def bundled(system: str) -> dict[str, str]:
-    """What the functions' bundles hold beside code: name ▸ text."""
-    return {f"{FOLDER}/{system}/{DOCUMENT}": json.dumps(read(folder_of(system)), sort_keys=True)}
+    """What the functions have beside their bundles: name ▸ text."""
+    return {f"{system}/{DOCUMENT}": json.dumps(read(folder_of(system)), sort_keys=True)}
 
 
 def packages(system: str) -> tuple[Path, tuple[str, ...]] | None:

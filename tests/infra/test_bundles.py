@@ -5,6 +5,7 @@ import platform
 import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
@@ -19,7 +20,8 @@ from infra.apart import BundleError
 from infra.bundling import LAMBDA, NEEDS_OWN_BOTOCORE, PROJECT, RUNTIME_PACKAGES, Bundle, Platform, compiler
 from infra.pruning import prune
 from infra.settings import Settings
-from infra.slice_bundle import slice_bundle
+from infra.slice_bundle import made_beside, slice_bundle
+from slices.registry import installed
 from tests.infra.looked_at import looked_at
 
 REQUIREMENTS = PROJECT / "conductor" / "requirements.txt"
@@ -179,6 +181,19 @@ def test_the_bill_of_materials_is_the_same_for_the_same_packages(tmp_path):
     assert bill_of_materials.of(first) == bill_of_materials.of(second)
     (second / "a-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.4\nName: a\nVersion: 1.1\n")
     assert bill_of_materials.of(first) != bill_of_materials.of(second)
+
+
+def test_sources_that_are_a_manifest_run_one_bundle_each_beside_its_own_document(tmp_path, monkeypatch):
+    monkeypatch.setattr("infra.made.BUNDLES", tmp_path)
+    github, stripe = (installed()[name] for name in ("collect.github", "collect.stripe"))
+    for data in (False, True):
+        bundles = [slice_bundle(one, Settings(), data=data) for one in (github, stripe)]
+        assert len({(bundle.name, bundle.digest) for bundle in bundles}) == 1
+    zips = [made_beside(one).build() for one in (github, stripe)]
+    assert len(set(zips)) == 2 and made_beside(github).build() == zips[0]
+    names = [zipfile.ZipFile(one).namelist() for one in zips]
+    assert names == [[f"python/atoll-made/{system}/manifest.json"] for system in ("github", "stripe")]
+    assert max(one.stat().st_size for one in zips) < 1_000_000 and made_beside(installed()["collect.postgres"]) is None
 
 
 def test_other_code_is_another_bundle():

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from console.source import source
 from infra.apart import Apart
 from infra.settings import Settings
-from infra.slice_bundle import apart_of, slice_bundle
+from infra.slice_bundle import apart_of, made_beside, slice_bundle
 from shared_metadata.errors import DefinitionError, SecretError
 from shared_metadata.program import Connection, Mode, Position
 from shared_metadata.program.schema import SchemaColumn
@@ -112,8 +112,8 @@ def test_it_is_a_slice_whose_bundles_hold_its_document_and_its_packages_apart(fo
     for data in (False, True):
         bundle = slice_bundle(declared, Settings(), data=data)
         assert {name.split("/")[0] for _, name in bundle.files()} == {"shared_metadata", "systems"}
-        ((name, text),) = bundle.made
-        assert name == "slices/collect/acme/tap.json" and json.loads(text)["run"] == "tap-acme"
+        ((name, text),) = made_beside(declared).files
+        assert name == "acme/tap.json" and json.loads(text)["run"] == "tap-acme"
         assert bundle.apart == Apart((folder.path / "requirements.txt").resolve(), (), ("aarch64-manylinux_2_28", "3.13"))
     before = bundle.digest
     folder.write("requirements.txt", f"tap-acme==1.1 {HASH}\n")

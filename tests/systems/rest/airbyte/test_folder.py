@@ -13,7 +13,7 @@ import yaml
 from console.packages import TRIED, wanted_of
 from infra.apart import Apart
 from infra.settings import Settings
-from infra.slice_bundle import slice_bundle
+from infra.slice_bundle import made_beside, slice_bundle
 from shared_metadata.errors import DefinitionError
 from shared_metadata.program import Connection, Position
 from slices.manifests import coverage
@@ -61,9 +61,9 @@ def test_it_is_a_slice_whose_bundles_hold_its_code_and_its_packages_apart(folder
     assert (declared.stack_name, declared.package, declared.tasks) == ("CollectThingsSlice", "systems.rest.airbyte", ("extract",))
     for data in (False, True):
         bundle = slice_bundle(declared, Settings(), data=data)
-        ((name, text),) = bundle.made
+        ((name, text),) = made_beside(declared).files
         found = json.loads(text)
-        assert name == "slices/collect/things/manifest.json" and sorted(found["streams"]) == ["orders"] and not found["left_out"]
+        assert name == "things/manifest.json" and sorted(found["streams"]) == ["orders"] and not found["left_out"]
         assert (sorted(found["code"]), found["homes"]) == (["components.py", "helping/more.py"], ["source_things"])
         assert bundle.apart == Apart((folder.path / "requirements.txt").resolve(), (), ("aarch64-manylinux_2_28", "3.13"))
         assert "systems/rest/airbyte/runner/__main__.py" in {name for _, name in bundle.files()}
