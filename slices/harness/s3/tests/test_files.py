@@ -159,9 +159,10 @@ def test_a_batch_of_the_same_result_that_is_run_again_writes_its_own_files_over(
         target = Target()
         way = flow(cloud, target, mode)
         interval = way.publish(rows_of(AA=1))
-        keys = target.stored()
+        keys, held = target.stored(), [target.body(key) for key in target.files()]
         way.run(interval, rerun=True)
         (manifest,) = target.manifests()
+        assert [target.body(key) for key in target.files()] == held
         assert target.stored() == keys and manifest["token"] == 2 and manifest["former"] == []
 
 
