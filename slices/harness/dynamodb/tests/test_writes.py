@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared_metadata.contract.runtime.deadline import Deadline
-from shared_metadata.errors import DefinitionError, RowError, WaitForAws
+from shared_metadata.errors import DefinitionError, RetryLater, RowError, WaitForAws
 from shared_metadata.program import BadRows, Connection, Position
 from slices.harness.dynamodb.client import Tables
 from slices.harness.dynamodb.logic import fits
@@ -151,7 +151,7 @@ def test_an_item_that_is_anothers_fails_the_batch_where_no_bad_row_is_tolerated(
     assert isinstance(error, RowError) and "another than this publication" in str(error) and "secret-key" not in str(error)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     results=st.lists(RESULTS, min_size=1, max_size=3),
     answers=st.lists(st.sampled_from(["", "", "lost", "unheard"]), max_size=12),
@@ -224,3 +224,28 @@ def test_a_table_with_two_parts_of_its_key_is_published_to(cloud: Cloud) -> None
 def test_columns_are_checked_before_anything_runs() -> None:
     assert fits("N", "decimal(10,2)") == fits("S", "timestamptz") == fits("B", "binary") == fits("S", "uuid") == ""
     assert "is a number" in fits("N", "string") and "is a text" in fits("S", "long") and "is a text" in fits("S", "boolean")
+
+
+def test_of_rows_that_are_heard_after_a_newer_result_those_that_are_gone_go_again(
+    cloud: Cloud, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the newer result has stands at once, by the condition; what it has deleted, or never had, the next batch deletes."""
+    way, send, newer = flow(cloud, target), Tables.send, list[Any]()
+    older = way.publish(rows_of({"A": 1, "B": 1}))
+    way.put_result(rows_of({"A": 2, "B": 2, "C": 2}), interval=older)
+    later = way.put_result(rows_of({"A": 3}))
+
+    def late(tables: Tables, group: Group, deadline: Deadline) -> str:
+        if not newer:
+            newer.append(later)
+            way.run(later)
+            assert held(target) == {"A": 3}
+        return send(tables, group, deadline)
+
+    monkeypatch.setattr(Tables, "send", late)
+    with pytest.raises(RetryLater):
+        way.run(older, rerun=True)
+    assert held(target) == {"A": 3, "B": 2, "C": 2}
+    cloud.clock.advance(hours=1)
+    way.run(way.skip_result())
+    assert held(target) == {"A": 3}
