@@ -43,8 +43,8 @@ class Capabilities:
     transactional: HARNESS: a batch is seen there as a whole or not at all, and nothing of one that fails; it keeps its own receipts.
     knows_keys: HARNESS: without transactions, yet a row that is written again changes nothing, and an older one replaces no newer.
     open_columns: HARNESS: of a table only the key is known; it takes any other column.
-    finds_keys: HARNESS: without transactions: rows of a MERGE are found there by their key, so that one that is sent twice is there
-        once, and no request is known by a key of its own.
+    finds_keys: HARNESS: where not transactional: rows of a MERGE are found there by their key, so that one that is sent twice is
+        there once, and no request is known by a key of its own.
     takes_back: HARNESS: rows that an APPEND has added are taken out again, where its batch is run again and they are gone.
     rejects_rows: COLLECT, HARNESS: rows that cannot be read or written are set aside, where the program tolerates them.
     widens: ORGANIZE: which type a column of a table becomes in its place, without loss, where rows come with the wider one: pairs of

@@ -19,9 +19,9 @@ def written(kind: str, value: Any) -> Any:
     """A value out of a row's JSON as a field of that kind takes it. A checkbox is never null. Raises Unwritable."""
     if value is None:
         return False if kind == "boolean" else None
+    convert: Callable[[Any], Any] = _WRITTEN.get(kind, _text)
     try:
-        write = _WRITTEN.get(kind) or _text
-        return write(value)
+        return convert(value)
     except (ValueError, OverflowError, InvalidOperation):
         raise Unwritable from None
 
