@@ -83,6 +83,35 @@ def test_a_bulk_query_comes_in_pages_of_csv(client: Any, tls_server: SalesforceS
     assert [row[1] for page in rows for row in page[1:]] == [f'Line\n{number}, "Ä"' for number in range(2500)]
 
 
+def test_ingest_jobs_of_the_client_write_rows_and_tell_which_are_refused(client: Any, tls_server: SalesforceServer) -> None:
+    account, parent = client.bulk2.Account, client.Account.create({"Name": "Sabre", "Carrier_Code__c": "1S"})["id"]
+    rows = [{"Name": f"Account {n}", "Carrier_Code__c": f"C{n}", "Parent.Carrier_Code__c": "1S" if n else "??"} for n in range(3)]
+    (job,) = account.insert(records=rows, wait=0.01)
+    assert (job["numberRecordsProcessed"], job["numberRecordsFailed"]) == (3, 1)
+    (failed,) = csv.DictReader(io.StringIO(account.get_failed_records(job["job_id"])))
+    assert failed["Name"] == "Account 0" and failed["sf__Error"].startswith("INVALID_FIELD:Foreign key external ID")
+    changes = [{"Carrier_Code__c": "C1", "AnnualRevenue": "#N/A", "Name": "One"}, {"Carrier_Code__c": "C9", "Name": "Nine"}]
+    (job,) = account.upsert(records=changes, external_id_field="Carrier_Code__c", wait=0.01)
+    taken = list(csv.DictReader(io.StringIO(account.get_successful_records(job["job_id"]))))
+    assert [row["sf__Created"] for row in taken] == ["false", "true"]
+    found = client.query("SELECT Name, ParentId FROM Account WHERE Carrier_Code__c IN ('C1', 'C2', 'C9')")["records"]
+    assert sorted((one["Name"], one["ParentId"]) for one in found) == [("Account 2", parent), ("Nine", None), ("One", parent)]
+
+
+def test_a_collection_has_a_result_for_each_record(client: Any) -> None:
+    """Which the client has no method for."""
+    accounts = [{"Name": "Envoy", "Carrier_Code__c": "MQ"}, {"Name": "x" * 256}, {"Name": "Again", "Carrier_Code__c": "MQ"}]
+    body = {"allOrNone": False, "records": [{"attributes": {"type": "Account"}, **one} for one in accounts]}
+    made, long, again = client.restful("composite/sobjects", method="POST", json=body)
+    assert made["success"] and [one["errors"][0]["statusCode"] for one in (long, again)] == ["STRING_TOO_LONG", "DUPLICATE_VALUE"]
+    gone = client.restful("composite/sobjects", params={"ids": f"{made['id']},{made['id']}"}, method="DELETE")
+    assert [one["success"] for one in gone] == [True, False] and gone[1]["errors"][0]["statusCode"] == "ENTITY_IS_DELETED"
+    body["records"][0]["AnnualRevenue"] = "much"
+    with pytest.raises(SalesforceMalformedRequest, match="JSON_PARSER_ERROR"):
+        client.restful("composite/sobjects", method="POST", json=body)
+    assert client.query("SELECT COUNT() FROM Account")["totalSize"] == 0
+
+
 def test_a_bad_query_is_the_clients_own_error(client: Any) -> None:
     with pytest.raises(SalesforceMalformedRequest, match="INVALID_FIELD"):
         client.query("SELECT Nothing FROM Account")
