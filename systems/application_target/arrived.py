@@ -11,12 +11,29 @@ from shared_metadata.contract.results.results import Results
 from systems.application_target.journal import Sent
 
 
-def unsure(sent: Sent, base: Receipt, late: Sequence[str]) -> Receipt:
-    """A receipt in the place of the last one, where a batch says all that is there: what was to be sent may be there, or gone.
+def unsure(attempted: Sequence[str], base: Receipt, late: Sequence[str]) -> Receipt:
+    """A receipt in the place of the last one, where a batch says all that is there: what was sent of another may be there, or gone.
 
-    late: files of keys that may have arrived since the last one as well.
+    attempted: files of the keys of that.  late: of keys that may have arrived since the last one as well.
     """
-    return replace(base, result="", unsure=(*sent.files, *late))
+    return replace(base, result="", unsure=(*attempted, *late))
+
+
+def attempted(sent: Sent, key: Sequence[str], results: Results, url: str) -> list[str]:
+    """Files of keys that may have arrived: of rows that are settled, of a group beyond, and of batches before that were broken off.
+
+    What was never sent is none of these: a record of somebody else's may have its key.  url: below which one is written.
+    """
+    first, end, found = 0, sent.settled + sent.rows_a_group, list[str]()
+    for file in sent.changes["files"]:
+        count = min(max(end - first, 0), file["rows"])
+        if count == file["rows"]:
+            found.append(file["key"])
+        elif count:
+            rows = comparison.rows_between(results.relation([file["key"]]), key, 0, count)
+            found += [written["key"] for written in results.write(rows, f"{url}/attempted")]
+        first += file["rows"]
+    return [*found, *sent.changes["unsure"]]
 
 
 def on_its_way(sent: Sent, key: Sequence[str], results: Results, url: str) -> list[str]:

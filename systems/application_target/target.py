@@ -25,7 +25,7 @@ from shared_metadata.contract.work import Work
 from shared_metadata.errors import AtollError, DefinitionError, RetryLater, StaleToken
 from shared_metadata.program import Mode
 from systems.application_target.application import Application, OpenApplication
-from systems.application_target.arrived import on_its_way, settled, unsure
+from systems.application_target.arrived import attempted, on_its_way, settled, unsure
 from systems.application_target.journal import Journal, Late, Sent, Standing, journal_of
 from systems.application_target.sending import Sending, begun, is_of
 
@@ -54,11 +54,12 @@ class ApplicationTarget:
         url = staging.url(work.table.dataset, f"changes-{uuid.uuid4().hex[:8]}")  # which no other call writes over
         results = self._results(work, deadline)
         broken, late = sent if sent and not _windowed(work) else None, [key for one in standing.late for key in one.files]
-        overtaken = list[str]()
+        overtaken, tried = list[str](), list[str]()
         try:
             if broken:
                 nothing = base or Receipt(start, 0, "", (), 0, 0)
-                receipts = [unsure(broken, nothing, late) if supersedes else settled(broken, nothing, results, url)]
+                tried = attempted(broken, key_of(work), results, url) if supersedes else []
+                receipts = [unsure(tried, nothing, late) if supersedes else settled(broken, nothing, results, url)]
                 overtaken = on_its_way(broken, key_of(work), results, url) if supersedes else []
             elif base and late:
                 receipts = [replace(base, unsure=tuple(late))]
@@ -72,7 +73,7 @@ class ApplicationTarget:
         changes |= {"seen": standing.tag, "later": later, "columns": result["schema"]["columns"], "overtaken": overtaken}
         if broken:
             changes["base"] = base.mark if base else None
-        return {**changes, "unsure": [*(broken.files if broken and supersedes else ()), *late]}
+        return {**changes, "unsure": [*tried, *late]}
 
     def publish(
         self, work: Work, changes: Mapping[str, Any], staging: Staging, resume: Mapping[str, Any] | None, deadline: Deadline

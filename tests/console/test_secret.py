@@ -156,7 +156,7 @@ def test_a_secret_with_which_a_slice_cannot_sign_in_is_stored_only_anyway(
 def test_each_slice_of_a_connection_that_a_model_has_is_asked() -> None:
     asked = {slice_.id for slice_ in installed().values() if slice_.secret}
     databases = {"collect.mysql", "collect.oracle", "collect.postgres", "harness.mysql", "harness.postgres"}
-    others = {"collect.http", "collect.kafka", "harness.webhook"}
+    others = {"collect.http", "collect.kafka", "harness.salesforce", "harness.webhook"}
     assert asked == {*databases, *others, "organize.databricks", "organize.redshift", "organize.snowflake"}
 
 

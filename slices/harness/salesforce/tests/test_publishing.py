@@ -149,6 +149,19 @@ def test_a_lost_answer_leaves_one_record_of_each_key(cloud: Cloud, contacts: Con
     assert contacts.held() == [("a", "Doe", 1), ("d", "Doe", 1)] and contacts.asked("DELETE") == 1
 
 
+def test_a_record_of_others_stays_whose_key_a_broken_batch_was_to_send_and_did_not(cloud: Cloud, contacts: Contacts) -> None:
+    contacts.org.insert("Contact", [{"LastName": "Theirs", "Customer_Key__c": "z"}])
+    way = contacts.way(cloud)
+    interval = way.put_result([person(key) for key in "abcdefz"])
+    contacts.org.fail_next("drop_midway", 1, "composite", "PATCH", **LOST)
+    with pytest.raises(RetryLater):
+        way.run(interval)
+    cloud.clock.advance(hours=1)
+    way.put_result([person("b")], interval=interval)
+    way.run(interval)
+    assert contacts.held() == [("b", "Doe", 1), ("z", "Theirs", None)]
+
+
 def test_rows_that_are_added_arrive_at_least_once_where_an_answer_is_lost(cloud: Cloud, contacts: Contacts) -> None:
     """One group of them twice, and no other."""
     contacts.org.add_field("Contact", Field("Customer_Key__c", length=20))
