@@ -20,7 +20,7 @@ def unsure(attempted: Sequence[str], base: Receipt, late: Sequence[str]) -> Rece
 
 
 def attempted(sent: Sent, key: Sequence[str], results: Results, url: str) -> list[str]:
-    """Files of keys that may have arrived: of rows that are settled, of a group beyond, and of batches before that were broken off.
+    """Finds the files of keys that may have arrived: of rows settled, of a group beyond, and of batches before that were broken off.
 
     What was never sent is none of these: a record of somebody else's may have its key.  url: below which one is written.
     """

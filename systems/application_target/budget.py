@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from shared_metadata import naming
 from shared_metadata.contract.runtime.services import Services
-from shared_metadata.errors import RetryLater
+from shared_metadata.errors import WaitForAws
 from systems.application_target.journal import WRITTEN_BY_OTHERS
 
 ATTEMPTS = 20  # to add to the count, while others do
@@ -29,12 +29,13 @@ class Budget:
         self._used = self._read()[0] if most is not None else 0
 
     def hold(self, calls: int) -> None:
-        """Raises RetryLater where the day's calls are used, with these that are not counted yet; it is tried again at midnight."""
+        """Raises WaitForAws where the day's calls are used, with these that are not counted yet: it is waited for as AWS is, however
+        long that takes, and counts as no attempt, since after so many a batch would wait for an operator."""
         if self._most is None or self._used + calls < self._most:
             return
         now = self._clock()
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-        raise RetryLater(
+        raise WaitForAws(
             f"the {self._most} calls are used that the program allows in a day",
             place=self._place,
             remedy="nothing, it goes on after midnight UTC; or raise `calls_a_day` of the connection, or EVERY",
