@@ -22,7 +22,7 @@ def unsure(attempted: Sequence[str], base: Receipt, late: Sequence[str]) -> Rece
 def attempted(sent: Sent, key: Sequence[str], results: Results, url: str) -> list[str]:
     """Finds the files of keys that may have arrived: of rows settled, of a group beyond, and of batches before that were broken off.
 
-    What was never sent is none of these: a record of somebody else's may have its key.  url: below which one is written.
+    What was never sent is none of these: another's record may have its key.  url: below which one is written.
     """
     first, end, found = 0, sent.settled + sent.rows_a_group, list[str]()
     for file in sent.changes["files"]:
