@@ -101,7 +101,7 @@ def test_ingest_jobs_of_the_client_write_rows_and_tell_which_are_refused(client:
 def test_a_collection_has_a_result_for_each_record(client: Any) -> None:
     """Which the client has no method for."""
     accounts = [{"Name": "Envoy", "Carrier_Code__c": "MQ"}, {"Name": "x" * 256}, {"Name": "Again", "Carrier_Code__c": "MQ"}]
-    body = {"allOrNone": False, "records": [{"attributes": {"type": "Account"}, **one} for one in accounts]}
+    body: dict[str, Any] = {"allOrNone": False, "records": [{"attributes": {"type": "Account"}, **one} for one in accounts]}
     made, long, again = client.restful("composite/sobjects", method="POST", json=body)
     assert made["success"] and [one["errors"][0]["statusCode"] for one in (long, again)] == ["STRING_TOO_LONG", "DUPLICATE_VALUE"]
     gone = client.restful("composite/sobjects", params={"ids": f"{made['id']},{made['id']}"}, method="DELETE")

@@ -61,7 +61,8 @@ class Extraction:
     def run(self, job: Mapping[str, Any], resume: Mapping[str, Any], deadline: Deadline) -> Extracted:
         """resume: of an earlier call's; {} at first."""
         staging, dataset = self._out.staging, self._out.dataset
-        known = staging.read(dataset, resume["done"]) if resume else {"portions": (), "salted": True}
+        known: dict[str, Any] | None = staging.read(dataset, resume["done"]) if resume else {"portions": (), "salted": True}
+        assert known is not None, "it is written before the token that names it"
         # A document of a former version has the runner's own names of portions.
         self._done = {*known["portions"]} if known.get("salted") else {*map(self._named, known["portions"])}
         self._number = int(resume["files"]) if resume else 0

@@ -16,7 +16,7 @@ from shared_metadata.program import BadRows, Connection, Position
 from slices.harness.dynamodb.client import Tables
 from slices.harness.dynamodb.logic import fits
 from slices.harness.dynamodb.tests.under_test import Target, refusal, under_test
-from systems.application_target.application import Group
+from systems.application_target.application import Answer, Group
 from tests.conformance.fixtures import Cloud, FakeContext, open_cloud
 from tests.conformance.harness import HarnessConformance, Way, columns
 
@@ -235,7 +235,7 @@ def test_of_rows_that_are_heard_after_a_newer_result_those_that_are_gone_go_agai
     way.put_result(rows_of({"A": 2, "B": 2, "C": 2}), interval=older)
     later = way.put_result(rows_of({"A": 3}))
 
-    def late(tables: Tables, group: Group, deadline: Deadline) -> str:
+    def late(tables: Tables, group: Group, deadline: Deadline) -> Answer:
         if not newer:
             newer.append(later)
             way.run(later)
