@@ -213,7 +213,8 @@ def _columns(compilation: Compilation, dataset: str) -> tuple[SchemaColumn, ...]
 def _batch(one: Trial, flow: Flow) -> Interval:
     length = timedelta(seconds=flow.interval_seconds)
     if one.moment is None:
-        places = (*flow.places, *(place for expectation in flow.expectations for place in expectation.places))
+        said = (*(expectation.places for expectation in flow.expectations), *(call.places for call in flow.calls))
+        places = (*flow.places, *(place for each in said for place in each))
         if any(place.means in (BATCH_START, BATCH_END) for place in places):
             remedy = f"add AT '{to_text(_ANY_MOMENT)}', the batch's start"
             raise Problem(one.target.span, "the query says batch_start() or batch_end(), and the test no batch", remedy)

@@ -56,7 +56,7 @@ def _adds_up_by(view: View) -> str:
     """The column by which the batches of a view in APPEND add up; '' where they do not. How many rows may be bad is a batch's."""
     clauses = view.statement.clauses
     counted = clauses.tolerates or clauses.bad_rows
-    if view.settings.mode is not Mode.APPEND or not view.query.bounds or counted or len(view.inputs) != 1:
+    if view.settings.mode is not Mode.APPEND or not view.query.bounds or counted or view.calls or len(view.inputs) != 1:
         return ""
     if any(BOUNDS in expectation.predicate.text.lower() for expectation in clauses.expectations):
         return ""
@@ -81,7 +81,13 @@ def _once(statements: Iterable[Resolved], schemas: SourceSchemas) -> Iterator[tu
 def _text(flow: Flow) -> str:
     """All that a flow says in SQL, folded."""
     keys = (*flow.key, *(name for table in flow.tables for name in table.key))
-    said = (flow.query, *flow.partition_by, *keys, *(expectation.predicate for expectation in flow.expectations))
+    said = (
+        flow.query,
+        *(call.query for call in flow.calls),
+        *flow.partition_by,
+        *keys,
+        *(expectation.predicate for expectation in flow.expectations),
+    )
     return "\n".join(said).lower()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from language.called import calls
 from language.covering import with_covering
 from language.forms.resolved import Collect, CollectTable, Publish, Resolved, ResolvedProgram, View
 from language.forms.syntax import Clauses, CreateConnection, CreateWarehouse, Option
@@ -167,16 +168,17 @@ def _view(statement: View, signatures: _Signatures) -> Flow:
         expectations=_expectations(clauses, statement.places),
         bad_rows=_bad_rows(clauses),
         fresh_within_seconds=_fresh(clauses),
-        whole=not statement.query.uses_batch_bounds,
+        whole=statement.whole,
         tolerates=_tolerates(clauses),
         sees_deleted=statement.sees_deleted,
         beyond=statement.beyond,
+        calls=calls(statement),
     )
 
 
 def _publish(statement: Publish, signatures: _Signatures) -> tuple[Flow, Flow]:
     clauses, settings, signature = statement.statement.clauses, statement.settings, signatures.of(statement.target)
-    position, whole = statement.statement.target.span.position, not statement.query.uses_batch_bounds
+    position, whole = statement.statement.target.span.position, statement.whole
     dataset = f"{statement.target}:result"
     result = Flow(
         id=dataset,
@@ -196,6 +198,7 @@ def _publish(statement: Publish, signatures: _Signatures) -> tuple[Flow, Flow]:
         tolerates=_tolerates(clauses),
         sees_deleted=statement.sees_deleted,
         beyond=statement.beyond,
+        calls=calls(statement),
     )
     publish = Flow(
         id=statement.target,

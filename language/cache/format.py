@@ -15,11 +15,13 @@ from typing import Any
 from language.forms.resolved import Collect, CollectTable, Input, MaskedPath, Publish, Settings, View
 from language.forms.syntax import (
     Clauses,
+    CreateCoded,
     CreateConnection,
     CreateFunction,
     CreateView,
     CreateWarehouse,
     CursorClause,
+    DeclaredColumn,
     Duration,
     Expect,
     Insert,
@@ -41,7 +43,7 @@ from shared_metadata.program.schema import Schema, SchemaColumn
 
 _DATA = (
     *(Clauses, CreateConnection, CreateView, CreateWarehouse, Duration, Expect, Insert, MaskedColumn, ModeClause, Name, Option),
-    *(CreateFunction, CursorClause, Parameter, Part, TableList, Tolerate, TolerateBadRows),
+    *(CreateCoded, CreateFunction, CursorClause, DeclaredColumn, Parameter, Part, TableList, Tolerate, TolerateBadRows),
     *(Collect, CollectTable, Input, MaskedPath, Publish, Settings, View, Column, Mask, Mode),
     *(Schema, SchemaColumn),
 )

@@ -80,7 +80,7 @@ class Memo:
         self._known |= {f"endpoint {name}": endpoint for name, endpoint in endpoints.items()}
         systems = [(name, type(e).__name__, e.system.folded, _engine(e)) for name, e in endpoints.items()]
         told = [(name, sorted(known.defaults.items())) for name, known in sorted((names.schemas or {}).items())]
-        functions = sorted(names.functions)  # a statement that calls one is not kept
+        functions = sorted([*names.functions, *names.coded])  # a statement that calls one is not kept
         self._context = digest_of(sorted(names.slices.items()), systems, sorted(names.broken), names.schemas is None, told, functions)
 
     def statement(self, text: StatementText) -> Statement | None:

@@ -7,7 +7,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from language.format.query import format_query
-from language.forms.syntax import Clauses, CreateConnection, CreateFunction, CreateWarehouse, Insert, Name, Parameter, Part, Statement
+from language.forms.syntax import (
+    Clauses,
+    CreateCoded,
+    CreateConnection,
+    CreateFunction,
+    CreateWarehouse,
+    DeclaredColumn,
+    Insert,
+    Name,
+    Option,
+    Parameter,
+    Part,
+    Statement,
+)
 from language.text.comments import Comment
 from language.text.diagnostics import Span
 
@@ -77,6 +90,8 @@ def pieces(statement: Statement) -> list[Piece]:
         return [Piece(_RANKS["target"], _endpoint(statement), span.start, span.end)]
     if isinstance(statement, CreateFunction):
         return [*_function(statement)]
+    if isinstance(statement, CreateCoded):
+        return [*_coded(statement)]
     verb = "INSERT INTO" if isinstance(statement, Insert) else "CREATE MATERIALIZED VIEW"
     target = statement.target
     head = Piece(_RANKS["target"], f"{verb} {_name(target)}", span.start, target.span.end)
@@ -112,8 +127,23 @@ def _join(found: list[Piece]) -> Piece:
 def _endpoint(statement: CreateWarehouse | CreateConnection) -> str:
     what, link = ("WAREHOUSE", "USING") if isinstance(statement, CreateWarehouse) else ("CONNECTION", "TO")
     head = f"CREATE {what} {statement.name.span.text} {link} {statement.system.span.text}"
-    options = ", ".join(f"{o.span.text} = {_value(o.value_span)}" for o in statement.options)
-    return f"{head} WITH ({options})" if options else head
+    return f"{head} WITH {_options(statement.options)}" if statement.options else head
+
+
+def _options(options: tuple[Option, ...]) -> str:
+    return f"({', '.join(f'{o.span.text} = {_value(o.value_span)}' for o in options)})"
+
+
+def _coded(statement: CreateCoded) -> Iterator[Piece]:
+    takes, returns = (_list([_column(column) for column in columns]) for columns in (statement.takes, statement.returns))
+    head, language = f"CREATE FUNCTION {_part(statement.name)} {takes} RETURNS TABLE {returns}", statement.language.span
+    yield Piece(_RANKS["target"], head, statement.span.start, statement.returns[-1].type.end)
+    options = f" WITH {_options(statement.options)}" if statement.options else ""
+    yield Piece(_RANKS["engine"], f"USING {language.text}{options}", language.start, statement.span.end)
+
+
+def _column(column: DeclaredColumn) -> str:
+    return f"{_part(column.name)} {' '.join(column.type.text.split())}{' NOT NULL' * column.required}"
 
 
 def _function(statement: CreateFunction) -> Iterator[Piece]:

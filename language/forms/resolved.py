@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from language.forms.syntax import CreateConnection, CreateView, CreateWarehouse, Insert, Name
+from language.forms.syntax import CreateCoded, CreateConnection, CreateView, CreateWarehouse, Insert, Name
 from language.sql.edits import edited
 from language.sql.query import Places, SourceQuery, WarehouseQuery
 from language.text.diagnostics import Diagnostic, Span
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.program import Beyond, Column, Mask, Mode
 from shared_metadata.program.masks import Path
+from shared_metadata.program.schema import SchemaColumn
 
 Edits = tuple[tuple[Span, str], ...]
 
@@ -117,6 +118,29 @@ class Collect:
 
 
 @dataclass(frozen=True)
+class Call:
+    """A call of a function in code: what it is given is a query of its own.
+
+    table: the dataset as which the statement's query, and later calls, name what it gives.
+    span: where it is called.  takes, returns: the function's columns, with types as schemas have them.
+    """
+
+    table: str
+    span: Span
+    function: CreateCoded
+    takes: tuple[SchemaColumn, ...]
+    returns: tuple[SchemaColumn, ...]
+    query: WarehouseQuery
+    inputs: tuple[Input, ...]
+    edits: Edits
+    places: Places
+
+    @property
+    def sql(self) -> str:
+        return edited(self.query.span, self.edits)
+
+
+@dataclass(frozen=True)
 class View:
     """A materialized view; `sql` names every dataset in full, and every column where the statement was typed.
 
@@ -124,6 +148,7 @@ class View:
     sees_deleted: the inputs whose `_deleted` it names, once it was typed.
     larger: with the engine 'auto', the slice that runs it, by whose own engine what is large is computed.  beyond: its query there,
     once it was typed.
+    calls: of functions in code, each after those whose results it is given.
     """
 
     statement: CreateView
@@ -138,10 +163,15 @@ class View:
     sees_deleted: tuple[str, ...] = ()
     larger: Slice | None = None
     beyond: Beyond | None = None
+    calls: tuple[Call, ...] = ()
 
     @property
     def sql(self) -> str:
         return edited(self.query.span, self.edits)
+
+    @property
+    def whole(self) -> bool:
+        return _whole(self)
 
 
 @dataclass(frozen=True)
@@ -162,10 +192,20 @@ class Publish:
     sees_deleted: tuple[str, ...] = ()
     larger: Slice | None = None
     beyond: Beyond | None = None
+    calls: tuple[Call, ...] = ()
 
     @property
     def sql(self) -> str:
         return edited(self.query.span, self.edits)
+
+    @property
+    def whole(self) -> bool:
+        return _whole(self)
+
+
+def _whole(statement: View | Publish) -> bool:
+    """Whether nothing of it says batch_start() or batch_end()."""
+    return not any(query.uses_batch_bounds for query in (statement.query, *(call.query for call in statement.calls)))
 
 
 Resolved = Collect | View | Publish

@@ -4,52 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from language.forms.functions import CreateCoded as CreateCoded
+from language.forms.functions import CreateFunction as CreateFunction
+from language.forms.functions import DeclaredColumn as DeclaredColumn
+from language.forms.functions import Parameter as Parameter
+from language.forms.parts import Name as Name
+from language.forms.parts import Option as Option
+from language.forms.parts import OptionValue as OptionValue
+from language.forms.parts import Part as Part
 from language.text.diagnostics import Span
 from shared_metadata.program import Mask, Mode
-
-OptionValue = str | int | float | bool
-
-
-@dataclass(frozen=True)
-class Part:
-    """One part of a dotted name."""
-
-    text: str
-    quoted: bool
-    span: Span
-
-    @property
-    def folded(self) -> str:
-        return self.text.lower()
-
-
-@dataclass(frozen=True)
-class Name:
-    """A dotted name, as written."""
-
-    parts: tuple[Part, ...]
-
-    @property
-    def span(self) -> Span:
-        return self.parts[0].span.to(self.parts[-1].span)
-
-    @property
-    def folded(self) -> tuple[str, ...]:
-        return tuple(part.folded for part in self.parts)
-
-    @property
-    def dotted(self) -> str:
-        return ".".join(part.text for part in self.parts)
-
-
-@dataclass(frozen=True)
-class Option:
-    """`key = value` in WITH (…)."""
-
-    key: str
-    value: OptionValue
-    span: Span
-    value_span: Span
 
 
 @dataclass(frozen=True)
@@ -198,35 +162,7 @@ class CreateView:
     span: Span
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """`name type`, a value, or `name TABLE [(column, …)]`, a table of which the function sees these columns, or all.
-
-    type: None for a table.
-    """
-
-    name: Part
-    type: Span | None = None
-    columns: tuple[Part, ...] = ()
-
-
-@dataclass(frozen=True)
-class CreateFunction:
-    """`CREATE FUNCTION name (parameter, …) RETURNS TABLE USING sql AS query`; rest: from AS on."""
-
-    name: Part
-    parameters: tuple[Parameter, ...]
-    query: Span
-    rest: Span
-    span: Span
-
-    @property
-    def called(self) -> str:
-        """A call as a message shows it."""
-        return f"{self.name.text}({', '.join(parameter.name.text for parameter in self.parameters)})"
-
-
-Statement = CreateWarehouse | CreateConnection | Insert | CreateView | CreateFunction
+Statement = CreateWarehouse | CreateConnection | Insert | CreateView | CreateFunction | CreateCoded
 
 
 @dataclass

@@ -9,6 +9,7 @@ from itertools import islice
 from language.cache.statements import Memo
 from language.cache.workers import ALONE, Crew
 from language.forms.syntax import (
+    CreateCoded,
     CreateConnection,
     CreateFunction,
     CreateView,
@@ -200,12 +201,12 @@ class StatementParser:
         self.target = self.reader.name("a name", "name the view")
         raise Problem(before, "a view must be materialized", "write CREATE MATERIALIZED VIEW")
 
-    def _function(self) -> CreateFunction:
+    def _function(self) -> CreateFunction | CreateCoded:
         with Gathering() as gathering:
             gathering(refuse_condition, self.reader, *_IF)
             name = self.reader.part("a name", "name the function, as in CREATE FUNCTION top (flights TABLE, most INTEGER)")
             self.target = Name((name,))
-            return function(self.reader, name)
+            return function(self.reader, name, self._options)
 
 
 def _number(text: str) -> int | float | None:

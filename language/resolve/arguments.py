@@ -33,7 +33,7 @@ def value(text: Inlined, tokens: Sequence[Token], parameter: Parameter, function
     given = _type("SELECT ", text, " AS given", dialect)
     if given == wanted:
         return (text,) if len(tokens) == 1 else ("(", text, ")")
-    if not _fits(given, wanted):
+    if not fits(given, wanted):
         cause = f"`{parameter.name.text}` of `{function.name.text}` is {wanted}, and this is {given}"
         raise Problem(text.span, cause, f"write CAST({text.base.text} AS {parameter.type.text})")
     return cast(text, parameter.type)
@@ -70,7 +70,7 @@ def _told(sql: str, dialect: str) -> str:
     return typed.columns[0].type if typed.columns and not typed.problems else ""
 
 
-def _fits(given: str, wanted: str) -> bool:
+def fits(given: str, wanted: str) -> bool:
     """Whether a number of the one type is cast to the other; of texts and times each is its own."""
     one, other = parsed(given), parsed(wanted)
     if one.word not in _RANKS or other.word not in _RANKS:

@@ -7,12 +7,13 @@ from typing import Any
 
 from language.forms.resolved import Collect, CollectTable
 from language.forms.syntax import CreateConnection, CreateWarehouse, Insert, Part
+from language.resolve.called_in import refuse_calls
 from language.resolve.clauses import check_clauses, query_of
 from language.resolve.collect_query import source_connection, without_connection
-from language.resolve.inlining import refuse_calls
+from language.resolve.dataset_names import dataset_name, plain, table_name
 from language.resolve.left_rows import condition
 from language.resolve.masks import check_masks, query_masks, table_masks
-from language.resolve.names import Names, dataset_name, plain, table_name
+from language.resolve.names import Names
 from language.resolve.outputs import check_twins
 from language.resolve.settings import Collected, check_collects, collect_settings
 from language.resolve.warehouse_query import expected_places

@@ -3,6 +3,7 @@
 It is done on the text, by tokens, whatever the dialect: what follows sees plain SQL, so dependencies, types and lineage are exact,
 and each place of it still knows where it was written. No name means another thing by being moved: a value names no column, a function
 names only its parameters, queries of its own WITH and tables in full, and no argument a query of WITH that the function has too.
+A call of a function in code becomes a table of its own name, and what that is given a query of its own.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from language.forms.syntax import CreateFunction, Parameter
+from language.forms.syntax import CreateCoded, CreateFunction, Parameter
 from language.resolve.arguments import cast, value
+from language.resolve.called_in import tokens_of
 from language.resolve.names import Names, Undeclared
 from language.sql.from_words import Named, arguments, has_alias, named_in, orders, queries_of_with
 from language.text.diagnostics import Problem, Span
@@ -22,6 +24,7 @@ from language.text.tokens import Chunk, Kind, Token, tokenize
 
 MOST_CALLS = 500  # that one query may come to
 LONGEST = 1_000_000  # characters of a query with its calls in it
+RESULTS = "results-of-functions"  # a schema of no program, in which queries find what functions in code have given
 _TOO_LARGE = "make a materialized view of a part of it"
 Edit = tuple[Span, Pieces]
 
@@ -31,6 +34,14 @@ class Given(NamedTuple):
 
     pieces: Pieces
     free: frozenset[str] = frozenset()
+
+
+class Called(NamedTuple):
+    """A call of a function in code.  table: the dataset that stands in its place.  text: the query of the rows that it is given."""
+
+    table: str
+    function: CreateCoded
+    text: Inlined
 
 
 @dataclass(frozen=True)
@@ -48,16 +59,20 @@ class Scope:
 NOWHERE = Scope()
 
 
-def inlined_query(query: Span, names: Names, dialect: str) -> Span:
-    """The query with its calls of functions inlined; itself where it has none. Raises Problem, or Undeclared."""
+def inlined_query(query: Span, names: Names, dialect: str, warehouse: str) -> tuple[Span, tuple[Called, ...]]:
+    """The query with its calls of functions inlined, and its calls of code; itself where it has none. Raises Problem, or Undeclared.
+
+    warehouse: in which it runs.
+    """
     lower = query.text.lower()
-    if not any(name in lower for name in names.functions) and not any(name[0] in lower for name in names.broken):
-        return query
-    text, _ = _Inlining(names, dialect).text(query, NOWHERE)
+    if not any(name in lower for name in (*names.functions, *names.coded)) and not any(name[0] in lower for name in names.broken):
+        return query, ()
+    inlining = _Inlining(names, dialect, warehouse)
+    text, _ = inlining.text(query, NOWHERE)
     if not text.parts:
-        return query
+        return query, ()
     check_nesting(Chunk(tokenize(text), None))
-    return text.span
+    return text.span, tuple(inlining.coded)
 
 
 def unbound(function: CreateFunction, names: Names, dialect: str) -> Span:
@@ -66,23 +81,12 @@ def unbound(function: CreateFunction, names: Names, dialect: str) -> Span:
     return _Inlining(names, dialect).text(function.query, Scope(values))[0].span
 
 
-def refuse_calls(query: Span, names: Names) -> None:
-    """Raises Problem for a call of a function in a query that runs in a source."""
-    for named in named_in([*tokenize(query.source, query.start, query.end)]) if names.functions else ():
-        if named.call and len(named.parts) == 1 and named.parts[0] in names.functions:
-            cause = f"`{named.parts[0]}` is a function of the program, and this query runs in the source"
-            raise Problem(named.span, cause, "collect the rows, and call it in a view")
-
-
-def tokens_of(span: Span) -> Sequence[Token]:
-    return [*tokenize(span.source, span.start, span.end)]
-
-
 class _Inlining:
     """Works on one statement's query."""
 
-    def __init__(self, names: Names, dialect: str) -> None:
-        self._names, self._dialect, self._calls = names, dialect, 0
+    def __init__(self, names: Names, dialect: str, warehouse: str = "") -> None:
+        self._names, self._dialect, self._warehouse, self._calls = names, dialect, warehouse, 0
+        self.coded: list[Called] = []
 
     def text(self, span: Span, scope: Scope) -> tuple[Inlined, frozenset[str]]:
         """The text at `span` with its calls and the scope's parameters inlined, and the names in FROM that are neither."""
@@ -117,12 +121,15 @@ class _Inlining:
     def _is_function(self, name: str) -> bool:
         if (name,) in self._names.broken and name not in self._names.warehouses and name not in self._names.connections:
             raise Undeclared
-        return name in self._names.functions
+        return name in self._names.functions or name in self._names.coded
+
+    def _function(self, name: str) -> CreateFunction | CreateCoded:
+        self._names.called.add(name)
+        return self._names.functions.get(name) or self._names.coded[name]
 
     def _call(self, named: Named, tokens: Sequence[Token], scope: Scope) -> tuple[Given, int]:
         """What a call stands for, and the number of its last token."""
-        function = self._names.functions[named.parts[0]]
-        self._names.called.add(named.parts[0])
+        function = self._function(named.parts[0])
         self._calls += 1
         if self._calls > MOST_CALLS:
             raise Problem(named.span, f"this query comes to more than {MOST_CALLS} calls of functions", _TOO_LARGE)
@@ -135,6 +142,8 @@ class _Inlining:
         if found is None:
             raise Problem(named.span, f"the call of `{named.span.text}` does not end", "close it with `)`")
         given, last = found
+        if isinstance(function, CreateCoded):
+            return self._coded(function, named, tokens, found, scope), last
         if len(given) != len(function.parameters):
             cause = f"`{function.name.text}` takes {_counted(len(function.parameters))}, and {len(given) or 'none'} stand here"
             raise Problem(named.span.to(tokens[last].span), cause, f"write {function.called}")
@@ -149,7 +158,7 @@ class _Inlining:
                 text, _ = self.text(span, scope)
                 values[parameter.name.folded] = value(text, tokens[begin:end], parameter, function, self._dialect)
                 continue
-            table = self._table(tokens[begin:end], parameter, function, scope)
+            table = self._table(tokens[begin:end], f"`{parameter.name.text}` of `{function.name.text}`", scope)
             if met := sorted(own & table.free):
                 place_of = tokens[begin].span.to(tokens[end - 1].span)
                 cause = f"`{met[0]}` is a query of WITH here, and another one within `{function.name.text}`"
@@ -159,8 +168,29 @@ class _Inlining:
         body, _ = self.text(function.query, Scope(values, tables, place))
         return Given(("(", replace(body, body=True), ")"), free), last
 
-    def _table(self, tokens: Sequence[Token], parameter: Parameter, function: CreateFunction, scope: Scope) -> Given:
-        """What an argument stands for that is a table's name, a call, or a query in parentheses."""
+    def _coded(
+        self, function: CreateCoded, named: Named, tokens: Sequence[Token], found: tuple[list[tuple[int, int]], int], scope: Scope
+    ) -> Given:
+        """The table that stands for what a function in code gives; what it is given becomes a query of its own."""
+        given, last = found
+        place = named.span.to(tokens[last].span)
+        if len(given) != 1 or given[0][0] == given[0][1]:
+            cause = f"`{function.name.text}` takes one table, and {len(given) if len(given) > 1 else 'none'} stand here"
+            raise Problem(place, cause, f"write {function.called}")
+        argument = tokens[given[0][0] : given[0][1]]
+        table = self._table(argument, f"what `{function.name.text}` is given", scope)
+        if table.free:
+            cause = f"`{min(table.free)}` means nothing by itself, and what `{function.name.text}` is given is computed by itself"
+            raise Problem(argument[0].span.to(argument[-1].span), cause, "write that query of WITH within the call's parentheses")
+        at = f"{named.span.position}{f' ({scope.called})' if scope.called else ''}"
+        columns = (piece for column in function.takes for piece in (", ", inlined(column.name.span, (), at)))
+        pieces: Pieces = ("SELECT ", *[*columns][1:], " FROM ", *table.pieces, f" AS {function.name.folded}")
+        name = f"{function.name.folded}-{len(self.coded) + 1}"
+        self.coded.append(Called(f"{self._warehouse}.{RESULTS}.{name}", function, inlined(place, [(place, pieces)], scope.called)))
+        return Given((f'{self._warehouse}."{RESULTS}"."{name}"',))
+
+    def _table(self, tokens: Sequence[Token], what: str, scope: Scope) -> Given:
+        """What an argument stands for that is a table's name, a call, or a query in parentheses.  what: as an error names it."""
         span = tokens[0].span.to(tokens[-1].span)
         if tokens[0].is_symbol("(") and (listed := arguments(tokens, 0)) is not None and listed[1] == len(tokens) - 1:
             text, free = self.text(span, scope)
@@ -176,8 +206,11 @@ class _Inlining:
             given, last = self._call(named, tokens, scope)
             if last == len(tokens) - 1:
                 return given
-        cause = f"`{parameter.name.text}` of `{function.name.text}` is a table, and this is none"
-        raise Problem(span, cause, "name a table, as in lake.ops.flights, or write a query in parentheses: (SELECT …)")
+        raise Problem(
+            span,
+            f"{what} is a table, and this is none",
+            "name a table, as in lake.ops.flights, or write a query in parentheses: (SELECT …)",
+        )
 
 
 def _seen(pieces: Pieces, parameter: Parameter, called: str) -> Pieces:

@@ -7,17 +7,25 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from language.forms.syntax import CreateConnection, CreateFunction, CreateView, CreateWarehouse, Insert, Name, Part, Statement, Syntax
+from language.forms.syntax import (
+    CreateCoded,
+    CreateConnection,
+    CreateFunction,
+    CreateView,
+    CreateWarehouse,
+    Insert,
+    Name,
+    Part,
+    Statement,
+    Syntax,
+)
+from language.resolve.dataset_names import plain
 from language.text.diagnostics import Diagnostic, Problem, Span, ToldElsewhere, did_you_mean
 from shared_metadata import naming
 from shared_metadata.contract.declaration import Slice
-from shared_metadata.naming import REJECTED
 from shared_metadata.program import MASK_KEY
 from shared_metadata.program.source_schemas import NO_DEFAULTS, SourceSchemas, TableDefaults
 
-_IN_WAREHOUSE = "use letters, digits and _; collect a table of another name by INSERT INTO … AS SELECT"
-_THREE = "write warehouse.schema.table, as in lake.ops.flights"
-_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _QUALIFIER = re.compile(r'\b([a-z_][a-z0-9_]*+)"?\s*+\.', re.IGNORECASE)
 
 AUTO = "auto"  # the engine of statements that the warehouse's own slice computes while they are small
@@ -39,7 +47,8 @@ class Names:
     broken: frozenset[tuple[str, ...]] = frozenset()
     targets: frozenset[tuple[str, ...]] = frozenset()  # the folded names of all that the program's statements make
     schemas: SourceSchemas | None = None  # None where nothing of the sources is to be known
-    functions: dict[str, CreateFunction] = field(default_factory=dict)
+    functions: dict[str, CreateFunction] = field(default_factory=dict)  # in SQL
+    coded: dict[str, CreateCoded] = field(default_factory=dict)  # and in code
     called: set[str] = field(default_factory=set)  # functions that a statement's query has come to
 
     def endpoint(self, name: str, span: Span, remedy: str = "") -> CreateConnection | CreateWarehouse:
@@ -222,29 +231,3 @@ def _check_secret(statement: CreateConnection | CreateWarehouse) -> None:
     option = next((option for option in statement.options if option.key == key), None)
     if option and not naming.SECRET_REFERENCE.fullmatch(str(option.value or "-")):
         raise Problem(option.value_span, f"{option.value_span.text} cannot be the name of a secret", naming.SECRET_CHARACTERS)
-
-
-def plain(part: Part, cause: str = "cannot be a name in a warehouse", remedy: str = _IN_WAREHOUSE) -> str:
-    """The folded name, if every system may have it. Raises Problem if not."""
-    if not _PLAIN.fullmatch(part.folded):
-        raise Problem(part.span, f"`{part.text}` {cause}", remedy)
-    return part.folded
-
-
-def dataset_name(target: Name) -> str:
-    """The folded name of a table in a warehouse, `warehouse.schema.table`. Raises Problem for other than three parts."""
-    if len(target.parts) != 3:
-        raise Problem(
-            target.span,
-            f"a table in a warehouse has three names, `{target.dotted}` has {len(target.parts)}",
-            f"write {target.parts[0].text}.schema.{target.parts[1].text}" if len(target.parts) == 2 else _THREE,
-        )
-    return ".".join([*(plain(part) for part in target.parts[:2]), table_name(target.parts[2])])
-
-
-def table_name(part: Part) -> str:
-    """The folded name of a table. Raises Problem for one that belongs to rows which were set aside."""
-    name = plain(part)
-    if name.endswith(REJECTED):
-        raise Problem(part.span, f"`{part.text}` is the name of a table of rejected rows", "name it otherwise")
-    return name

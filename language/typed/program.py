@@ -21,6 +21,7 @@ from language.sql.typing import TypedQuery
 from language.text.diagnostics import Diagnostic, Problem, Span
 from language.text.nesting import too_deep
 from language.typed.bodies import check_bodies
+from language.typed.called import typed_calls
 from language.typed.collected import own_columns, pinned_columns, whole_table
 from language.typed.cursors import check_cursor
 from language.typed.known import Known
@@ -85,7 +86,7 @@ class _Typing:
             if isinstance(statement, Collect):
                 continue
             inputs = [input_.dataset for input_ in statement.inputs]
-            told = all(dataset in self.known.outlines for dataset in inputs)
+            told = all(dataset in self.known.outlines for dataset in inputs) and not statement.calls
             if told and (self._memo is None or not self._memo.knows_typed(statement, self.known.basis(statement))):
                 tables = {dataset: self.known.columns_of(dataset) for dataset in inputs}
                 queries.setdefault(statement.query.dialect, []).append((statement.query, tables))
@@ -202,12 +203,14 @@ class _Typing:
     def _warehouse_query(self, statement: View | Publish) -> View | Publish:
         query, target = statement.query, statement.statement.target.span
         inputs = {input_.dataset: self.known.columns_of(input_.dataset) for input_ in statement.inputs}
-        typed = explain_dropped(as_warehouse(query.dialect).type(query, inputs), inputs, self._dropped)
+        given = typed_calls(statement, inputs, self._dropped, self._mistakes)
+        tables = {**inputs, **given.tables}
+        typed = explain_dropped(as_warehouse(query.dialect).type(query, tables), inputs, self._dropped)
         name = statement.dataset if isinstance(statement, View) else statement.target
         made = Made(name, name, target)
         into = statement.harness if isinstance(statement, Publish) else statement.organizer
-        outputs, uses = outputs_of(made, typed, query.span, into, self._mistakes)
-        check_bodies(query, inputs, typed, self._mistakes)
+        outputs, uses = given.through(*outputs_of(made, typed, query.span, into, self._mistakes))
+        check_bodies(query, tables, typed, self._mistakes)
         for column in typed.columns:
             place = within(query.span, column.start, column.end)
             self._mistakes.gather(check_written, column.name, column.type, statement.organizer, place)
@@ -220,7 +223,7 @@ class _Typing:
             from language.typed.beyond import beyond  # writing over into another dialect is a module that few programs need
 
             larger = beyond(statement, statement.larger, typed, self.known.columns_of(name), inputs, self._mistakes)
-        return dataclasses.replace(statement, edits=edits, sees_deleted=tuple(sorted(seen)), beyond=larger)
+        return dataclasses.replace(statement, edits=edits, sees_deleted=tuple(sorted(seen)), beyond=larger, calls=given.calls)
 
     def _check_target(self, statement: Publish, typed: TypedQuery) -> None:
         if not statement.harness.discovers:  # what it publishes to has no columns of its own

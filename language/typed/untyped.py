@@ -17,6 +17,8 @@ def check_untyped(program: ResolvedProgram, problems: list[Diagnostic]) -> None:
         try:
             reading = as_source(query.dialect) if isinstance(statement, Collect) else as_warehouse(query.dialect)
             problems += reading.mistakes(query)
+            if not isinstance(statement, Collect):
+                problems += [found for call in statement.calls for found in as_warehouse(query.dialect).mistakes(call.query)]
             check_twins(query)
         except Problem as problem:
             problems += problem.diagnostics

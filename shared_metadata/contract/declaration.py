@@ -132,6 +132,9 @@ class Slice:
     takes_over: ORGANIZE: its place among the engines that compute what is too large for the warehouse's own slice, where a program
         says `engine = 'auto'`: the lowest is taken, unless the warehouse names one; 0 for none of these.
     warehouse: ORGANIZE: the system whose warehouses it computes in, where another slice keeps them; '' where it keeps its own.
+    functions: ORGANIZE: the languages of functions in code that it runs, each as CREATE FUNCTION has it after USING.
+    code_of: ORGANIZE: 'module:function' of what tells a digest of a function's code in the current folder by its options, imported on
+        demand; '' where there is none. '' for a slice that runs no functions.
     deployed_options: options of a warehouse or a connection that its stack is made by: whoever changes one deploys it again.
     secret_for: COLLECT: its function that alone reads a connection's secret, which opens no source; '' for all that open one.
     systems: the folders of `systems/` that it imports, which its functions' bundles hold with it.
@@ -161,6 +164,8 @@ class Slice:
     engine: str = ""
     takes_over: int = 0
     warehouse: str = ""
+    functions: tuple[str, ...] = ()
+    code_of: str = ""
     deployed_options: tuple[str, ...] = ()
     check: str = ""
     fits: str = ""

@@ -132,6 +132,7 @@ def definition(flow: Flow) -> str:
         flow.key,
         flow.partition_by,
         [(e.name, e.predicate, e.action) for e in flow.expectations],
+        *flow.calls,
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 

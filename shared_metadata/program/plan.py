@@ -20,6 +20,7 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from shared_metadata.errors import DefinitionError
+from shared_metadata.program.calls import Call
 from shared_metadata.program.places import Place, filled
 from shared_metadata.program.plain import fields_of, from_plain, hook_of
 from shared_metadata.program.type_widening import PROMOTIONS
@@ -185,12 +186,11 @@ class Flow:
     mode, key, cursor: None or empty means that the slice's declared default applied and was none.
     query: VIEW and RESULT: warehouse SQL, tables named in full as datasets ('lake.ops.flights').
         COLLECT with AS: the source's own SQL, tables without the connection ('public.flights'); else ''.
-    places: VIEW and RESULT: where the query names a dataset, or says batch_start() or batch_end(), for a slice to `fill` with its own
-        words. A plan of an earlier Atoll has none.
+    places: VIEW and RESULT: where the query names a dataset or a bound, for a slice to `fill`. A plan of an earlier Atoll has none.
     columns, filter: COLLECT with AS: the projection (empty: all columns), and the WHERE as source SQL or ''; for sources without it.
     casts: COLLECT with AS: output column ▸ the type, as in a schema, to which the statement casts it.
     whole: the query uses neither batch_start() nor batch_end(): its result is the whole state as of the batch's end.
-    tolerates: VIEW and RESULT: input ▸ by how many seconds it may lag behind the batch's end.
+    tolerates: VIEW and RESULT: input ▸ by how many seconds it may lag.  calls: of functions in code, in the order in which they run.
     left_out: COLLECT of a query that is no projection: the same query over the rows that its WHERE does not take; '' for none.
     sees_deleted: VIEW and RESULT: the inputs whose `_deleted` the query names; of all others it sees no row that is marked so.
     covers: missed batches may be made as one: what the last of them leaves is the same, whether those before it were made or not.
@@ -231,6 +231,7 @@ class Flow:
     beyond: Beyond | None = None
     rising: bool = False
     capture: bool = False
+    calls: tuple[Call, ...] = ()
 
     def of(self, dataset: str) -> Flow:
         """The flow with the mode, key and cursor by which one of its datasets is made."""
@@ -245,8 +246,7 @@ class Flow:
     def at_large(self) -> Flow:
         """The flow as its slice's own engine computes it. Only where it has `beyond`."""
         assert self.beyond is not None
-        query, places, expectations = self.beyond.query, self.beyond.places, self.beyond.expectations
-        return replace(self, query=query, places=places, expectations=expectations, beyond=None)
+        return replace(self, **fields_of(self.beyond), beyond=None)
 
     @property
     def stage(self) -> str:

@@ -17,7 +17,7 @@ from shared_metadata.update_set.records import ColumnChange, ColumnKind, QuerySh
 from shared_metadata.update_set.statements import Statement, expectations, signed
 
 ShapeOf = Callable[[Flow, Renamed], QueryShape | None]
-_OTHER_ROWS = ("kind", "slice", "warehouse", "connection", "mode", "key", "CURSOR")
+_OTHER_ROWS = ("kind", "slice", "warehouse", "connection", "mode", "key", "CURSOR", "functions")
 _OTHER_VALUES = (
     *(ColumnKind.WIDENED, ColumnKind.NARROWED, ColumnKind.RETYPED),
     *(ColumnKind.NULLABLE, ColumnKind.MEANING, ColumnKind.MASKED),

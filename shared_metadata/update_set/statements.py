@@ -27,6 +27,7 @@ WORDS = {
     "sees_deleted": "query",
     "casts": "query",
     "whole": "query",
+    "calls": "functions",
     "partition_by": "PARTITION BY",
     "fresh_within_seconds": "FRESH WITHIN",
     "tolerates": "TOLERATE",

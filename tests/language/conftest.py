@@ -29,6 +29,7 @@ _CAPABILITIES = {
     "organize.iceberg": Capabilities(dialect="duckdb", modes=_ALL_MODES, longest_name=255),
     "organize.archive": Capabilities(dialect="duckdb", modes=(Mode.REPLACE, Mode.APPEND)),
     "organize.presto": Capabilities(dialect="trino", modes=_ALL_MODES, longest_name=255, never_written=("uuid",)),
+    "organize.scripts": Capabilities(dialect="duckdb", modes=_ALL_MODES, longest_name=255),
     "organize.remote": Capabilities(dialect="trino", modes=_ALL_MODES),
     "harness.postgres": Capabilities(dialect="postgres", modes=_ALL_MODES, rejects_rows=True, longest_name=63),
     "harness.salesforce": Capabilities(dialect="soql", modes=(Mode.MERGE,), default_mode=Mode.MERGE),
@@ -37,7 +38,9 @@ _CAPABILITIES = {
 _ENGINES = {  # of whose warehouses, and the word for it
     "organize.iceberg": ("", "duckdb"),
     "organize.presto": ("iceberg", "presto"),
+    "organize.scripts": ("iceberg", ""),
 }
+_FUNCTIONS = {"organize.scripts": ("python",)}
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +51,6 @@ def slices() -> Mapping[str, Slice]:
         stage, system = slice_id.split(".")
         config = f"slices.{stage}.{system}.config:Config"
         warehouse, engine = _ENGINES.get(slice_id, ("", ""))
-        declared[slice_id] = Slice(
-            stage, system, system.capitalize(), capabilities, config, ("commit", "discover"), engine=engine, warehouse=warehouse
-        )
+        more = {"engine": engine, "warehouse": warehouse, "functions": _FUNCTIONS.get(slice_id, ())}
+        declared[slice_id] = Slice(stage, system, system.capitalize(), capabilities, config, ("commit", "discover"), **more)
     return declared

@@ -444,3 +444,27 @@ def test_an_engine_says_what_it_has_against_an_inlined_query(slices: Mapping[str
     text = FUNCTIONS.replace("SELECT * FROM t WHERE", "SELECT * FRM t WHERE") + _view("SELECT * FROM above(lake.ops.flights, 1)")
     (found, *_) = _errors(text, slices).diagnostics
     assert found.source_line.startswith("SELECT * FRM t WHERE") and found.called
+
+
+CODED = "CREATE FUNCTION risk (carrier VARCHAR, dep_delay DOUBLE) RETURNS TABLE (carrier VARCHAR, risk {}) USING python{};\n"
+
+
+def test_a_function_in_code_that_changes_changes_the_rows_of_what_calls_it(slices: Mapping[str, Slice]) -> None:
+    view = _view("SELECT carrier FROM risk(lake.ops.flights)")
+    kept = b""
+
+    def compiled(head: str) -> Any:
+        nonlocal kept
+        memo, text = Memo(kept), {"p.sql": HEAD + head + view}
+        found, without = compile_with_positions(text, slices, airline(), memo), compile_with_positions(text, slices, airline())
+        assert found.program == without.program and found.lineage == without.lineage
+        kept = memo.to_bytes()
+        return found
+
+    before = compiled(CODED.format("DOUBLE", ""))
+    for head, changes in ((CODED.format("INTEGER", ""), True), (CODED.format("DOUBLE", " WITH (memory_mb = 512)"), True)):
+        after = compiled(head)
+        found = compare(before.program, before.lineage, after.program, after.lineage)
+        assert (found.other_rows == ("lake.v.made",)) is changes
+    after = compiled("\n-- moved\n" + CODED.format("DOUBLE", ""))
+    assert compare(before.program, before.lineage, after.program, after.lineage).changed == ()

@@ -33,6 +33,8 @@ def _texts(program: Program) -> Iterator[tuple[Flow, str, tuple[Place, ...]]]:
         yield flow, flow.query if flow.kind in QUERIES else "", flow.places
         for expectation in flow.expectations:
             yield flow, expectation.predicate, expectation.places
+        for call in flow.calls:
+            yield flow, call.query, call.places
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,8 @@ def test_every_input_and_every_bound_has_its_places(programs: list[Program]) -> 
             assert {place.means for place in places} >= set(bounds)
         for flow in program.flows.values():
             if flow.kind in QUERIES:
-                assert {place.means for place in flow.places} >= set(flow.tables[0].inputs), flow.id
+                places = (*flow.places, *(place for call in flow.calls for place in call.places))
+                assert {place.means for place in places} >= set(flow.tables[0].inputs), flow.id
 
 
 @pytest.mark.parametrize("name", ["lineage", "stars"])
