@@ -48,7 +48,7 @@ def window_notes(program: Program) -> list[str]:
 def _compared(bound: re.Pattern[str], flow: Flow) -> dict[str, bool]:
     """Column ▸ whether it is compared so that a value exactly at the bound is left out."""
     found = {}
-    for match in bound.finditer(flow.query.lower()):
+    for match in bound.finditer("\n".join((flow.query, *(call.query for call in flow.calls))).lower()):
         name = (match["a"] or match["b"]).split(".")[-1].strip('"')
         found[name] = not (match["e"] or match["f"])
     return found

@@ -30,6 +30,7 @@ PACKAGES = BUILD / "packages"
 LOCK = PROJECT / "infra" / "pinned" / "requirements.lock"
 MADE_BY = tuple(PROJECT / "infra" / f"{name}.py" for name in ("bill_of_materials", "pruning", "stripping"))
 NOT_CODE = {"tests", "__pycache__", "stack.py", "workflow.py", "requirements.txt", "README.md"}
+NOT_WHOLE = {"tests", "__pycache__"}
 # The runtime has these: https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html. A bundle brings its own only if its
 # requirements name them, or name s3fs, whose aiobotocore asks for one botocore and no other: then they name boto3 too, for the
 # runtime's is updated without us, and may come to ask for a newer botocore.
@@ -60,7 +61,7 @@ class Bundle:
     name: for people.  code: folders of packages, e.g. 'slices/collect/postgres', as `code_folder` finds them.
     requirements: a requirements file, or None.  data: with the packages that only steps over data import.
     services: of AWS's, those that its code calls beside those of every slice.
-    apart: packages of what the function runs beside itself; None for nothing.
+    apart: packages of what the function runs beside itself; None for nothing.  whole: folders of the project, as they are.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Bundle:
     platform: Platform = LAMBDA
     services: tuple[str, ...] = ()
     apart: Apart | None = None
+    whole: tuple[str, ...] = ()
 
     @cached_property
     def wanted(self) -> tuple[str, ...]:
@@ -95,6 +97,11 @@ class Bundle:
             for file in sorted(place.rglob("*")):
                 inside = file.relative_to(place)
                 if file.is_file() and not NOT_CODE & {*inside.parts}:
+                    yield file, f"{folder}/{inside}"
+        for folder in self.whole:
+            for file in sorted(Path(folder).resolve().rglob("*")):
+                inside = file.relative_to(Path(folder).resolve())
+                if file.is_file() and not NOT_WHOLE & {*inside.parts}:
                     yield file, f"{folder}/{inside}"
 
     @cached_property

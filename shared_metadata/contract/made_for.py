@@ -10,7 +10,7 @@ from shared_metadata import naming
 from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.secrets.rotating_grant import OPTION
 from shared_metadata.contract.tasks.run import FUNCTION, run_of
-from shared_metadata.program import Program
+from shared_metadata.program import Call, Program
 
 CHARACTERS = 8  # of an item's digest
 MOST_ITEMS = 400  # a parameter has 4 KB: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
@@ -53,6 +53,13 @@ def warehouses(declaration: Slice, program: Program) -> tuple[str, ...]:
     return tuple(sorted(w.name for w in program.warehouses.values() if w.system == declaration.works_in))
 
 
+def calls(declaration: Slice, program: Program) -> Iterator[tuple[Call, str]]:
+    """The calls of functions in code that a slice runs, each with its flow."""
+    for flow in program.flows.values():
+        if flow.slice_id == declaration.id:
+            yield from ((call, flow.id) for call in flow.calls)
+
+
 def tasks(declaration: Slice, program: Program) -> tuple[str, ...]:
     """The steps of a slice that the program may have run as tasks; none where it asks for no task."""
     asked = [run_of(program.warehouses[name].options) for name in warehouses(declaration, program)]
@@ -82,6 +89,9 @@ def _items(declaration: Slice, program: Program) -> Iterator[str]:
         yield f"what {slice_id} stages"
     for name in tasks(declaration, program):
         yield f"a task for {name}"
+    for call, flow in calls(declaration, program):
+        yield f"the function {call.function} for {flow}"
+        yield f"the function {call.function} as its code and its options are ({call.code}, {sorted(call.options.items())})"
     for name in warehouses(declaration, program):
         yield f"the warehouse {name}"
         yield from _options(declaration, f"the warehouse {name}", program.warehouses[name].options)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from shared_metadata.contract.trial import Input, Tried
@@ -21,12 +22,7 @@ _FILE_MB = 128
 def tried(flow: Flow, inputs: Mapping[str, Input], interval: Interval, folder: Path) -> Tried:
     """See shared_metadata.contract.trial.Tries."""
     place = str(flow.position)
-    read = {name: Read([given.file] if given.file else [], [], given.columns) for name, given in inputs.items()}
-    with Engine(None, flow.slice_id, place, _FILE_MB, math.inf) as engine:
-        engine.only_select(flow.query)
-        engine.attach(read, flow.sees_deleted)
-        engine.bound(to_text(interval.start), to_text(interval.end))
-        engine.confine([given.file for given in inputs.values() if given.file], [f"{folder}/"])
+    with engine_over(flow, flow.query, inputs, interval, folder) as engine:
         columns = result_columns(engine.describe(flow.query), place=place)
         made = [file["url"] for file in engine.write(relations.result_query(flow.query, columns), f"{folder}/made")]
         if flow.mode == Mode.MERGE and engine.fetch(relations.has_duplicates(made, columns, flow.key)):
@@ -39,3 +35,15 @@ def tried(flow: Flow, inputs: Mapping[str, Input], interval: Interval, folder: P
         if any(found[one.name] for one in flow.expectations if one.action == "QUARANTINE"):
             made = [file["url"] for file in engine.write(expectations.kept(flow.expectations, columns, rows), f"{folder}/kept")]
         return Tried(columns, made, {name: count for name, count in found.items() if count})
+
+
+@contextlib.contextmanager
+def engine_over(flow: Flow, query: str, inputs: Mapping[str, Input], interval: Interval, folder: Path) -> Iterator[Engine]:
+    """The engine of a flow's function, for one query of it."""
+    read = {name: Read([given.file] if given.file else [], [], given.columns) for name, given in inputs.items()}
+    with Engine(None, flow.slice_id, str(flow.position), _FILE_MB, math.inf) as engine:
+        engine.only_select(query)
+        engine.attach(read, flow.sees_deleted)
+        engine.bound(to_text(interval.start), to_text(interval.end))
+        engine.confine([given.file for given in inputs.values() if given.file], [f"{folder}/"])
+        yield engine

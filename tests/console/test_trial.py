@@ -202,3 +202,39 @@ def test_the_airlines_tests_hold(atoll: Atoll, monkeypatch: pytest.MonkeyPatch, 
     result = atoll("test")
     assert result.exit_code == 1 and "FAIL  deals_are_those_of_airlines_that_are_there" in result.stdout
     assert ["+", "AA", "Partner", "2", "5", "10", "null", "0"] in [line.split() for line in result.stdout.splitlines()]
+
+
+CODE = """
+import random
+import pyarrow as pa
+
+
+def doubled(rows: pa.Table) -> pa.Table:
+    return pa.table({"carrier": rows["carrier"], "delay": [2 * value for value in rows["dep_delay"].to_pylist()]})
+
+
+def by_chance(rows: pa.Table) -> pa.Table:
+    return pa.table({"carrier": rows["carrier"], "delay": [random.random() for _ in range(len(rows))]})
+"""
+IN_PYTHON = """
+CREATE FUNCTION {0} (carrier VARCHAR, dep_delay DOUBLE) RETURNS TABLE (carrier VARCHAR, delay DOUBLE NOT NULL)
+  USING python WITH (handler = 'models.delay:{0}');
+CREATE MATERIALIZED VIEW lake.v.{0} EVERY '1 hour' REPLACE AS
+SELECT d.carrier, sum(d.delay) AS delay FROM {0}((SELECT carrier, dep_delay FROM lake.ops.flights WHERE dep_delay > 9)) d GROUP BY 1;
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("doubled", ""),
+        ("by_chance", "models/delay.py:by_chance gives other rows for the same ones when it is called again"),
+        ("absent", "models/delay.py has no function absent"),
+    ],
+)
+def test_a_function_in_python_runs_as_it_does_in_aws(atoll: Atoll, folder: Path, name: str, said: str) -> None:
+    (folder / "models").mkdir()
+    (folder / "models" / "delay.py").write_text(CODE)
+    (folder / "program.sql").write_text(PROGRAM + IN_PYTHON.format(name))
+    result = _run(atoll, f"TEST t OF lake.v.{name} {FLIGHTS} EXPECT CSV $$\n carrier, delay\n AA, 40\n UA, 42\n$$;")
+    assert (result.exit_code == 0) is (not said) and said in result.output, result.output

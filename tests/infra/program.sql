@@ -68,6 +68,12 @@ CREATE MATERIALIZED VIEW lake.ops.most EVERY '1 hour' REPLACE USING spark
   EXPECT named: (carrier IS NOT NULL) OR QUARANTINE
 AS SELECT carrier, approx_count_distinct(id) AS flights FROM lake.ops.flights GROUP BY 1;
 
+CREATE FUNCTION scored (carrier VARCHAR, flights BIGINT) RETURNS TABLE (carrier VARCHAR, score DOUBLE)
+  USING python WITH (handler = 'models.scores:scored');
+
+CREATE MATERIALIZED VIEW lake.ops.scores EVERY '1 hour' REPLACE
+AS SELECT carrier, score FROM scored(lake.ops.carriers);
+
 INSERT INTO dwh.ops.flights EVERY '1 hour' MERGE ON (id) CURSOR updated_at
 AS SELECT id, carrier, updated_at FROM ops.public.flights;
 

@@ -1,0 +1,1 @@
+"""Views of a lake that call functions in Python."""
