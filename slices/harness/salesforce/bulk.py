@@ -44,8 +44,8 @@ class Bulk:
         """The id of a job for rows that are to be sent, or of the one that has them already."""
         told = self._told(noted) if noted else None
         if told and told["state"] == "Open":
-            self._session.ask("PATCH", f"{JOBS}/{noted}", {"state": "Aborted"})
-        elif told and not (told["state"] in GIVEN_UP and not told["numberRecordsProcessed"]):
+            told = self._session.ask("PATCH", f"{JOBS}/{noted}", {"state": "Aborted"})
+        if told and not (told["state"] in GIVEN_UP and not told["numberRecordsProcessed"]):
             return noted
         return str(self._session.post(JOBS, self._asked())["id"])
 
@@ -96,7 +96,7 @@ class Bulk:
         numbers = self._numbers(records)
         if told["numberRecordsFailed"]:
             for row in self._rows(job, "failedResults"):
-                errors = [read_error(row["sf__Error"])]
+                errors = [read_error(row["sf__Error"], self._writing.object.fields)]
                 yield self._number(numbers, row), reason_of(errors), code_of(errors) in FOR_THE_MOMENT
         if told["state"] in GIVEN_UP:
             for row in self._rows(job, "unprocessedrecords"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 # SOAP API Developer Guide, "StatusCode": what the same record may do later.
@@ -26,10 +26,13 @@ def reason_of(errors: Sequence[Mapping[str, Any]]) -> str:
     return "; ".join(dict.fromkeys(_reason(str(one.get("statusCode", "")), one.get("fields") or ()) for one in errors)) or "an error"
 
 
-def read_error(text: str) -> dict[str, Any]:
-    """An error as collections have it, of a Bulk job's text, 'REQUIRED_FIELD_MISSING:Required fields are missing: [Name]:Name --'."""
+def read_error(text: str, known: Collection[str]) -> dict[str, Any]:
+    """An error as collections have it, of a Bulk job's text, 'REQUIRED_FIELD_MISSING:Required fields are missing: [Name]:Name --'.
+
+    known: names of fields in lower case; what is none of these may be a part of its words, which quote values.
+    """
     code, fields = text.partition(":")[0], text.removesuffix("--").rstrip().rpartition(":")[2]
-    return {"statusCode": code, "fields": [name.strip() for name in fields.split(",")] if text.endswith("--") else []}
+    return {"statusCode": code, "fields": [name for name in map(str.strip, fields.split(",")) if name.lower() in known]}
 
 
 def _reason(code: str, fields: Sequence[str]) -> str:
