@@ -73,11 +73,11 @@ def published(own_aws: EmbeddedAws) -> Iterator[Published]:
     """The account, with these stacks and this program, a table and a bucket; the first batch is published to both."""
     dsn = shop(own_aws)
     own_aws.session().client("s3").create_bucket(Bucket="acme-shelf")
-    key = [{"AttributeName": "carrier", "KeyType": "HASH"}]
+    key: Any = [{"AttributeName": "carrier", "KeyType": "HASH"}]
     kinds: Any = [{"AttributeName": "carrier", "AttributeType": "S"}]
     own_aws.session().client("dynamodb").create_table(
         TableName="prod-carriers", KeySchema=key, AttributeDefinitions=kinds, BillingMode="PAY_PER_REQUEST"
-    )  # type: ignore[call-overload]
+    )
     with deployed(own_aws, PROGRAM, *STACKS) as target:
         for slice_id, flow in MADE:
             run(target, slice_id, flow)
