@@ -85,6 +85,7 @@ def _explained(program: Program, known: Lineage, name: str) -> dict[str, Any]:
         "inputs": _inputs(dataset),
         "expectations": [{"name": e.name, "predicate": e.predicate, "action": e.action} for e in _expectations(flow, query)],
         "query": query.query,
+        "calls": [{"function": c.function, "language": c.language, "table": c.table, "query": c.query} for c in query.calls],
         "read_by": sorted(
             {reader.dataset for reader in known.datasets.values() for use in reader.uses if use.column.dataset == name}
         ),
@@ -148,6 +149,9 @@ def _show_explained(found: dict[str, Any]) -> None:
     for expectation in found["expectations"]:
         console.print(f"  expects {expectation['name']}: {escape(expectation['predicate'])} or {expectation['action'].lower()}")
     console.print(f"  read by {', '.join(found['read_by']) or 'nothing in the program'}")
+    for call in found["calls"]:
+        console.print(f"  calls {call['function']}, in {call['language']}, for {escape(call['table'])}, with")
+        console.print("\n".join(f"    {line}" for line in call["query"].splitlines()), markup=False)
     if found["query"]:
         console.print("  runs")
         console.print("\n".join(f"    {line}" for line in found["query"]), markup=False)

@@ -199,7 +199,7 @@ def _slice(one: Trial, flow: Flow, compilation: Compilation) -> Slice:
     system = compilation.program.warehouses[flow.warehouse].system
     found = installed()[f"organize.{system}" if flow.beyond is not None else flow.slice_id]
     if not found.tries:
-        able = ", ".join(sorted(s.engine for s in installed().values() if s.tries and s.works_in == system))
+        able = ", ".join(sorted(s.engine for s in installed().values() if s.tries and s.engine and s.works_in == system))
         remedy = f"`atoll translate --to {able}` writes it over, if it is small enough for that" if able else "test what it reads"
         raise Problem(one.target.span, f"the query is computed by {found.title}, which is not on this machine", remedy)
     return found

@@ -50,6 +50,11 @@ def rewritten(statement: View | Publish, goal: Goal, lineage: Lineage) -> Rewrit
     """The statement for an engine of its warehouse, or for another warehouse in the place of its own."""
     name, span, query = name_of(statement), statement.statement.span, statement.query
     clauses, own = statement.statement.clauses, statement.query.dialect
+    if statement.calls:
+        function = statement.calls[0].function
+        cause = f"this calls `{function.name.text}`, which is written in {function.language.text} and runs where it is"
+        remedy = "let another view read what this one makes, and have that one computed elsewhere"
+        return Rewritten(name, span, problems=(statement.calls[0].span.diagnostic(cause, remedy),))
     tables = {input_.dataset: _columns(lineage, input_.dataset) for input_ in statement.inputs}
     edits, problems = _engine_edits(clauses, span, goal), list[Diagnostic]()
     try:

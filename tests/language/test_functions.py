@@ -468,3 +468,12 @@ def test_a_function_in_code_that_changes_changes_the_rows_of_what_calls_it(slice
         assert (found.other_rows == ("lake.v.made",)) is changes
     after = compiled("\n-- moved\n" + CODED.format("DOUBLE", ""))
     assert compare(before.program, before.lineage, after.program, after.lineage).changed == ()
+
+
+def test_what_calls_code_is_written_over_for_no_other_engine(slices: Mapping[str, Slice]) -> None:
+    text = CODED.format("DOUBLE", "") + _view("SELECT carrier FROM risk(lake.ops.flights)")
+    found = compile_with_positions({"p.sql": HEAD + text}, slices, airline())
+    assert found.lineage is not None
+    (view,) = (statement for statement in found.resolved.statements if isinstance(statement, View))
+    (problem,) = rewritten(view, Goal("presto", "trino"), found.lineage).problems
+    assert problem.cause == "this calls `risk`, which is written in python and runs where it is"

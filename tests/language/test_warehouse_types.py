@@ -22,7 +22,7 @@ from slices.registry import installed
 
 SLICES = installed()
 WAREHOUSES = sorted(s.system for s in SLICES.values() if s.stage == "organize" and s.engine == s.system and not s.warehouse)
-ENGINES = {s.engine: s for s in SLICES.values() if s.stage == "organize" and s.works_in == "iceberg"}  # of the lake
+ENGINES = {s.engine: s for s in SLICES.values() if s.engine and s.works_in == "iceberg"}  # of the lake
 SIMPLE = [*sorted(PRIMITIVES), "decimal(12,2)", "decimal(38,10)"]
 # PostgreSQL's words; what is nested has one of a source that is not asked.
 SOURCE = {
