@@ -91,7 +91,7 @@ def _items(declaration: Slice, program: Program) -> Iterator[str]:
         yield f"a task for {name}"
     for call, flow in calls(declaration, program):
         yield f"the function {call.function} for {flow}"
-        yield f"the function {call.function} as its code and its options are ({call.code}, {sorted(call.options.items())})"
+        yield f"the function {call.function} as it is now ({_digest(f'{call.code} {sorted(call.options.items())}')})"
     for name in warehouses(declaration, program):
         yield f"the warehouse {name}"
         yield from _options(declaration, f"the warehouse {name}", program.warehouses[name].options)
