@@ -128,6 +128,8 @@ class Slice:
         '' where nothing is too large.
     tries: ORGANIZE: 'module:function' of what `atoll test` asks to compute a view over given rows without AWS (`trial.Tries`),
         imported on demand. '' where its engine is not on the machine at hand.
+    previews: HARNESS: 'module:function' of what `atoll publish --dry-run` asks of a publication (`preview.Previews`), imported on
+        demand. '' where only the result is shown, compared with nothing.
     engine: ORGANIZE: what computes its views, as a warehouse's option `engine` and USING name it; '' where there is no choice.
     takes_over: ORGANIZE: its place among the engines that compute what is too large for the warehouse's own slice, where a program
         says `engine = 'auto'`: the lowest is taken, unless the warehouse names one; 0 for none of these.
@@ -172,6 +174,7 @@ class Slice:
     misses: str = ""
     sizes: str = ""
     tries: str = ""
+    previews: str = ""
     secret: str = ""
     secret_for: str = ""
     systems: tuple[str, ...] = ()

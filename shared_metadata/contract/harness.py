@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from shared_metadata.contract.declaration import Slice
@@ -14,9 +15,10 @@ from shared_metadata.contract.runtime.staging import Staging, read_json
 from shared_metadata.contract.steps import Steps
 from shared_metadata.contract.work import Work
 from shared_metadata.errors import DefinitionError, RowError
-from shared_metadata.program import BadRows, Connection
+from shared_metadata.program import BadRows, Connection, Flow
 from shared_metadata.program.intervals import Interval, to_text
 from shared_metadata.state.records import TableCommit
+from shared_metadata.store.reader import MetadataReader
 
 REASONS_SHOWN = 5
 
@@ -109,6 +111,25 @@ def run_again(flow: str, interval: Interval) -> str:
     return f"atoll run {flow} --from {to_text(interval.start)} --to {to_text(interval.end)}"
 
 
+def rows_wait(reader: MetadataReader, flow: Flow, start: datetime) -> bool:
+    """Whether rows of the result that the target holds at a batch's start are set aside, or may be older: they are sent though it did
+    not change."""
+    held = reader.version_at(flow.id, start) if flow.supersedes else None
+    return bool(held and (held.pointer.get("rejected") or held.pointer.get("unsure")))
+
+
+def read_result(services: Services, work: Work, key: str) -> dict[str, Any]:
+    """The manifest of a result. Raises DefinitionError where it is gone."""
+    manifest = read_json(services.s3, services.environment.atoll_data_bucket, key)
+    if manifest is None:
+        raise DefinitionError(
+            f"the result {key} is gone: results are kept as long as the option keep of the warehouse says",
+            place=work.place,
+            remedy=f"make it again: {run_again(work.table.inputs[0], work.claim.interval)}; then publish it",
+        )
+    return manifest
+
+
 OpenTarget = Callable[[Connection, Mapping[str, Any], Services], Target]
 
 
@@ -122,7 +143,7 @@ class HarnessSteps(Steps):
     def plan_table(self, work: Work) -> dict[str, Any] | None:
         reader, name, end = self.services.reader, work.table.inputs[0], work.claim.interval.end
         result = reader.last_version_within(name, work.claim.interval)
-        if result is None and self._some_wait(work):
+        if result is None and rows_wait(reader, work.flow, work.claim.interval.start):
             result = reader.version_at(name, end)
         if result is None:
             return None
@@ -132,18 +153,13 @@ class HarnessSteps(Steps):
             "planned_at": time.time(),
         }
 
-    def _some_wait(self, work: Work) -> bool:
-        """Whether rows of the result that the target holds are set aside, or may be older: they are sent though it did not change."""
-        held = self.services.reader.version_at(work.table.dataset, work.claim.interval.start) if work.flow.supersedes else None
-        return bool(held and (held.pointer.get("rejected") or held.pointer.get("unsure")))
-
     def diff(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         return self.take_turn("diff", event, context, self._diff)
 
     def _diff(self, work: Work, event: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
         staging, target = self.staging(work), self.open(work)
         try:
-            result = self._result(work, event["result"])
+            result = read_result(self.services, work, event["result"])
             changes = target.diff(work, result, staging, deadline)
         finally:
             target.close()
@@ -198,13 +214,3 @@ class HarnessSteps(Steps):
         secret = connection.options.get("secret")
         values = self.services.secret(str(secret), place=place) if secret else {}
         return self._open(connection, values, self.services)
-
-    def _result(self, work: Work, key: str) -> dict[str, Any]:
-        manifest = read_json(self.services.s3, self.services.environment.atoll_data_bucket, key)
-        if manifest is None:
-            raise DefinitionError(
-                f"the result {key} is gone: results are kept as long as the option keep of the warehouse says",
-                place=work.place,
-                remedy=f"make it again: {run_again(work.table.inputs[0], work.claim.interval)}; then publish it",
-            )
-        return manifest

@@ -30,6 +30,11 @@ class Receipts:
         """Creates schema and table where they are missing. Raises DefinitionError with the statement to run where it may not."""
         self._session.ensure_receipts(self._schema, self._table)
 
+    @property
+    def there(self) -> bool:
+        """Whether there is such a table."""
+        return NAME in self._session.tables(self._schema, NAME)
+
     def lock(self, flow: str) -> None:
         """Locks the flow, so that no other worker publishes it until the transaction ends."""
         self._session.lock(self._schema, flow)
@@ -49,7 +54,7 @@ class Receipts:
 
     def newest(self, flow: str) -> Landed | None:
         """The database's last batch; None also where there are no receipts at all."""
-        if NAME not in self._session.tables(self._schema, NAME):
+        if not self.there:
             return None
         newest = f"SELECT batch_start, batch_end, token FROM {self._table} WHERE flow = %s ORDER BY 1 DESC LIMIT 1"
         rows = self._session.ask(newest, (flow,))

@@ -141,6 +141,11 @@ class Staged:
         with self.session.wait():
             return self.session.run(self._dialect.mark(self._sql(PARTS)), (number,)) > 0
 
+    def described(self, changes: Changes, into: str) -> tuple[str, dict[str, str], dict[str, Written]]:
+        """The table, its columns ▸ their types, and how each column of the result is written into them."""
+        columns = self._mapped(changes, into)
+        return ".".join(self._names), {c.name: c.type for c in columns.values()}, self._written(columns)
+
     def _relation(self, changes: Changes, into: str) -> str:
         """The rows of a staging table; '' where the batch has none."""
         there = into in self._stages(changes)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from shared_metadata.contract.harness import Published
 from shared_metadata.contract.landed import Landed
 from shared_metadata.contract.results.changes import compare, key_of
+from shared_metadata.contract.results.receipt import Receipt
 from shared_metadata.contract.results.results import Results
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.runtime.services import Services
@@ -19,9 +21,18 @@ from systems.sql_target.batch import Batch
 from systems.sql_target.dialect import Session
 from systems.sql_target.receipts import Receipts, forget_receipts
 from systems.sql_target.sifting import SIFTING, SiftedBatch
-from systems.sql_target.table import matched
+from systems.sql_target.table import TargetColumn, matched
 
 OpenSession = Callable[[Deadline], Session]
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a database holds of a flow.  fitting: result column ▸ the table's."""
+
+    batch: Batch
+    receipts: Sequence[Receipt]
+    fitting: Mapping[str, TargetColumn]
 
 
 class SqlTarget:
@@ -40,21 +51,32 @@ class SqlTarget:
 
     def diff(self, work: Work, result: Mapping[str, Any], staging: Staging, deadline: Deadline) -> dict[str, Any]:
         """{'upserts', 'deletes', 'files', …}; reads receipts and table, writes nothing to the database but the receipts table."""
-        batch, columns = self._batch(Batch, work, deadline), result["schema"]["columns"]
-        dialect = batch.session.dialect
-        with batch.translated():
-            batch.receipts.ensure()
-            receipts = batch.receipts.since(work.flow.id, work.claim.interval.start)
-            fitting = matched(batch.table(columns), columns, key_of(work), batch.place, dialect.types)
-        keys = [(fitting[c["name"]], c["type"]) for c in columns if c["name"] in key_of(work)]
-        exact = all(dialect.types.tells_apart(column, kind) for column, kind in keys)
-        url = staging.url(work.table.dataset, "changes")
-        forgetting = partial(forget_receipts, dialect, self._schema, work)
-        changes = compare(work, result, receipts, self._results(batch, deadline), url, forgetting, exact)
+        held = self.held(work, result, deadline, makes=True)
+        changes = self.changes(work, result, held, staging.url(work.table.dataset, "changes"), deadline)
         if changes["nothing"]:
-            with batch.translated():
-                batch.drop_left()
-        return {**changes, "columns": columns, "written": [c["name"] for c in columns if c["name"] in fitting]}
+            with held.batch.translated():
+                held.batch.drop_left()
+        return changes
+
+    def held(self, work: Work, result: Mapping[str, Any], deadline: Deadline, *, makes: bool = False) -> Held:
+        """Reads what the database says of the flow.  makes: the table of receipts, where there is none."""
+        batch, columns = self._batch(Batch, work, deadline), result["schema"]["columns"]
+        with batch.translated():
+            if makes:
+                batch.receipts.ensure()
+            there = makes or batch.receipts.there
+            receipts = batch.receipts.since(work.flow.id, work.claim.interval.start) if there else []
+            types = batch.session.dialect.types
+            return Held(batch, receipts, matched(batch.table(columns), columns, key_of(work), batch.place, types))
+
+    def changes(self, work: Work, result: Mapping[str, Any], held: Held, url: str, deadline: Deadline) -> dict[str, Any]:
+        """Compares the result with what the database holds; asks nothing of it.  url: below which files are written."""
+        columns, dialect, key = result["schema"]["columns"], held.batch.session.dialect, key_of(work)
+        keys = [(held.fitting[c["name"]], c["type"]) for c in columns if c["name"] in key]
+        exact = all(dialect.types.tells_apart(column, kind) for column, kind in keys)
+        forgetting = partial(forget_receipts, dialect, self._schema, work)
+        changes = compare(work, result, held.receipts, self._results(held.batch, deadline), url, forgetting, exact)
+        return {**changes, "columns": columns, "written": [c["name"] for c in columns if c["name"] in held.fitting]}
 
     def publish(
         self, work: Work, changes: Mapping[str, Any], staging: Staging, resume: Mapping[str, Any] | None, deadline: Deadline

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Protocol
 
 import duckdb
@@ -19,9 +20,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from shared_metadata.contract.declaration import declared
 from shared_metadata.contract.discovery import OpenCatalog
 from shared_metadata.contract.harness import HarnessSteps, OpenTarget
 from shared_metadata.contract.parquet.duckdb_types import duckdb_type
+from shared_metadata.contract.preview import Asked, Preview, next_of
 from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.errors import DefinitionError, RetryLater, RowError, SecretError, StaleToken
 from shared_metadata.program import BadRows, Connection, Flow, Kind, Mode, Position, Program, Table, Warehouse
@@ -165,6 +168,16 @@ class Way:
 
     def run(self, interval: Interval, *, rerun: bool = False, **options: Any) -> BatchRun:
         return run_batch(self.steps, self.cloud.event(self.flow.id, rerun=rerun, interval=interval), **options)
+
+    def tried(self, folder: Path) -> Preview:
+        """What a dry run shows of the next batch, in a folder of its own."""
+        upcoming, declaration = next_of(self.cloud.reader, self.flow), installed()[self.target.slice_id]
+        if not declaration.previews:
+            pytest.skip(f"{declaration.id} does not declare that it shows what it would send")
+        assert upcoming is not None
+        services, program = self.cloud.services(declaration.id), self.cloud.reader.active_program()
+        asked = Asked.of(program, self.flow, upcoming, services, folder, 20, 900.0)
+        return declared(declaration.previews)(asked)  # type: ignore[no-any-return]
 
     def rejected(self, interval: Interval) -> list[tuple[int, str, Any]]:
         """What a batch has set aside: the batch's hour, why, and the row, in the order of their reasons and values."""
@@ -399,6 +412,23 @@ class HarnessConformance(DiscoveryConformance):
         first = way.publish([_row("AA", 1), _row("UA", 1)])
         way.publish([_row("AA", 3)], interval=first)
         assert target.rows() == [_row("AA", 3)]
+
+    def test_a_dry_run_changes_nothing_and_shows_what_the_next_batch_then_sends(
+        self, cloud: Cloud, target: TargetUnderTest, tmp_path: Path
+    ) -> None:
+        way = self.way(cloud, target)
+        way.publish([_row("AA", 1), _row("UA", 2), _row("DL", 3)])
+        interval = way.put_result([_row("AA", 1), _row("UA", 20), _row("WN", 4)])
+        held, kept = _sorted(target.rows()), {key: cloud.body(key) for key in cloud.keys("")}
+        shown = way.tried(tmp_path)
+        assert _sorted(target.rows()) == held and {key: cloud.body(key) for key in cloud.keys("")} == kept
+        assert cloud.reader.batch(way.flow.id, interval.start) is None
+        way.run(interval)
+        version = cloud.reader.latest_version(way.flow.id)
+        assert version and (shown.upserts, shown.deletes) == (version.pointer["upserts"], version.pointer["deletes"]) == (2, 1)
+        written, deleted = (str([p.sent for p in parcels]) for parcels in (shown.first_upserts, shown.first_deletes))
+        assert (shown.unchanged, _carriers(written), _carriers(deleted)) == (1, ["UA", "WN"], ["DL"])
+        assert way.tried(tmp_path) == Preview(0, 0, 3)
 
     # -- values
 
@@ -783,6 +813,10 @@ class HarnessConformance(DiscoveryConformance):
             for secret in (target.secret, target.refused):
                 if secret.get(name):
                     assert not [text for text in (*said, *documents, stored) if str(secret[name]) in text]
+
+
+def _carriers(text: str) -> list[str]:
+    return sorted(name for name in ("AA", "DL", "UA", "WN") if name in text)
 
 
 def _row(carrier: str | None, flights: int | None) -> dict[str, Any]:

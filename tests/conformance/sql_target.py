@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
@@ -103,6 +104,28 @@ class SqlTargetConformance:
     def documents(self, target: SqlTargetUnderTest) -> dict[int, Any]:
         rows = [{n: json.loads(v) if isinstance(v, str) else v for n, v in row.items()} for row in target.rows()]
         return {row.pop("id"): row for row in rows}
+
+    # -- a dry run
+
+    def test_a_dry_run_before_the_first_batch_makes_nothing(self, cloud: Cloud, target: SqlTargetUnderTest, tmp_path: Path) -> None:
+        publishing, schema = self.way(cloud, target), target.table.rpartition(".")[0]
+        interval = publishing.put_result([{"id": 1, "x": "a"}, {"id": 2, "x": None}])
+        (parcel,) = publishing.tried(tmp_path).first_upserts
+        tables = f"SELECT 1 FROM information_schema.tables WHERE table_schema = '{schema}' AND table_name = 'scorecard'"
+        assert not target.tables_of_receipts() and not target.execute(tables)
+        publishing.run(interval)
+        sent = [{name: value and value.strip("'") for name, value in row.items()} for row in parcel.sent]  # some write literals
+        assert sent == [{"id": "1", "x": "a"}, {"id": "2", "x": None}] and len(target.rows()) == 2
+
+    def test_a_dry_run_where_the_database_is_not_reached_compares_with_nothing(
+        self, cloud: Cloud, target: SqlTargetUnderTest, tmp_path: Path
+    ) -> None:
+        publishing = self.way(cloud, target, secret=target.down)
+        publishing.put_result([{"id": 1, "x": "a"}])
+        shown = publishing.tried(tmp_path)
+        (parcel,) = shown.first_upserts
+        assert shown.uncompared and (shown.upserts, shown.deletes, list(parcel.sent)) == (1, None, ['{"id":1,"x":"a"}'])
+        assert str(target.down["password"]) not in str(shown)
 
     # -- staging tables
 

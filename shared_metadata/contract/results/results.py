@@ -48,8 +48,8 @@ class Results:
             self._duckdb.close()
 
     def relation(self, keys: Sequence[str]) -> str:
-        """These files, which must be there, as DuckDB SQL."""
-        return comparison.parquet([f"s3://{self._bucket}/{key}" for key in keys])
+        """These files, which must be there, as DuckDB SQL; a key that begins with / is that of a file of this machine."""
+        return comparison.parquet([key if key.startswith("/") else f"s3://{self._bucket}/{key}" for key in keys])
 
     def written(self, former: Former, key: Sequence[str] = ()) -> str:
         """What was published, without the rows that were set aside, and without those of whose keys that is not sure; '' for
@@ -103,6 +103,13 @@ class Results:
     def write_file(self, query: str, path: Path, options: str) -> None:
         """The query's rows as a file.  options: of DuckDB's COPY."""
         self._fetch(f"COPY ({query}) TO {literal(str(path))} ({options})")
+
+    def first(self, file: File, columns: Mapping[str, Written], count: int) -> list[tuple[str | None, ...]]:
+        """The first rows of a Parquet file, their values as a target reads them."""
+        relation = self.relation([file["key"]])
+        types = self.columns(relation)
+        values = ", ".join(written(f"r.{identifier(name)}", types[name]) for name, written in columns.items())
+        return self._fetch(f"SELECT {values} FROM {relation} r LIMIT {count}")
 
     def documents(self, key: str, first: int) -> Iterator[str]:
         """The rows of a Parquet file from that number on, as JSON objects: numbers have all their digits, no value but null is null.

@@ -17,6 +17,7 @@ SLICE = Slice(
     config="slices.harness.mysql.config:Config",
     secret="systems.mysql.address:read_address",
     fits="slices.harness.mysql.column_types:fits",
+    previews="slices.harness.mysql.preview:preview",
     systems=("mysql", "sql_target"),
     steps=("plan", "diff", "publish", "commit", "discover", "landed"),
 )

@@ -17,6 +17,7 @@ SLICE = Slice(
     config="slices.harness.postgres.config:Config",
     secret="systems.postgres.address:read_address",
     fits="slices.harness.postgres.fitting:fits",
+    previews="slices.harness.postgres.preview:preview",
     systems=("postgres", "sql_target"),
     steps=("plan", "diff", "publish", "commit", "discover", "landed"),
 )

@@ -11,7 +11,7 @@ from shared_metadata.contract.runtime.services import Services
 from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.program import Connection
 from slices.harness.webhook.config import Config
-from slices.harness.webhook.logic import CONTENT, body_of, meaning
+from slices.harness.webhook.logic import body_of, meaning, told_of
 from slices.harness.webhook.receiver import Receiver
 from systems.application_target.application import Answer, Group
 
@@ -52,8 +52,8 @@ class Webhook:
         if seconds <= 0:
             raise RetryLater("a call's time is over", place=self._place)
         body = body_of(group, self._config.format)
-        headers = {"User-Agent": "atoll", "Content-Type": CONTENT[self._config.format]}
-        headers |= self._receiver.headers(group.key, int(self._clock().timestamp()), body)
+        signed = self._receiver.headers(group.key, int(self._clock().timestamp()), body)
+        headers = {**told_of(self._config.format), **signed}
         url = self._receiver.address(group.dataset.removeprefix(f"{self._connection}."))
         try:
             answer = self._pool.request(

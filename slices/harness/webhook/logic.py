@@ -24,6 +24,11 @@ def body_of(group: Group, form: str) -> bytes:
     return "".join(f"{{{whose},{change}}}\n" for change in changes).encode()
 
 
+def told_of(form: str) -> dict[str, str]:
+    """The headers of each request that hold nothing of a secret, nor of its rows."""
+    return {"User-Agent": "atoll", "Content-Type": CONTENT[form]}
+
+
 def meaning(status: int, headers: Mapping[str, str], secret: str, place: str) -> str:
     """'' for taken, or why the rows are refused. The application's own words may quote rows: nothing of them is kept.
 

@@ -12,6 +12,7 @@ SLICE = Slice(
     ),
     config="slices.harness.webhook.config:Config",
     secret="slices.harness.webhook.receiver:read_receiver",
+    previews="slices.harness.webhook.preview:preview",
     systems=("application_target", "standard_webhooks"),
     steps=("plan", "diff", "publish", "commit", "landed"),
 )
