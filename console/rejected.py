@@ -50,7 +50,7 @@ def rejected(dataset: str, limit: int, profile: str | None, as_json: bool) -> No
     flow, name = _maker(dataset, program)
     table, publisher = naming.rejected_table(name, flow.warehouse), program.producers[name.removesuffix(":result")]
     files = _refused(target, publisher) if publisher.kind == Kind.PUBLISH else []
-    with target.environment(), _told_by_s3(target):
+    with target.environment(), told_by_s3(target):
         found = _driver(target, program, flow).rejected(table, limit) + (_read(target, files, limit) if files else [])
     found = sorted(found, key=lambda row: row.batch, reverse=True)[:limit]
     if as_json:
@@ -100,7 +100,7 @@ def _read(target: Target, files: Sequence[str], limit: int) -> list[RejectedRow]
 
 
 @contextmanager
-def _told_by_s3(target: Target) -> Iterator[None]:
+def told_by_s3(target: Target) -> Iterator[None]:
     """A context in which the SDK asks for an object that S3 refused to DuckDB: its error tells why, DuckDB's a status at most."""
     import duckdb
 
@@ -114,7 +114,7 @@ def _told_by_s3(target: Target) -> Iterator[None]:
             raise
         if asked := _object_in(str(refused), naming.data_bucket(target.account, target.region)):
             target.client("s3").get_object(Bucket=asked[0], Key=asked[1], Range="bytes=0-0")
-        raise unreached(refused, "S3 was not reached to read rejected rows", place="", remedy="ask again") from None
+        raise unreached(refused, "S3 was not reached to read rows", place="", remedy="ask again") from None
 
 
 def _object_in(said: str, bucket: str) -> tuple[str, str] | None:

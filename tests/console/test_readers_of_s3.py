@@ -119,7 +119,7 @@ def test_why_duckdb_was_refused_is_asked_of_s3_itself(
 ) -> None:
     store = Store(answered(code, status))
     refused(monkeypatch, message)
-    with pytest.raises(ClientError) as caught, rejected._told_by_s3(target(store)):
+    with pytest.raises(ClientError) as caught, rejected.told_by_s3(target(store)):
         rejected._read(target(store), FILES, 5)
     exit_code, text = shown(caught.value)
     assert exit_code == 1 and said in text and remedy in text and store.asked == ["s3://atoll-data-1-r/rejected/x y/2.parquet"]
@@ -129,13 +129,13 @@ def test_why_duckdb_was_refused_is_asked_of_s3_itself(
 def test_what_has_passed_meanwhile_is_to_be_asked_again(monkeypatch: pytest.MonkeyPatch, message: str) -> None:
     refused(monkeypatch, message)
     found = target(Store(None))
-    with pytest.raises(RetryLater, match=r"S3 was not reached .* Remedy: ask again"), rejected._told_by_s3(found):
+    with pytest.raises(RetryLater, match=r"S3 was not reached .* Remedy: ask again"), rejected.told_by_s3(found):
         rejected._read(found, FILES, 5)
 
 
 def test_what_the_warehouse_s_engine_was_refused_is_told_by_its_kind_too() -> None:
     """A driver makes an error of its own of what DuckDB says; that is its context."""
-    with pytest.raises(ClientError), rejected._told_by_s3(target(Store(answered("AccessDenied", 403)))):
+    with pytest.raises(ClientError), rejected.told_by_s3(target(Store(answered("AccessDenied", 403)))):
         try:
             raise duckdb.HTTPException(f"HTTP Error: {MESSAGES[0]}")
         except duckdb.Error:
@@ -145,7 +145,7 @@ def test_what_the_warehouse_s_engine_was_refused_is_told_by_its_kind_too() -> No
 @pytest.mark.parametrize("error", [RetryLater("busy"), duckdb.InvalidInputException("HTTP 403 in a value"), KeyError("ours")])
 def test_another_error_stays_what_it_is(error: Exception) -> None:
     store = Store(answered("AccessDenied", 403))
-    with pytest.raises(type(error)) as caught, rejected._told_by_s3(target(store)):
+    with pytest.raises(type(error)) as caught, rejected.told_by_s3(target(store)):
         raise error
     assert caught.value is error and store.asked == []
 
