@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
@@ -30,7 +29,10 @@ def declare_functions(syntax: Syntax, names: Names, problems: list[Diagnostic]) 
         try:
             with Gathering() as gathering:
                 gathering(_check_name, statement, {**found, **coded}, names)
-                gathering(_check_parameters if isinstance(statement, CreateFunction) else partial(_check_code, names), statement)
+                if isinstance(statement, CreateFunction):
+                    gathering(_check_parameters, statement)
+                else:
+                    gathering(_check_code, names, statement)
         except Problem as problem:
             problems += problem.diagnostics
             broken.add((statement.name.folded,))

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.htm
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from decimal import Context, Decimal
@@ -71,6 +72,11 @@ def check_item(item: Mapping[str, Value], key: Mapping[str, str]) -> None:
             raise Unfit(f"`{name}` is a part of the key, and has more than {most:,} bytes")
     if sum(_length(name) + size_of(value) for name, value in item.items()) > MOST_BYTES:
         raise Unfit("the row has more than 400 KB, which no item has")
+
+
+def shown(item: Mapping[str, Value]) -> dict[str, Any]:
+    """An item as JSON has it, as AWS's command line writes it: bytes in base 64."""
+    return json.loads(json.dumps(item, default=lambda some: base64.b64encode(some).decode()))  # type: ignore[no-any-return]
 
 
 def size_of(value: Value) -> int:

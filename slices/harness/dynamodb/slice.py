@@ -22,6 +22,7 @@ SLICE = Slice(
     deployed_options=("tables", "prefix", "region", "role"),
     check="slices.harness.dynamodb.logic:check_flow",
     fits="slices.harness.dynamodb.logic:fits",
+    previews="slices.harness.dynamodb.preview:preview",
     systems=("application_target",),
     services=("sts",),
     steps=("plan", "diff", "publish", "commit", "discover", "landed"),

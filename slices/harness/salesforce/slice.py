@@ -20,6 +20,7 @@ SLICE = Slice(
     secret="systems.salesforce.credentials:read_credentials",
     check="slices.harness.salesforce.logic:check_flow",
     fits="slices.harness.salesforce.fitting:fits",
+    previews="slices.harness.salesforce.preview:preview",
     sizes="slices.harness.salesforce.sizes:too_much",
     systems=("application_target", "salesforce"),
     steps=("plan", "diff", "publish", "commit", "discover", "landed"),

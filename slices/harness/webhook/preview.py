@@ -5,12 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from shared_metadata.contract.preview import Asked, Parcel, Preview
-from slices.harness.webhook.client import Webhook
 from slices.harness.webhook.config import Config, read_config
 from slices.harness.webhook.logic import body_of, told_of
 from systems.application_target.application import Group
 from systems.application_target.preview import preview as previewed
-from systems.application_target.target import ApplicationTarget
 from systems.standard_webhooks.signing import ID, SIGNATURE, TIMESTAMP
 
 SECRET = f"the address, {SIGNATURE} where there is a `key`, and a `header` of its own"
@@ -18,15 +16,10 @@ SECRET = f"the address, {SIGNATURE} where there is a `key`, and a `header` of it
 
 def preview(asked: Asked) -> Preview:
     config = read_config(asked.connection)
-    target = ApplicationTarget(_unopened, asked.services)
-    return previewed(asked, target, config.rows_a_request, partial(_shown, config))
+    return previewed(asked, config.rows_a_request, partial(_shown, config))
 
 
 def _shown(config: Config, group: Group, rows: int) -> Parcel:
     """A request that has the group's rows alone."""
     about = {"method": "POST", "headers": [*told_of(config.format), ID, TIMESTAMP], f"from the secret {config.secret}": SECRET}
     return Parcel(len(group), rows, about, [body_of(group, config.format).decode()])
-
-
-def _unopened() -> Webhook:
-    raise AssertionError("nothing is sent")

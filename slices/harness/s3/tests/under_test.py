@@ -31,7 +31,7 @@ class Target:
     def __init__(self) -> None:
         self.s3: Any = shared_session().client("s3")
         self.bucket = f"acme-{uuid.uuid4().hex[:12]}"
-        self.s3.create_bucket(Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+        self.s3.create_bucket(Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": REGION})  # type: ignore[typeddict-item]
         self.options: Mapping[str, Any] = {"bucket": self.bucket, "prefix": "out/", "format": "parquet"}
 
     def create(self, columns: Sequence[SchemaColumn], key: Sequence[str]) -> None:

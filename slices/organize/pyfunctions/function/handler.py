@@ -39,7 +39,8 @@ def handle(event: Mapping[str, Any], context: Context) -> None:
 
 def _answer(event: Mapping[str, Any], context: Context, s3: Any, holder: Path) -> dict[str, Any]:
     given, work = holder / "given", holder / "work"
-    given.mkdir(), work.mkdir()
+    for place in (given, work):
+        place.mkdir()
     files = []
     for number, key in enumerate(event["given"]):
         files.append(str(given / f"{number}.parquet"))

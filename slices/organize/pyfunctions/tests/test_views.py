@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from shared_metadata.contract.organize import OrganizeSteps
@@ -98,7 +99,7 @@ def here(job: Mapping[str, Any], folder: Path, seconds: float, log: Callable[[st
 def serve(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, run: Run = here) -> Views:
     service = MemoryLambda()
     monkeypatch.setitem(shared_session()._in_memory, "lambda", service)  # type: ignore[attr-defined]
-    monkeypatch.setattr(handler.boto3, "client", shared_session().client)
+    monkeypatch.setattr(boto3, "client", shared_session().client)
     monkeypatch.setattr(handler, "run", run)
     made = Views(cloud, SLICE, handlers.open_driver)
     made.service, made.engine = service, "duckdb"
@@ -120,17 +121,19 @@ class TestThroughAFunction(EngineViewsConformance):
     engine = "duckdb"
 
     # Of engines that take over from DuckDB, which computes these views, or that write files with a table's own field ids.
-    test_with_auto_what_fits_is_computed_here_and_what_does_not_by_the_engine_with_the_same_rows = None
-    test_a_file_has_the_field_ids_of_the_table_that_takes_it_also_when_columns_come = None
-    test_rows_that_were_written_for_another_state_of_the_table_are_not_taken = None
-    test_a_program_without_its_sources_schemas_cannot_run_here = None
+    test_with_auto_what_fits_is_computed_here_and_what_does_not_by_the_engine_with_the_same_rows = None  # type: ignore[assignment]
+    test_a_file_has_the_field_ids_of_the_table_that_takes_it_also_when_columns_come = None  # type: ignore[assignment]
+    test_rows_that_were_written_for_another_state_of_the_table_are_not_taken = None  # type: ignore[assignment]
+    test_a_program_without_its_sources_schemas_cannot_run_here = None  # type: ignore[assignment]
     # A function sees the columns that it declares, and this one no `_deleted`.
-    test_a_deleted_row_is_not_seen_unless_it_is_asked_for = None
+    test_a_deleted_row_is_not_seen_unless_it_is_asked_for = None  # type: ignore[assignment]
 
     def serve(self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Views:
         return serve(cloud, monkeypatch)
 
-    def test_every_type_is_written_as_it_is_read(self, lake: EngineViews, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_every_type_is_written_as_it_is_read(  # type: ignore[override]
+        self, lake: EngineViews, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """But for maps, which functions are not given."""
         monkeypatch.setattr(engine_views, "TYPES", [each for each in engine_views.TYPES if not each[1].startswith("map")])
         super().test_every_type_is_written_as_it_is_read(lake)
@@ -149,7 +152,7 @@ class TestThroughAFunction(EngineViewsConformance):
 @pytest.fixture
 def lake(monkeypatch: pytest.MonkeyPatch, code: Path) -> Iterator[Views]:
     for cloud in open_cloud(monkeypatch):
-        yield serve(cloud, monkeypatch, lambda *given: in_a_process(*given, project=code))
+        yield serve(cloud, monkeypatch, lambda *given: in_a_process(*given, project=code))  # type: ignore[misc]
         forget_databases(cloud)
 
 
