@@ -10,6 +10,7 @@ import pytest
 
 from doubles.webhook.application import Application
 from doubles.webhook.server import served
+from shared_metadata.program import BadRows
 from slices.harness.webhook.tests.under_test import KEY, Target
 from tests.conformance.fixtures import Cloud, open_cloud
 from tests.conformance.harness import CARRIERS, HarnessConformance
@@ -38,3 +39,13 @@ def test_bodies_are_shown_as_they_are_sent_and_nothing_of_the_secret(cloud: Clou
         assert {name.lower() for name in parcel.about["headers"]} <= {*headers}
     told = str(dataclasses.asdict(shown))
     assert KEY not in told and url not in told and headers["webhook-signature"] not in told
+
+
+def test_rows_that_were_set_aside_are_to_be_sent_again(cloud: Cloud, tmp_path: Path) -> None:
+    application = Application(key=("carrier",), refuses=lambda row: row["carrier"] == "B")
+    with served(application) as url:
+        way = HarnessConformance().way(cloud, Target(application, url), CARRIERS, bad_rows=BadRows(1))
+        way.publish([{"carrier": name, "flights": 1} for name in "ABC"])
+        shown = way.tried(tmp_path)
+    (parcel,) = shown.first_upserts
+    assert (shown.upserts, shown.deletes, shown.unchanged) == (1, 0, 2) and '"carrier":"B"' in parcel.sent[0]
