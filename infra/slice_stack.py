@@ -107,7 +107,7 @@ class SliceStack(AtollStack):
     def step(self, name: str, *, memory_mb: int, timeout_seconds: int, data: bool, tmp_mb: int = 512) -> AtollFunction:
         """The function of one step.  data: it works with rows, so its bundle has the packages for that."""
         made = self._function(name, memory_mb, timeout_seconds, tmp_mb, data, rows=data)
-        made.use_metadata(access.of_step(self.declaration.stage, name))
+        made.use_metadata(access.of_step(self.declaration.stage, name) | access.Access(reads=self.declaration.reads_in(name)))
         return made
 
     def discover(self, *, data: bool, memory_mb: int = DISCOVER_MEMORY_MB) -> AtollFunction:

@@ -140,6 +140,7 @@ class Slice:
     deployed_options: options of a warehouse or a connection that its stack is made by: whoever changes one deploys it again.
     secret_for: COLLECT: its function that alone reads a connection's secret, which opens no source; '' for all that open one.
     systems: the folders of `systems/` that it imports, which its functions' bundles hold with it.
+    reads: COLLECT: steps, each with which items of the metadata table (`store.access`) it reads beside those that every slice's does.
     waits: those of its steps that may wait for work that runs elsewhere (`waiting.turn.NotYet`): COLLECT: extract; ORGANIZE: load,
         refresh, check, commit; HARNESS: diff, publish, commit. Only these have a pause in the state machine.
     tasks: those of its steps that may run as a task of Fargate, where a program asks for it; its Config has
@@ -180,6 +181,7 @@ class Slice:
     systems: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
     endpoints: tuple[tuple[str, str], ...] = ()
+    reads: tuple[tuple[str, tuple[str, ...]], ...] = ()
     waits: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
     code: str = ""
@@ -190,6 +192,10 @@ class Slice:
     def opened_with(self, connection: Connection) -> str:
         """The reference of the secret with which its steps open a connection; '' where they open it with none."""
         return "" if self.secret_for else str(connection.options.get("secret") or "")
+
+    def reads_in(self, step: str) -> tuple[str, ...]:
+        """What of the metadata table a step reads beside what its stage has every such step read."""
+        return dict(self.reads).get(step, ())
 
     @property
     def package(self) -> str:

@@ -7,11 +7,13 @@ from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from shared_metadata.program.intervals import to_text
 from shared_metadata.state.records import Event, EventKind
 from shared_metadata.store import items, keys
 from shared_metadata.store.table_reader import TableReader
 
 EventKey = tuple[str, str]
+BatchTable = tuple[str, datetime, str]  # a flow, the start of a batch, a dataset
 
 
 class EventReader(TableReader):
@@ -41,6 +43,25 @@ class EventReader(TableReader):
                     yield event
             day += timedelta(days=1)
 
+    def completed(self, since: datetime, until: datetime, after: EventKey | None = None) -> Iterator[tuple[EventKey, Event]]:
+        """The completions of batches that were recorded from `since` to before `until`, by their keys and in their order.
+
+        after: only those behind this key. Within a second the order of keys is not that of moments.
+        """
+        whole_second = until.replace(microsecond=0) + timedelta(seconds=until.microsecond > 0)
+        low, high = keys.first_event(since)["sk"], f"{to_text(whole_second)}~"
+        for day in range((until.date() - since.date()).days + 1):
+            pk = keys.event(since + timedelta(days=day), "")["pk"]
+            if after and pk < after[0]:
+                continue
+            first = max(low, f"{after[1]} ") if after and pk == after[0] else low
+            more = {"FilterExpression": "#kind = :kind", "ExpressionAttributeNames": {"#kind": "kind"}, "ConsistentRead": True}
+            for page in self._pages({"pk": pk, "sk": first}, high, {":kind": EventKind.BATCH_COMPLETED.value}, **more):
+                for item in page["Items"]:
+                    event = items.event(items.from_item(item))
+                    if since <= event.at < until:
+                        yield (item["pk"]["S"], item["sk"]["S"]), event
+
     def failed_expectations(self, flow: str, since: datetime) -> list[Event]:
         """The failed expectations of a flow since then, oldest first. It reads past all flows' events, so ask for a day at most."""
         found, day, last = [], since, datetime.now(UTC)
@@ -56,6 +77,12 @@ class EventReader(TableReader):
     def statistics(self, flow: str, limit: int = 100) -> list[dict[str, Any]]:
         """Rows, bytes, seconds, skew, GB-seconds and dollars of the latest batches that did anything, newest first."""
         return list(self._query(f"STATISTICS#{flow}", "", newest_first=True, limit=limit))
+
+    def statistics_of(self, tables: Collection[BatchTable]) -> dict[BatchTable, dict[str, Any]]:
+        """The statistics of these tables of batches, where there are any; a hundred are one read."""
+        wanted = {tuple(keys.statistics(*table).values()): table for table in tables}
+        found = self._items(keys.statistics(*table) for table in tables)
+        return {wanted[values["pk"], values["sk"]]: values for values in found}
 
 
 def _by_expectation(event: Event) -> Iterator[Event]:

@@ -15,8 +15,9 @@ from slices.registry import installed as slices
 from tests.architecture.test_layout import ROOT, sources
 
 SHARED = ("shared_metadata", "conductor", "console", "infra")
-# Where every installation keeps its data and what it knows of it, whatever it collects and publishes; what all addresses begin with.
-OF_ATOLL = {"s3", "dynamodb", "http"}
+# Where every installation keeps its data and what it knows of it, whatever it collects and publishes; what all addresses begin with;
+# what all of it is called.
+OF_ATOLL = {"s3", "dynamodb", "http", "atoll"}
 SYSTEMS = {"glue", *dialects(), *(slice_.system for slice_ in slices().values())} - OF_ATOLL
 NAMED = re.compile("|".join(sorted(SYSTEMS)), re.IGNORECASE)
 # Where what all slices share may name a system, and why.

@@ -23,6 +23,7 @@ import pytest
 from aiobotocore.session import AioSession
 
 from shared_metadata import naming
+from shared_metadata.contract.declaration import Slice
 from shared_metadata.contract.landed import STEP, Landed, LandedStep
 from shared_metadata.contract.runtime.environment import Environment
 from shared_metadata.contract.runtime.services import Services
@@ -339,7 +340,7 @@ def by_task(steps: Steps, name: str, task: Mapping[str, Any]) -> dict[str, Any]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "2048")  # the process sets its own
-        with granted(steps.declaration.stage, name):
+        with granted(steps.declaration, name):
             code = process.run(getattr(steps, name), steps.services, task["key"], time.time(), end=ended)
     assert code == 0
     return {
@@ -351,9 +352,11 @@ def by_task(steps: Steps, name: str, task: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def granted(stage: str, step: str) -> Iterator[None]:
+def granted(declaration: Slice, step: str) -> Iterator[None]:
     """With the access to metadata that the role of a step has."""
-    before = _granted.set(access.of_step(stage, step) | access.GRANT_LEASES)
+    before = _granted.set(
+        access.of_step(declaration.stage, step) | access.GRANT_LEASES | access.Access(reads=declaration.reads_in(step))
+    )
     try:
         yield
     finally:
@@ -407,7 +410,7 @@ def check_statistics(cloud: Cloud, flow: str, rows: int) -> None:
 
 def _call(steps: Steps, name: str, state: Mapping[str, Any], make: Callable[[str], FakeContext]) -> dict[str, Any]:
     """One state's call, with its role's access to metadata: input and output are JSON and stay below Step Functions' 256 KB."""
-    with granted(steps.declaration.stage, name):
+    with granted(steps.declaration, name):
         text = json.dumps(getattr(steps, name)(json.loads(json.dumps(dict(state))), make(name)))
     assert len(text) < 262_144, f"{name} returned {len(text)} bytes of state"
     return json.loads(text)  # type: ignore[no-any-return]

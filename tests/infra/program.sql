@@ -33,6 +33,7 @@ CREATE CONNECTION shelf TO s3 WITH (
   bucket = 'acme-shelf', prefix = 'out/', format = 'parquet', kms_key = 'arn:aws:kms:eu-central-1:123456789012:key/1f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'
 );
 CREATE CONNECTION hooks TO http WITH (tables = 'orders, clicks', secret = 'senders');
+CREATE CONNECTION installation TO atoll;
 
 INSERT INTO lake.crm FROM crm TABLES (Account) EVERY '15 minutes';
 
@@ -55,6 +56,8 @@ INSERT INTO lake.bus FROM bus TABLES (clicks) EVERY '1 hour';
 INSERT INTO lake.queue FROM queue TABLES (orders) EVERY '1 hour' MERGE ON (id);
 
 INSERT INTO lake.hooks FROM hooks TABLES (orders) EVERY '1 hour';
+
+INSERT INTO lake.atoll FROM installation TABLES (receipts, refused_rows) EVERY '1 hour';
 
 CREATE MATERIALIZED VIEW lake.ops.carriers EVERY '1 hour' REPLACE
   EXPECT named: (carrier IS NOT NULL) OR FAIL
