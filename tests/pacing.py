@@ -165,14 +165,18 @@ def _unsampled(items: list[pytest.Item], table: str) -> set[pytest.Item]:
             left.add(item)
         elif marker and hasattr(item, "callspec"):
             every = marker.args[0] * (repeats.args[0] if repeats else 1)
-            name = f"{item.cls}{item.callspec.id}" if repeats else item.callspec.id  # each such suite repeats other tests
+            name = f"{_class_of(item)}{item.callspec.id}" if repeats else item.callspec.id  # each such suite repeats other tests
             tables[item.parent, item.originalname, every].append((name, item))  # type: ignore[attr-defined]
         elif repeats:
-            tables[item.getparent(pytest.Module), "", repeats.args[0]].append((f"{item.cls}{item.name}", item))
+            tables[item.getparent(pytest.Module), "", repeats.args[0]].append((f"{_class_of(item)}{item.name}", item))
     for (*_, every), cases in tables.items():
         cases.sort(key=lambda case: (zlib.crc32(case[0].encode()), case[0]))
         left.update(item for _, item in cases[math.ceil(len(cases) / every) :])
     return left
+
+
+def _class_of(item: pytest.Item) -> str:
+    return str(getattr(item, "cls", None))
 
 
 def _budget_seconds(item: pytest.Item) -> float:

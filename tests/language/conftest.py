@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -51,6 +52,6 @@ def slices() -> Mapping[str, Slice]:
         stage, system = slice_id.split(".")
         config = f"slices.{stage}.{system}.config:Config"
         warehouse, engine = _ENGINES.get(slice_id, ("", ""))
-        more = {"engine": engine, "warehouse": warehouse, "functions": _FUNCTIONS.get(slice_id, ())}
+        more: Any = {"engine": engine, "warehouse": warehouse, "functions": _FUNCTIONS.get(slice_id, ())}
         declared[slice_id] = Slice(stage, system, system.capitalize(), capabilities, config, ("commit", "discover"), **more)
     return declared

@@ -112,7 +112,9 @@ def test_it_is_a_slice_whose_bundles_hold_its_document_and_its_packages_apart(fo
     for data in (False, True):
         bundle = slice_bundle(declared, Settings(), data=data)
         assert {name.split("/")[0] for _, name in bundle.files()} == {"shared_metadata", "systems"}
-        ((name, text),) = made_beside(declared).files
+        made = made_beside(declared)
+        assert made is not None
+        ((name, text),) = made.files
         assert name == "acme/tap.json" and json.loads(text)["run"] == "tap-acme"
         assert bundle.apart == Apart((folder.path / "requirements.txt").resolve(), (), ("aarch64-manylinux_2_28", "3.13"))
     before = bundle.digest

@@ -70,6 +70,6 @@ class TestFaults(FaultConformance):
         found = CodedUnderTest(api, tmp_path, kit)
         found.secret |= {"url": f"http://127.0.0.1:{breaking.relay.port}"}
         if shape == "pages":
-            found.shaped = dict
+            found.shaped = lambda stream: {**stream}
             found.rewrite()
         return found

@@ -61,7 +61,9 @@ def test_it_is_a_slice_whose_bundles_hold_its_code_and_its_packages_apart(folder
     assert (declared.stack_name, declared.package, declared.tasks) == ("CollectThingsSlice", "systems.rest.airbyte", ("extract",))
     for data in (False, True):
         bundle = slice_bundle(declared, Settings(), data=data)
-        ((name, text),) = made_beside(declared).files
+        made = made_beside(declared)
+        assert made is not None
+        ((name, text),) = made.files
         found = json.loads(text)
         assert name == "things/manifest.json" and sorted(found["streams"]) == ["orders"] and not found["left_out"]
         assert (sorted(found["code"]), found["homes"]) == (["components.py", "helping/more.py"], ["source_things"])
