@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,14 +22,17 @@ from infra.embedded import EmbeddedAws
 from infra.embedded.tls import ensure_certificate
 from shared_metadata import naming
 from shared_metadata.contract.landed import STEP
+from shared_metadata.program.intervals import floor, from_text
 from slices.collect.http.signatures import Signed, verified
 from slices.registry import installed
 from tests.e2e.one_program import as_function, deployed, execute, reads_one_secret, refusal, run, shop, store_secret
+from tests.e2e.same_rows import lake_rows
 
 pytestmark = [pytest.mark.xdist_group("webhook"), pytest.mark.timeout(900), pytest.mark.budget(240), pytest.mark.deep]
 PROGRAM = Path(__file__).with_name("webhook.sql")
-STACKS = ("CollectPostgresSlice", "OrganizeIcebergSlice", "HarnessWebhookSlice")
+STACKS = ("CollectPostgresSlice", "OrganizeIcebergSlice", "HarnessWebhookSlice", "CollectAtollSlice")
 FLOW, SLICE = "partner.carriers", "harness.webhook"
+MOST_RUNS = 30  # of a flow: an execution takes what is due when it begins
 KEY, WRONG = bytes(range(32)), base64.b64encode(b"a key that nobody is to see").decode()
 SENT = [
     {"carrier": "AA", "flights": 2, "delay": 4.0, "changed": "2026-01-01 00:00:00.000001+00"},
@@ -131,6 +135,54 @@ def test_no_secret_and_no_row_is_in_a_log_or_a_state(partner: Partner) -> None:
         said.append(json.dumps(states.get_execution_history(executionArn=execution["executionArn"])["events"], default=str))
     secrets = [partner.secret["key"], WRONG, partner.secret["url"], '"AA"', "BEGIN CERTIFICATE"]
     assert len(said) > 10 and not [(word, line) for line in said for word in secrets if word in line]
+
+
+def test_the_lake_tells_which_rows_the_application_has_refused_and_why(partner: Partner) -> None:
+    """An analyst's question: what of a publication did not arrive, in SQL over tables of the warehouse."""
+    connection = dataclasses.asdict(partner.target.reader.active_program().connections["partner"])
+    start, end, _, _ = call(partner.target, installed()[SLICE], STEP, {"of": connection, "flows": {FLOW: FLOW}}, PROGRAM.name)[
+        "landed"
+    ][FLOW]
+    partner.application.refuses = lambda row: row["carrier"] == "XX"
+    assert execute(partner.target, SLICE, FLOW, **{"from": start, "to": end})["status"] == "SUCCEEDED"
+    _collect(partner)
+    (refused,) = lake_rows(partner.aws, "atoll", "refused_rows").to_pylist()
+    assert (refused["dataset"], refused["connection"], refused["batch_start"]) == (FLOW, "partner", from_text(start))
+    assert json.loads(refused["data"])["carrier"] == "XX" and refused["reason"]
+    receipts = sorted(lake_rows(partner.aws, "atoll", "receipts").to_pylist(), key=lambda row: int(row["token"]))
+    assert [row["record"] for row in receipts] == ["replaced"] * (len(receipts) - 1) + ["kept"] and len(receipts) == 3
+    assert {name: receipts[-1][name] for name in ("sent", "upserts", "deletes", "refused")} == {
+        "sent": 3, "upserts": 2, "deletes": 0, "refused": 1,
+    }  # fmt: skip
+    assert receipts[-1]["completed_at"] == refused["completed_at"] and receipts[-1]["seconds"] > 0 and receipts[-1]["dollars"] > 0
+
+
+def test_what_reads_the_records_may_read_no_more(partner: Partner) -> None:
+    bucket = naming.data_bucket(partner.aws.account, partner.aws.region)
+    role = "atoll-collect-atoll-extract"
+    s3 = as_function(partner.target, partner.aws, role, "s3")
+    (file,) = partner.aws.session().client("s3").list_objects_v2(Bucket=bucket, Prefix="rejected/")["Contents"]
+    assert _allowed(lambda: s3.get_object(Bucket=bucket, Key=file["Key"]))
+    assert not _allowed(lambda: s3.get_object(Bucket=bucket, Key=f"{naming.journal_prefix(SLICE)}{FLOW}/standing.json"))
+    assert not _allowed(lambda: s3.put_object(Bucket=bucket, Key=file["Key"], Body=b""))
+    secrets = as_function(partner.target, partner.aws, role, "secretsmanager")
+    assert not _allowed(lambda: secrets.get_secret_value(SecretId=naming.secret("partner")))
+
+
+def _collect(partner: Partner) -> None:
+    """Collects what was recorded so far, once the minute has ended."""
+    ends = floor(datetime.now(UTC), 60) + timedelta(seconds=60)
+    time.sleep((ends - datetime.now(UTC)).total_seconds() + 1)
+    for slice_id, flow, dataset in (
+        ("collect.atoll", "lake.atoll", "lake.atoll.receipts:staged"),
+        ("organize.iceberg", "lake.atoll:load", "lake.atoll.receipts"),
+    ):
+        for _ in range(MOST_RUNS):
+            run(partner.target, slice_id, flow)
+            if partner.target.reader.flow_states([flow])[flow].tables[dataset].watermark >= ends:
+                break
+        else:
+            raise AssertionError(f"{flow} has not come to {ends}")
 
 
 def _allowed(act: object) -> bool:
