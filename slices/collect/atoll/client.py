@@ -45,7 +45,7 @@ class AtollSource(Source):
         return sampled(column.type, [])
 
     def sizes(self, tables: Sequence[str]) -> dict[str, Size]:
-        """The unknown size of each, as nobody counts records."""
+        """The size of each, which is not counted."""
         return {name: Size() for name in tables if name in TABLES}
 
     # -- what a batch asks
@@ -74,7 +74,7 @@ class AtollSource(Source):
             self._check_kept(flow, table, Span(seen, span.until), kept_since, again=window.rerun)
             if not self._has_any(span):
                 return None
-        return TablePlan((span.plain(),), window.cursor if window.rerun else cursor_after(span), span.plain())
+        return TablePlan((span.plain(),), (window.cursor if window.rerun else "") or cursor_after(span), span.plain())
 
     def extract(self, request: ExtractRequest, resume: Mapping[str, Any] | None, deadline: Deadline) -> Extracted:
         from slices.collect.atoll.extracting import Extraction

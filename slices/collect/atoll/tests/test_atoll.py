@@ -227,7 +227,7 @@ def test_each_record_is_of_one_batch_though_some_are_written_late(cloud: Cloud) 
     begin, found, published = own.next_start(), list[int](), 0
     for number in range(6):
         end = begin + (number + 1) * QUARTER
-        for late in (timedelta(0), timedelta(microseconds=1), timedelta(seconds=SAFE_SECONDS - 1)):
+        for late in (timedelta(0), timedelta(microseconds=1), QUARTER + timedelta(seconds=SAFE_SECONDS - 1)):
             own.publish(end - late, published + 1)
             published += 1
         cloud.clock.now = end + timedelta(seconds=1)
@@ -249,6 +249,14 @@ def test_a_batch_that_is_run_again_brings_what_it_brought(own: Installation) -> 
     assert version is not None and (version.rows, version.token) == (1, 2)
     own.publish(begin + 2 * QUARTER, 3)
     assert [row["upserts"] for row in own.taken()] == [3]
+
+
+def test_an_interval_that_no_batch_was_made_of_is_what_was_recorded_in_it(own: Installation) -> None:
+    interval = Interval(own.next_start() - 2 * QUARTER, own.next_start() - QUARTER)
+    for number, at in enumerate((interval.start - timedelta(microseconds=1), interval.start, interval.end)):
+        own.publish(at, number)
+    run_batch(own.steps(), own.cloud.event("lake.x.receipts", rerun=True, interval=interval))
+    assert [row["upserts"] for row in own.rows()] == [1]
 
 
 @pytest.mark.parametrize("name", [RECEIPTS, REFUSED, BATCHES])
