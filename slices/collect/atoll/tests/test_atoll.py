@@ -12,11 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from language import ProgramErrors, compile_program
 from shared_metadata.contract.collect import CollectSteps
+from shared_metadata.contract.discovery import DiscoverStep
 from shared_metadata.contract.runtime.staging import Staging
 from shared_metadata.errors import DefinitionError
-from shared_metadata.program import Column, Connection, Flow, Kind, Mask, Mode, Position, Program, Table
+from shared_metadata.program import Column, Connection, Flow, Kind, Mask, Mode, Position, Program, Table, from_plain
 from shared_metadata.program.intervals import Interval
+from shared_metadata.program.schema import Schema
+from shared_metadata.program.source_schemas import ConnectionSchemas
 from shared_metadata.state.records import TableCommit
 from slices.collect.atoll import extracting
 from slices.collect.atoll.client import AtollSource
@@ -25,6 +29,7 @@ from slices.collect.atoll.files import RecordFiles
 from slices.collect.atoll.records import Records
 from slices.collect.atoll.slice import SLICE
 from slices.collect.atoll.tables import AGED, BATCHES, KEPT, RECEIPTS, REFUSED, REPLACED
+from slices.registry import installed
 from tests.conformance.broken import Ended, batch
 from tests.conformance.fixtures import BatchRun, Cloud, FakeContext, open_cloud, run_batch
 from tests.conformance.hostile import NAMES
@@ -355,8 +360,17 @@ def test_what_is_not_there_is_refused_with_what_is(cloud: Cloud, more: Mapping[s
     assert said in own.refusal(REFUSED)
 
 
-def test_every_table_is_described_without_a_secret(cloud: Cloud) -> None:
-    source = AtollSource(Connection("own", "atoll", {}, HERE), cloud.services(SLICE.id))
-    described = source.describe([*source.tables(), "other"])
-    assert [name for name, schema in described.items() if schema] == [BATCHES, RECEIPTS, REFUSED]
-    assert described["other"] is None
+def test_what_discover_sees_without_a_secret_is_what_statements_are_checked_by(cloud: Cloud) -> None:
+    services = cloud.services(SLICE.id)
+    look = DiscoverStep(SLICE, services, lambda connection, _: AtollSource(connection, services))
+    asked = {"connection": {"name": "own", "system": "atoll", "options": {}}}
+    names = look(asked, FakeContext())["names"]
+    found = look({**asked, "tables": [*names, "recepts"]}, FakeContext())
+    assert names == [BATCHES, RECEIPTS, REFUSED] and found["close"] == {"recepts": RECEIPTS}
+    tables = {name: from_plain(Schema, plain) if plain else None for name, plain in found["tables"].items()}
+    schemas = {"own": ConnectionSchemas("own", "atoll", tables)}
+    head = "CREATE WAREHOUSE lake USING iceberg; CREATE CONNECTION own TO atoll; INSERT INTO lake.x.y EVERY '1 hour' APPEND "
+    program = compile_program({"p.sql": f"{head} AS SELECT * FROM own.receipts WHERE refused > 0;"}, installed(), schemas)
+    assert program.flows["lake.x.y"].cursor == "completed_at"
+    with pytest.raises(ProgramErrors, match="the cursor `batch_start` is timestamptz: its values do not rise"):
+        compile_program({"p.sql": f"{head} CURSOR batch_start AS SELECT * FROM own.receipts;"}, installed(), schemas)
