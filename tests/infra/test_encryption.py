@@ -48,6 +48,7 @@ WITHOUT = {
     "AWS::EMRServerless::Application": "its workers' disks, for as long as a job takes, under AWS's own key",
     "AWS::Events::Rule": "names of state machines and statuses",
     "AWS::IAM::Policy": "policies",
+    "AWS::IAM::ManagedPolicy": "policies",
     "AWS::IAM::Role": "policies",
     "AWS::KMS::Alias": "the key's name",
     "AWS::KMS::Key": "the key",

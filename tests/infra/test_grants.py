@@ -20,6 +20,8 @@ VERIFIES = ("Conductor VerificationFunctionRole", "lambda:InvokeFunction")
 OF_A_STATEMENT = ("DescribeStatement", "GetStatementResult", "CancelStatement")
 # Steps that write more than the lease of their table, or no metadata at all.
 BESIDE_THE_LEASE = ("plan", "commit", "discover", "maintain", "landed", "receive")
+OF_ROLES = ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy")  # the latter has what is too much for a role's own
+MANAGED = {"Description", "Path", "PolicyDocument", "Roles"}
 NO_RESOURCE = (
     "logs:",
     "xray:",
@@ -33,7 +35,7 @@ def statements(templates: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """'stack role' and each statement of its policies."""
     for stack, template in templates.items():
         for resource in template["Resources"].values():
-            if resource["Type"] == "AWS::IAM::Policy":
+            if resource["Type"] in OF_ROLES:
                 (role,) = resource["Properties"]["Roles"]
                 for statement in resource["Properties"]["PolicyDocument"]["Statement"]:
                     yield f"{stack} {role['Ref'][:-8]}", statement
@@ -124,7 +126,8 @@ def test_roles_have_no_policies_but_those_that_are_read_here(templates, vpc_temp
             for name, resource in template["Resources"].items():
                 properties = resource.get("Properties", {})
                 assert not {"Policies", "ManagedPolicyArns", "PermissionsBoundary"} & set(properties), f"{stack} {name}"
-                assert resource["Type"] not in ("AWS::IAM::ManagedPolicy", "AWS::IAM::User", "AWS::IAM::Group")
+                assert resource["Type"] not in ("AWS::IAM::User", "AWS::IAM::Group")
+                assert resource["Type"] != "AWS::IAM::ManagedPolicy" or {*properties} == MANAGED, f"{stack} {name}"
 
 
 def test_no_action_is_a_wildcard(templates, vpc_templates):
@@ -212,20 +215,23 @@ def test_steps_between_plan_and_commit_write_the_lease_and_nothing_else(template
     assert steps.pop("Conductor VerificationFunctionRole") == {"VERIFICATION"}
     writing = [step for declared in looked_at().values() for step in declared.steps if step not in BESIDE_THE_LEASE]
     assert len(steps) == len(writing)
-    assert steps.pop("CollectSalesforceSlice ExtractRole") == {"FLOW#*", "GRANT#*"}
+    for rotating in ("CollectSalesforceSlice ExtractRole", "HarnessSalesforceSlice PublishRole"):
+        assert steps.pop(rotating) == {"FLOW#*", "GRANT#*"}
     assert set(map(tuple, steps.values())) == {("FLOW#*",)}
 
 
 def test_discover_writes_what_sources_are_like_and_the_lease_of_a_grant_that_rotates(templates):
     found = {who.split()[0]: kinds for who, kinds in written(templates).items() if "DiscoverRole" in who}
-    assert found.pop("CollectSalesforceSlice") == {"SOURCE#*", "GRANT#*"}
+    rotating = {"CollectSalesforceSlice", "HarnessSalesforceSlice"}
+    assert [found.pop(stack) for stack in rotating] == [{"SOURCE#*", "GRANT#*"}] * 2
     discovering = {declared.stack_name for declared in looked_at().values() if "discover" in declared.steps}
-    assert found == {key: {"SOURCE#*"} for key in discovering - {"CollectSalesforceSlice"}}
+    assert found == {key: {"SOURCE#*"} for key in discovering - rotating}
 
 
 def test_only_the_secret_of_a_grant_that_rotates_is_written_and_only_by_who_opens_its_connection(templates):
     puts = [(who, resource) for who, action, resource in pairs(templates) if action == "secretsmanager:PutSecretValue"]
     roles = {f"CollectSalesforceSlice {step}Role" for step in ("Plan", "Extract", "Discover")}
+    roles |= {f"HarnessSalesforceSlice {step}Role" for step in ("Publish", "Discover")}
     assert {(who, resource.split("secret:")[1]) for who, resource in puts} == {(who, "atoll/crm-??????") for who in roles}
 
 
@@ -282,7 +288,8 @@ def test_landed_reads_what_tables_say_of_themselves_or_a_secret_and_neither_rows
         "redshift:GetClusterCredentials",
         *(f"redshift-data:{name}" for name in ("ExecuteStatement", "BatchExecuteStatement", *OF_A_STATEMENT)),
     }
-    journals = ("/journal/harness.webhook/*", "/journal/harness.dynamodb/*")  # what stands for an application's receipts
+    # What stands for an application's receipts.
+    journals = [f"/journal/{name}/*" for name, declared in installed().items() if not declared.capabilities.transactional]
     told = ("/metadata/*", *journals, ":acme-shelf/out/*")  # the first of tables, the last of manifests
     assert all(resource.endswith(told) for action, resource in found if action == "s3:GetObject")
 
@@ -340,7 +347,7 @@ def test_a_slice_writes_below_its_own_prefixes_only(templates):
 
     def own(name, declared):
         lake = declared.works_in == "iceberg"
-        kept = (*(("warehouse/lake/*",) if lake else ()), *(("answers/{}/*",) if lake and declared.waits else ()))
+        kept = (*(("warehouse/lake/*",) if lake else ()), *(("answers/{}/*",) if lake and declared.waits and declared.engine else ()))
         received = ("inbox/{}/*",) if "receive" in declared.steps else ()
         sent = () if declared.capabilities.transactional else ("journal/{}/*",)
         more = (*of_stage[declared.stage], *kept, *received, *sent)
