@@ -52,6 +52,11 @@ class Sent:
     noted: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def key(self) -> tuple[str, ...] | None:
+        """By which its rows are matched; None where there is none, or an earlier version has begun it."""
+        return tuple(self.changes.get("key") or ()) or None
+
+    @property
     def files(self) -> tuple[str, ...]:
         """The files of all rows and keys that may have arrived, also in batches before that were broken off."""
         return (*(file["key"] for file in self.changes["files"]), *self.changes["unsure"])
@@ -110,7 +115,7 @@ class Journal:
             standing = self._read(key)
             found += standing.receipts
             if sent := standing.sent:
-                found.append(Receipt(sent.start, sent.token, "", sent.files, 0, 0))
+                found.append(Receipt(sent.start, sent.token, "", sent.files, 0, 0, key=sent.key))
         return found
 
     def put(self, standing: Standing) -> Standing:
@@ -232,7 +237,7 @@ def _told(receipt: Receipt) -> dict[str, Any]:
 
 
 def _receipt(said: Mapping[str, Any]) -> Receipt:
-    lists = {name: tuple(said[name]) for name in ("files", "rejected", "unsure")}
+    lists = {name: tuple(said[name]) for name in ("files", "rejected", "unsure", "key") if said.get(name) is not None}
     return Receipt(**{**said, **lists, "start": from_text(said["start"])})
 
 

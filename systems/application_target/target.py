@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 from shared_metadata.contract.harness import Published
-from shared_metadata.contract.results.changes import begin_anew, compare, keep_refused, key_of, published_before
+from shared_metadata.contract.results.changes import begin_anew, compare, keep_refused, key_of, otherwise_keyed, published_before
 from shared_metadata.contract.results.receipt import Receipt, identity
 from shared_metadata.contract.results.results import FileGone, Results
 from shared_metadata.contract.runtime.deadline import LEASE_SECONDS, Deadline
@@ -57,6 +57,8 @@ class ApplicationTarget:
         overtaken, tried = list[str](), list[str]()
         try:
             if broken:
+                if supersedes and not _same_key(broken, work):
+                    raise otherwise_keyed(work, broken.key, journal.forgetting(start))
                 nothing = base or Receipt(start, 0, "", (), 0, 0)
                 tried = attempted(broken, key_of(work), results, url) if supersedes else []
                 receipts = [unsure(tried, nothing, late) if supersedes else settled(broken, nothing, results, url)]
@@ -112,7 +114,8 @@ class ApplicationTarget:
             return Published({"settled": sending.sent.settled})
         kept = keep_refused(work, results, changes, staging, sent.refused)
         counts = (changes["upserts"] - len(sent.refused), changes["deletes"])
-        receipt = Receipt(start, claim.token, changes["result"], tuple(changes["result_files"]), *counts, kept)
+        files, key = tuple(changes["result_files"]), key_of(work) or None
+        receipt = Receipt(start, claim.token, changes["result"], files, *counts, kept, key=key)
         journal.finish(keep.standing, receipt, claim.interval.end)
         return Published(rejected=kept, unsure=bool(standing.late))
 
@@ -155,8 +158,13 @@ def _windowed(work: Work) -> bool:
 
 def _goes_on(sent: Sent, work: Work, result: Mapping[str, Any], later: str) -> bool:
     """Whether what was begun is what this attempt is to send."""
-    same = sent.start == work.claim.interval.start and sent.changes["result"] == identity(result)
+    same = sent.start == work.claim.interval.start and sent.changes["result"] == identity(result) and _same_key(sent, work)
     return same and sent.rerun >= work.claim.rerun and sent.changes["later"] == later
+
+
+def _same_key(sent: Sent, work: Work) -> bool:
+    """Whether its rows are matched as those of now are, as far as that is known."""
+    return sent.key is None or {*sent.key} == {*key_of(work)}
 
 
 def _hold_to_later(work: Work, journal: Journal, changes: Mapping[str, Any]) -> None:

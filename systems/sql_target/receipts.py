@@ -48,8 +48,9 @@ class Receipts:
             (flow, start, flow),
         )
         return [
-            Receipt(_moment(start), token, result, tuple(json.loads(files)), ups, downs, tuple(json.loads(rejected)))
-            for start, token, result, files, ups, downs, rejected in rows
+            Receipt(_moment(start), token, result, files, ups, downs, tuple(json.loads(rejected)), key=key)
+            for start, token, result, told, ups, downs, rejected in rows
+            for files, key in [_named(told)]
         ]
 
     def newest(self, flow: str) -> Landed | None:
@@ -64,7 +65,8 @@ class Receipts:
     def put(self, claim: Claim, changes: Mapping[str, Any], rejected: Sequence[Mapping[str, Any]] = ()) -> None:
         """Writes this batch's receipt; `changes['forget']`: earlier ones, which are deleted."""
         interval, counts = claim.interval, (changes["upserts"], changes["deletes"])
-        files, aside = json.dumps(changes["result_files"]), json.dumps(list(rejected))
+        named = {"files": changes["result_files"], "key": changes.get("key") or None}
+        files, aside = json.dumps(named), json.dumps(list(rejected))
         earlier = "<=" if changes["forget"] else "="
         self._session.run(f"DELETE FROM {self._table} WHERE flow = %s AND batch_start {earlier} %s", (claim.flow, interval.start))
         self._session.run(
@@ -79,6 +81,14 @@ def forget_receipts(dialect: Dialect, schema: str, work: Work, which: Which) -> 
     forget = f"DELETE FROM {dialect.quote(schema)}.{NAME} WHERE flow = {literal(work.flow.id)}"
     sign = {"all": "", "this": "=", "later": ">"}[which]
     return forget + (f" AND batch_start {sign} {dialect.moment(to_text(work.claim.interval.start))}" if sign else "")
+
+
+def _named(told: str) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    """What the column `files` holds: the files, and the key by which their rows were matched; a receipt of an earlier version has a
+    list of the former alone."""
+    said = json.loads(told)
+    files, key = (said["files"], said["key"]) if isinstance(said, dict) else (said, None)
+    return tuple(files), tuple(key) if key else None
 
 
 def _moment(told: datetime) -> datetime:

@@ -6,7 +6,7 @@ import csv
 import tempfile
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -51,7 +51,7 @@ def compare(
     forget = flow.supersedes
     keys = [file["key"] for file in result["files"] if file["rows"]]
     changes = {"upserts": 0, "deletes": 0, "files": [], "result": named, "result_files": keys, "forget": forget}
-    changes |= {"nothing": False, "rejected": [], "former": None}
+    changes |= {"nothing": False, "rejected": [], "former": None, "key": list(key_of(work))}
     if forget and last and last.start > claim.interval.start:
         return {**changes, "nothing": True, "base": last.mark}
     if mine and mine.result == named and (not claim.rerun or mine.token == claim.token):
@@ -132,6 +132,8 @@ def _differences(
         results.check_key(source, key)
     appends = flow.mode == Mode.APPEND
     compared = base.former if base and (appends or (key and flow.whole)) else None
+    later_ones = [receipt for receipt in receipts if receipt.start > work.claim.interval.start]
+    rekeyed = bool(key) and _rekeyed(work, [base] if base and flow.whole else later_ones, results, forgetting)
     former, columns = former_rows(work, compared, results, forgetting)
     standing = results.standing(compared, key) if compared and key else ""
     names, deleted = [column["name"] for column in result["schema"]["columns"]], key
@@ -143,9 +145,9 @@ def _differences(
         rows = comparison.rows_without(source, former, names) if alike else rows
     elif standing:
         deletes = comparison.vanished(source, standing, key) if source else f"SELECT DISTINCT {comparison.names(key)} FROM {standing}"
-        rows = comparison.new_or_changed(source, former, names) if alike and exact and not rerun else rows
+        rows = comparison.new_or_changed(source, former, names) if alike and exact and not (rerun or rekeyed) else rows
     elif key and source and not flow.whole:
-        published = [receipt.former for receipt in receipts if receipt.start > work.claim.interval.start]
+        published = [receipt.former for receipt in later_ones]
         together = Former(tuple(chain(*(f.files for f in published))), tuple(chain(*(f.rejected for f in published))))
         later, _ = former_rows(work, together, results, forgetting)
         rows = comparison.not_published_later(rows, later, key) if later else rows
@@ -164,6 +166,36 @@ def former_rows(work: Work, former: Former | None, results: Results, forgetting:
         raise _forgotten(work, forgetting) from None
 
 
+def _rekeyed(work: Work, receipts: Sequence[Receipt], results: Results, forgetting: Forget) -> bool:
+    """Whether rows that were published before were matched by another key than they are now.
+
+    Raises DefinitionError where they cannot be matched by that of now: they lack a column of it, or, where a batch says all that is
+    there, it is null or the same in several of them, or what was sent in part is known by the other key alone.
+    """
+    key, whole = key_of(work), work.flow.whole
+    found = [one for one in receipts if one.files and (one.key is None or {*one.key} != {*key})]
+    other = [one for one in found if one.key is not None]
+    try:
+        for receipt in found:
+            rows = results.standing(replace(receipt.former, unsure=()), key)
+            told_apart = results.has_columns(rows, key)
+            if told_apart and whole and receipt in other:
+                told_apart = not receipt.unsure and not results.key_faults(rows, key)
+            if not told_apart:
+                raise otherwise_keyed(work, receipt.key, forgetting)
+    except FileGone:
+        raise _forgotten(work, forgetting) from None
+    return bool(other)
+
+
+def otherwise_keyed(work: Work, before: Sequence[str] | None, forgetting: Forget) -> DefinitionError:
+    """The error of a flow whose rows are matched by another key now, by which those before are not known."""
+    by = f"by {', '.join(before)}" if before else "by another key"
+    what = f"the rows that are published already were matched {by}, and cannot be by {', '.join(key_of(work))}"
+    remedy = begin_anew(work, forgetting) if work.flow.whole else _later_anew(work, forgetting)
+    return DefinitionError(what, place=work.place, remedy=f"take the former key again, or {remedy}")
+
+
 def begin_anew(work: Work, forgetting: Forget) -> str:
     """What to do to have a batch published as if it, or the flow, never was before."""
     flow, again = work.flow, run_again(work.flow.id, work.claim.interval)
@@ -175,15 +207,19 @@ def begin_anew(work: Work, forgetting: Forget) -> str:
     return f"{forgetting('this')}, then {again}"
 
 
+def _later_anew(work: Work, forgetting: Forget) -> str:
+    again = run_again(work.flow.id, work.claim.interval).rpartition(" --to")[0]
+    return f"{forgetting('later')}, then run this batch and all after it again: {again} --to …"
+
+
 def _forgotten(work: Work, forgetting: Forget) -> DefinitionError:
     """A receipt that names a result which is gone; without the receipt the batch is published as if it never was before."""
-    flow, again = work.flow, run_again(work.flow.id, work.claim.interval)
+    flow = work.flow
     if flow.mode == Mode.APPEND:
         what, remedy = f"the rows that batch {work.claim.interval} has added are not known any more", begin_anew(work, forgetting)
     elif flow.whole:
         what, remedy = "the keys that were published last are not known any more", begin_anew(work, forgetting)
     else:
-        what = "the keys that later batches have published are not known any more"
-        remedy = f"{forgetting('later')}, then run this batch and all after it again: {again.rpartition(' --to')[0]} --to …"
+        what, remedy = "the keys that later batches have published are not known any more", _later_anew(work, forgetting)
     gone = "since their result is gone from S3: it stays as long as the option keep of the warehouse says"
     return DefinitionError(f"{what}, {gone}", place=work.place, remedy=remedy)

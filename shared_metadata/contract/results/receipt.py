@@ -25,7 +25,8 @@ class Former:
 @dataclass(frozen=True)
 class Receipt:
     """One published batch. result: the identity of the result; files: its Parquet files' keys; rejected: {'key', 'rows'} of those of
-    rows that were set aside; unsure: as of `Former`, of what was sent since."""
+    rows that were set aside; unsure: as of `Former`, of what was sent since; key: by which its rows were matched, None where that
+    is not known, or there was none."""
 
     start: datetime
     token: int
@@ -35,6 +36,7 @@ class Receipt:
     deletes: int
     rejected: tuple[Mapping[str, Any], ...] = ()
     unsure: tuple[str, ...] = ()
+    key: tuple[str, ...] | None = None
 
     @property
     def former(self) -> Former:

@@ -81,11 +81,19 @@ class Results:
 
     def check_key(self, relation: str, key: Sequence[str]) -> None:
         """Raises DefinitionError for keys that are null or occur twice; names columns and counts, no values."""
-        twice, missing = self._fetch(comparison.key_faults(relation, key))[0]
-        if twice or missing:
+        if faults := self.key_faults(relation, key):
+            twice, missing = faults
             remedy = "make the query's rows unique by the key (GROUP BY, QUALIFY) and drop rows without one, or choose another key"
             what = f"in the query's result {twice} keys ({', '.join(key)}) occur more than once and {missing} rows have a null in it"
             raise DefinitionError(what, place=self._place, remedy=remedy)
+
+    def key_faults(self, relation: str, key: Sequence[str]) -> tuple[int, int] | None:
+        """How many keys occur more than once, and how many rows have a null in theirs; None for none at all."""
+        twice, missing = self._fetch(comparison.key_faults(relation, key))[0]
+        return (twice, missing) if twice or missing else None
+
+    def has_columns(self, relation: str, names: Sequence[str]) -> bool:
+        return {*names} <= {*self.columns(relation)}
 
     def write(self, query: str, url: str) -> list[File]:
         """The query's rows as Parquet files below `url`: [{'key', 'rows'}], none for no rows."""

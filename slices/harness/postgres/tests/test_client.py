@@ -360,3 +360,14 @@ def test_a_comparison_that_does_not_end_in_time_says_so_before_the_function_is_e
         opened.write(long, str(tmp_path / "never.parquet"))
     assert not connection.interrupting  # nothing touches the connection any more when it is closed
     opened.close()
+
+
+def test_a_table_is_as_the_last_result_where_its_rows_are_matched_by_another_key(cloud: Cloud, target: Database) -> None:
+    """Rows that did not change come again: the table may have been made anew for the key."""
+    shape = {"id": "long", "code": "long", "x": "string"}
+    first = [{"id": number, "code": number, "x": "a"} for number in (1, 2, 3)]
+    way(cloud, target, shape=shape).publish(first)
+    target.execute("ALTER TABLE scorecard DROP CONSTRAINT IF EXISTS scorecard_pkey; DELETE FROM scorecard WHERE id = 1")
+    second = [first[0], {"id": 20, "code": 2, "x": "a"}]
+    way(cloud, target, ("code",), shape=shape).publish(second)
+    assert sorted(target.rows(), key=lambda row: row["id"]) == second

@@ -34,3 +34,14 @@ def test_they_are_those_from_a_batch_on_or_else_the_last(target: Database, asked
             receipts.put(Claim(flow, Interval(start, start + HOUR), 1, (flow,), "v"), CHANGES)
     assert [(one.start - FIRST) / HOUR for one in receipts.since("a", FIRST + asked * HOUR)] == found
     session.close()
+
+
+def test_a_receipt_names_the_key_of_its_rows_and_an_earlier_version_s_none(target: Database) -> None:
+    session = PostgresSession(Address(**target.secret), "here", "target", Deadline(time.monotonic() + 900))
+    receipts, changes = Receipts(session, "atoll"), {**CHANGES, "result_files": ["a", "b"], "key": ["x", "y"]}
+    receipts.ensure()
+    receipts.put(Claim("a", Interval(FIRST, FIRST + HOUR), 1, ("a",), "v"), changes)
+    assert [(one.files, one.key) for one in receipts.since("a", FIRST)] == [(("a", "b"), ("x", "y"))]
+    session.run("""UPDATE atoll.receipts SET files = '["a", "b"]'""")
+    assert [(one.files, one.key) for one in receipts.since("a", FIRST)] == [(("a", "b"), None)]
+    session.close()

@@ -25,7 +25,7 @@ from systems.application_target import target
 from systems.application_target.journal import Journal, journal_of
 from systems.application_target.sending import Sending
 from tests.conformance.fixtures import Cloud, FakeContext, open_cloud
-from tests.conformance.harness import NARROW, HarnessConformance, Way
+from tests.conformance.harness import NARROW, HarnessConformance, Way, columns
 
 BAD = 2**40
 ANSWERS = st.lists(st.sampled_from([204, 204, 204, "lost", "unheard", 503, (429, {"retry-after": "0"})]), max_size=12)
@@ -606,3 +606,57 @@ def test_refused_rows_are_set_aside_in_a_call_that_has_the_time_for_it(story: An
     run = told.way.run(interval, context=lambda step: FakeContext(20 if step == "publish" and next(calls) < 2 else 900))
     assert run.calls["publish"] > 1 and left and min(left) > 30
     assert len(told.way.rejected(interval)) == 1 and told.held() == Counter({("A", 1): 1})
+
+
+def keyed(story: Story, key: str, kinds: dict[str, str], whole: bool = True) -> Way:
+    """The flow with another key, or other columns."""
+    story.application.key = (key,)
+    return HarnessConformance().way(story.cloud, story.target, columns(**kinds), key=(key,), whole=whole)
+
+
+CODED = {"carrier": "string", "code": "string"}
+
+
+def test_where_rows_are_matched_by_another_key_all_come_again_and_what_vanished_goes(story: Any) -> None:
+    told = story(Mode.MERGE)
+    keyed(told, "carrier", CODED).publish([{"carrier": name, "code": name.lower()} for name in "ABC"])
+    told.application.rows = []  # another application of the same address
+    keyed(told, "code", CODED).publish(last := [{"carrier": "A", "code": "a"}, {"carrier": "D", "code": "b"}])
+    assert told.application.rows == last
+    assert any(b'"deletes": [{"code": "c"}]' in body or b'"deletes":[{"code":"c"}]' in body for *_, body in told.application.requests)
+
+
+@pytest.mark.parametrize("codes", [(), (None, "x"), ("x", "x")])
+def test_rows_that_another_key_does_not_tell_apart_are_refused_until_they_are_forgotten(story: Any, codes: tuple[str, ...]) -> None:
+    """They lack its column, or have a null there, or one value twice."""
+    told = story(Mode.MERGE)
+    before = [{"carrier": "A"}, {"carrier": "B"}]
+    rows = [{**row, "code": code} for row, code in zip(before, codes, strict=True)] if codes else before
+    keyed(told, "carrier", CODED if codes else {"carrier": "string"}).publish(rows)
+    way = keyed(told, "code", CODED)
+    interval = way.put_result([{"carrier": "A", "code": "x"}, {"carrier": "C", "code": "y"}])
+    with pytest.raises(DefinitionError, match="were matched by carrier, and cannot be by code") as caught:
+        way.run(interval)
+    told.forget(caught.value.remedy)
+    told.cloud.clock.advance(hours=1)
+    way.run(interval)
+    assert [row["carrier"] for row in told.application.rows if row.get("code") in ("x", "y")][-2:] == ["A", "C"]
+
+
+def test_a_window_that_is_run_again_by_a_key_that_later_ones_have_not_is_refused(story: Any) -> None:
+    told = story(Mode.MERGE, whole=False)
+    way = keyed(told, "carrier", {"carrier": "string"}, whole=False)
+    first = way.publish([{"carrier": "A"}])
+    way.publish([{"carrier": "A"}])
+    with pytest.raises(DefinitionError, match="cannot be by code") as caught:
+        keyed(told, "code", CODED, whole=False).publish([{"carrier": "A", "code": "x"}], interval=first)
+    assert "run this batch and all after it again" in caught.value.remedy
+
+
+def test_what_was_sent_in_part_by_another_key_is_not_gone_on_with(story: Any) -> None:
+    told = story(Mode.MERGE, size=2)
+    way = keyed(told, "carrier", CODED)
+    interval = way.put_result([{"carrier": name, "code": name.lower()} for name in "ABC"])
+    told.breaks(interval, 204)
+    with pytest.raises(DefinitionError, match="cannot be by code"):
+        keyed(told, "code", CODED).run(interval)
