@@ -95,8 +95,10 @@ class Standing:
 class Journal:
     """One flow's."""
 
-    def __init__(self, s3: S3Client, bucket: str, slice_id: str, flow: str, place: str) -> None:
+    def __init__(self, s3: S3Client, bucket: str, slice_id: str, flow: str, place: str, where: str = "") -> None:
+        """where: what names the place that rows are sent to now: of what was sent to another one nothing is read; '' for any."""
         self._s3, self._bucket, self._flow, self._place = s3, bucket, flow, place
+        self._where = hashlib.sha256(where.encode()).hexdigest()[:32] if where else ""
         self._prefix = f"{naming.journal_prefix(slice_id)}{flow}/"
 
     def standing(self, batch: datetime | None = None) -> Standing:
@@ -129,6 +131,7 @@ class Journal:
             "end": to_text(standing.end) if standing.end else None,
             "sent": {**asdict(sent), "start": to_text(sent.start)} if sent else None,
             "late": [{"files": one.files, "until": to_text(one.until)} for one in standing.late],
+            "where": self._where,
         }
         try:
             return replace(standing, tag=self._write(standing.key, said, standing.tag))
@@ -150,9 +153,8 @@ class Journal:
         standing = self._newest(self.standing())
         if standing.last is None or standing.end is None:
             return None
-        return Landed(
-            Interval(standing.last.start, standing.end), standing.last.token, f"the journal s3://{self._bucket}/{self._key}"
-        )
+        interval, told = Interval(standing.last.start, standing.end), f"the journal s3://{self._bucket}/{self._key}"
+        return Landed(interval, standing.last.token, told)
 
     def forgetting(self, start: datetime) -> Forget:
         """What makes a batch be published as if none was before."""
@@ -187,6 +189,8 @@ class Journal:
         except self._s3.exceptions.NoSuchKey:
             return Standing(key)
         said = json.loads(answer["Body"].read())
+        if (said.get("where") or self._where) != self._where and self._where:
+            return Standing(key, tag=answer["ETag"])
         last, end, sent = said["last"], said["end"], said["sent"]
         late = tuple(Late(tuple(one["files"]), from_text(one["until"])) for one in said.get("late", ()))
         found = Standing(key, _receipt(last) if last else None, from_text(end) if end else None, _sent(sent) if sent else None, late)
@@ -222,9 +226,9 @@ class Journal:
         return [(item["Key"], item["ETag"]) for page in pages for item in page.get("Contents", ())]
 
 
-def journal_of(services: Services, flow: str, place: str) -> Journal:
+def journal_of(services: Services, flow: str, place: str, where: str = "") -> Journal:
     environment = services.environment
-    return Journal(services.s3, environment.atoll_data_bucket, environment.atoll_slice_id, flow, place)
+    return Journal(services.s3, environment.atoll_data_bucket, environment.atoll_slice_id, flow, place, where)
 
 
 def newest_batches(services: Services, flows: Mapping[str, str], place: str) -> dict[str, Landed | None]:

@@ -9,7 +9,7 @@ again by the batches that begin before the call that has sent it must be over, a
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -29,13 +29,18 @@ from systems.application_target.arrived import attempted, on_its_way, settled, u
 from systems.application_target.journal import Journal, Late, Sent, Standing, journal_of
 from systems.application_target.sending import Sending, begun, is_of
 
+# What names the place to which a flow's rows are sent; another one has nothing of what was sent before, and gets all of it.
+Where = Callable[[Work], str]
+
 
 class ApplicationTarget:
     """The Target of contract/harness.py."""
 
-    def __init__(self, open_application: OpenApplication, services: Services, *, takes_back: bool = True) -> None:
+    def __init__(
+        self, open_application: OpenApplication, services: Services, *, takes_back: bool = True, where: Where = lambda work: ""
+    ) -> None:
         """takes_back: whether the application has rows that were added taken back (`Capabilities.takes_back`)."""
-        self._open_application, self._services, self._takes_back = open_application, services, takes_back
+        self._open_application, self._services, self._takes_back, self._where = open_application, services, takes_back, where
         self._open: list[Any] = []
 
     def close(self) -> None:
@@ -136,7 +141,7 @@ class ApplicationTarget:
         return results
 
     def _journal(self, work: Work) -> Journal:
-        return journal_of(self._services, work.flow.id, work.place)
+        return journal_of(self._services, work.flow.id, work.place, self._where(work))
 
 
 class _Keep:

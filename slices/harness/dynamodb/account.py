@@ -59,7 +59,8 @@ def key_of(client: DynamoDBClient, name: str, place: str) -> TableKey | None:
             return None
     kinds = {one["AttributeName"]: one["AttributeType"] for one in table["AttributeDefinitions"]}
     parts = sorted(table["KeySchema"], key=lambda part: part["KeyType"])  # HASH, RANGE
-    return TableKey(name, {part["AttributeName"]: kinds[part["AttributeName"]] for part in parts})
+    made = f"{table['TableArn']} {table['CreationDateTime'].timestamp()}"
+    return TableKey(name, {part["AttributeName"]: kinds[part["AttributeName"]] for part in parts}, made)
 
 
 def _code(error: Exception) -> str:

@@ -26,7 +26,9 @@ from systems.application_target.target import ApplicationTarget
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-ROWS_A_GROUP = 500  # between two writes of the journal
+# Between two writes of the journal, each of which costs as much as some 4 to 8 rows: what a table that is throttled has taken is
+# settled at the next one.
+ROWS_A_GROUP = 100
 SPARE_SECONDS = 15  # of a call, within which a row is given up
 # An item is written where there is none, or one of this publication's that is not newer; `:mark` rises with batches and their claims.
 OURS = "attribute_not_exists(#key) OR (begins_with(#mark, :flow) AND #mark <= :mark)"
@@ -67,13 +69,12 @@ class Tables:
         return ""
 
     def send(self, group: Group, deadline: Deadline) -> Answer:
-        """Writes or deletes the rows beside one another; each has an answer of its own."""
-        if deadline.seconds_left < SPARE_SECONDS:
-            raise RetryLater("a call's time is over", place=self._place)
+        """Writes or deletes the rows beside one another; each has an answer of its own, and is begun only while there is time."""
+        self._hold_to_time(deadline)
         table = self.table(group.dataset.removeprefix(f"{self._connection}."))
         rows: Sequence[str] = group.upserts or group.deletes
         one = partial(self._put if group.upserts else self._delete, table, group)
-        answers = beside_one_another(partial(self._answered, one), rows, self._config.writes_at_once)
+        answers = beside_one_another(partial(self._answered, one, deadline), rows, self._config.writes_at_once)
         return Answer({row: why for row, why in enumerate(answers) if why})
 
     def close(self) -> None:
@@ -85,7 +86,12 @@ class Tables:
         client: DynamoDBClient = self._services.meter.watch(self._opened(self._config, self._services.session, self._place))
         return client
 
-    def _answered(self, write: Callable[[str], str], row: str) -> str:
+    def _hold_to_time(self, deadline: Deadline) -> None:
+        if deadline.seconds_left < SPARE_SECONDS:
+            raise RetryLater("a call's time is over", place=self._place)
+
+    def _answered(self, write: Callable[[str], str], deadline: Deadline, row: str) -> str:
+        self._hold_to_time(deadline)
         with explained(self._place):
             return write(row)
 
@@ -125,16 +131,22 @@ class DynamoDbTarget(ApplicationTarget):
     """An application whose key is asked for before anything is compared."""
 
     def __init__(self, connection: Connection, services: Services, opened: OpenClient) -> None:
-        super().__init__(lambda work, changes: self._tables(), services)
-        self._given = (connection, services, opened)
+        super().__init__(lambda work, changes: self._tables(), services, where=lambda work: self._table(work).id)
+        self._given, self._found = (connection, services, opened), dict[str, TableKey]()
 
     def diff(self, work: Work, result: Mapping[str, Any], staging: Staging, deadline: Deadline) -> dict[str, Any]:
-        tables, name = self._tables(), published_table(work.flow)
-        try:
-            check_key(work.flow, name, [*tables.table(name).kinds], work.place)
-        finally:
-            tables.close()
+        check_key(work.flow, published_table(work.flow), [*self._table(work).kinds], work.place)
         return super().diff(work, result, staging, deadline)
+
+    def _table(self, work: Work) -> TableKey:
+        name = published_table(work.flow)
+        if name not in self._found:
+            tables = self._tables()
+            try:
+                self._found[name] = tables.table(name)
+            finally:
+                tables.close()
+        return self._found[name]
 
     def _tables(self) -> Tables:
         return Tables(*self._given)

@@ -19,10 +19,14 @@ _NUMBERS = ("int", "long", "float", "double", "decimal")
 
 @dataclass(frozen=True)
 class TableKey:
-    """A table of an account.  name: there.  kinds: attribute of the key ▸ 'S', 'N' or 'B'; that of the partition is the first."""
+    """A table of an account.  name: there.  kinds: attribute of the key ▸ 'S', 'N' or 'B'; that of the partition is the first.
+
+    id: its ARN and when it was made: no other table has it, nor one that is made anew under the same name.
+    """
 
     name: str
     kinds: Mapping[str, str]
+    id: str
 
     @property
     def schema(self) -> Schema:

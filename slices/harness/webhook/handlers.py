@@ -11,6 +11,7 @@ from shared_metadata.contract.landed import Landed, LandedStep
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.contract.runtime.lambda_handler import LambdaHandler, services
 from shared_metadata.contract.runtime.services import Services
+from shared_metadata.contract.work import Work
 from shared_metadata.program import Connection
 from slices.harness.webhook.slice import SLICE
 
@@ -23,7 +24,11 @@ def open_target(connection: Connection, secret: Mapping[str, Any], services: Ser
     from systems.application_target.target import ApplicationTarget
 
     config, receiver = read_config(connection), read_receiver(connection, secret)
-    return ApplicationTarget(lambda work, changes: Webhook(connection, config, receiver, services), services)
+
+    def where(work: Work) -> str:
+        return receiver.address(work.table.dataset.removeprefix(f"{connection.name}."))
+
+    return ApplicationTarget(lambda work, changes: Webhook(connection, config, receiver, services), services, where=where)
 
 
 def look(connection: Connection, services: Services, flows: Mapping[str, str], deadline: Deadline) -> Mapping[str, Landed | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from datetime import date
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from shared_metadata.contract.runtime.deadline import Deadline
 from shared_metadata.errors import DefinitionError, RetryLater, RowError, WaitForAws
 from shared_metadata.program import BadRows, Connection, Position
-from slices.harness.dynamodb.client import Tables
+from slices.harness.dynamodb.client import ROWS_A_GROUP, SPARE_SECONDS, Tables
 from slices.harness.dynamodb.logic import fits
 from slices.harness.dynamodb.tests.under_test import Target, refusal, under_test
 from systems.application_target.application import Answer, Group
@@ -249,3 +250,56 @@ def test_of_rows_that_are_heard_after_a_newer_result_those_that_are_gone_go_agai
     cloud.clock.advance(hours=1)
     way.run(way.skip_result())
     assert held(target) == {"A": 3}
+
+
+def test_another_table_or_one_that_is_made_anew_gets_all_rows(cloud: Cloud, target: Target) -> None:
+    flow(cloud, target).publish(rows_of({"A": 1, "B": 1}))
+    target.there, target.options = "live-carriers", {**target.options, "prefix": "live-"}  # type: ignore[misc]
+    target.make({"carrier": "S"})
+    way = flow(cloud, target)
+    way.publish(rows_of({"A": 1, "B": 2}))
+    assert held(target) == {"A": 1, "B": 2}
+    target.client.delete_table(TableName=target.there)
+    target.make({"carrier": "S"})
+    way.publish(rows_of({"A": 1, "B": 3}))
+    assert held(target) == {"A": 1, "B": 3}
+
+
+def test_what_a_throttled_table_takes_is_settled_and_an_attempt_goes_on_behind_it(
+    cloud: Cloud, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Tables, "rows_a_group", 5)
+    way, left, total = flow(cloud, target), [0], [0]
+    interval = way.put_result(rows_of({f"C{number:02}": 1 for number in range(20)}))
+
+    def limit(operation: str, asked: Mapping[str, Any]) -> None:
+        if left[0] <= 0:
+            raise refusal("ProvisionedThroughputExceededException", operation)
+        left[0], total[0] = left[0] - 1, total[0] + 1
+
+    target.client.before = limit
+    for attempt in range(4):
+        left[0] = 5
+        with ExitStack() as waits:
+            if attempt < 3:
+                waits.enter_context(pytest.raises(WaitForAws))
+            way.run(interval)
+        assert len(target.rows()) == 5 * (attempt + 1)
+        cloud.clock.advance(hours=1)
+    assert total == [20] and ROWS_A_GROUP <= 100
+
+
+def test_no_row_is_begun_that_the_call_has_no_time_for(cloud: Cloud, target: Target) -> None:
+    sender, deadline = Sender(cloud, target, writes_at_once=1), Deadline.of(FakeContext(remaining_seconds=60))
+    writes = list[str]()
+
+    def slow(operation: str, asked: Mapping[str, Any]) -> None:
+        writes.append(operation)
+        if len(writes) == 3:
+            monkeypatched.setattr(Deadline, "seconds_left", SPARE_SECONDS - 1)
+
+    target.client.before = slow
+    group = Group("g", "app.carriers", BEFORE, [f'{{"carrier":"C{n}"}}' for n in range(9)], [], 1, TYPES)
+    with pytest.MonkeyPatch.context() as monkeypatched, pytest.raises(RetryLater, match="time is over"):
+        sender.tables.send(group, deadline)
+    assert len(writes) == len(target.rows()) == 3

@@ -660,3 +660,18 @@ def test_what_was_sent_in_part_by_another_key_is_not_gone_on_with(story: Any) ->
     told.breaks(interval, 204)
     with pytest.raises(DefinitionError, match="cannot be by code"):
         keyed(told, "code", CODED).run(interval)
+
+
+def test_another_address_gets_all_rows_as_if_none_was_sent_before(story: Any) -> None:
+    """Also of a batch that was broken off on its way to the former one."""
+    told = story(Mode.MERGE, size=1)
+    told.batch({"A": 1, "B": 1})
+    interval = told.way.put_result(rows_of({"A": 1, "B": 1, "C": 1, "D": 1}))
+    told.breaks(interval, 204)
+    told.application.rows = []
+    told.target.secret = {**told.target.secret, "url": f"{told.target.secret['url']}/v2"}
+    told.way = told.sized(1)
+    told.way.run(interval)
+    assert told.held() == Counter({"A": 1, "B": 1, "C": 1, "D": 1}.items())
+    told.batch({"A": 1, "B": 2, "C": 1})
+    assert told.held() == Counter({"A": 1, "B": 2, "C": 1}.items()) and told.sent()["A", 1] == 2
