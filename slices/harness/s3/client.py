@@ -28,6 +28,8 @@ from slices.harness.s3.logic import (
     copy_options,
     file_key,
     folder_of,
+    form_of,
+    is_batch,
     manifest_key,
     named,
     parts_of,
@@ -85,18 +87,17 @@ class S3Target:
     def _written(self, results: Results, part: Part, key: str) -> int:
         """The bytes of a file that is made and put there."""
         relation = results.relation([part.source])
+        types = results.columns(relation)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "part"
-            results.write_file(
-                query(relation, results.columns(relation), part, self._config.format), path, copy_options(self._config)
-            )
+            results.write_file(query(relation, types, part, self._config.format), path, copy_options(self._config, len(types)))
             return self._shelf.put_file(key, path)
 
     def _switch(self, work: Work, changes: Mapping[str, Any], last: Manifest | None, files: list[dict[str, Any]]) -> None:
         """Puts the manifest in the place of the last one, and then deletes what is due."""
         claim, config, now = work.claim, self._config, self._services.clock()
         told = {"table": published_table(work.flow), "mode": str(work.flow.mode), "bucket": config.bucket, "format": config.format}
-        told |= {"compression": config.compressed, "columns": changes["columns"]}
+        told |= {"compression": config.compressed, **form_of(config, len(changes["columns"])), "columns": changes["columns"]}
         until = now if work.flow.mode == Mode.APPEND else now + config.kept
         new = Manifest(work.flow.id, claim.interval, claim.token, changes["result"], tuple(files), now, told=told).after(last, until)
         if not self._shelf.put_manifest(self._key(work), new, last.tag if last else ""):
@@ -131,9 +132,11 @@ def newest_batches(connection: Connection, services: Services, flows: Mapping[st
 def _newest(shelf: Shelf, bucket: str, folder: str, flow: str) -> Landed | None:
     """The manifest of the table, or that of the newest batch, whichever is newer: a program's mode may have changed."""
     found, place = shelf.manifest(f"{folder}{MANIFEST}"), f"{folder}{MANIFEST}"
+    found = found if found and found.flow == flow else None
     after = f"{folder}{batch_name(found.interval.start)}/" if found else folder
-    for batch in reversed([name for name in shelf.folders(folder) if name > after]):
-        if of_batch := shelf.manifest(f"{batch}{MANIFEST}"):
+    for batch in reversed([name for name in shelf.folders(folder) if is_batch(name.removeprefix(folder)) and name > after]):
+        of_batch = shelf.manifest(f"{batch}{MANIFEST}")
+        if of_batch and of_batch.flow == flow:
             found, place = of_batch, f"{batch}{MANIFEST}"
             break
-    return Landed(found.interval, found.token, f"s3://{bucket}/{place}") if found and found.flow == flow else None
+    return Landed(found.interval, found.token, f"s3://{bucket}/{place}") if found else None

@@ -36,7 +36,7 @@ class Config(BaseModel):
     compression: Literal["", "none", "gzip", "zstd"] = ""
     kms_key: str = Field("", pattern=_KEY, description="the ARN of a key, arn:aws:kms:<region>:<account>:key/<id>")
     keep: str = Field("1 day", pattern=keeping.PATTERN, description=keeping.LENGTH)
-    delimiter: str = Field(",", min_length=1, max_length=1)
+    delimiter: str = Field(",", pattern=r"^[\t !#-~]$", description='a tab, or a printable character of ASCII other than "')
     header: bool = True
 
     @property

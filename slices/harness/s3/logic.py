@@ -54,6 +54,11 @@ def batch_name(start: datetime) -> str:
     return start.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
+def is_batch(folder: str) -> bool:
+    """Whether a folder of a table, named up to a /, is a batch's; others may be those of a prefix that lies in the table's."""
+    return re.fullmatch(r"\d{8}T\d{6}Z/", folder) is not None
+
+
 def manifest_key(folder: str, flow: Flow, start: datetime) -> str:
     """One of each batch where batches add up, else one of the table."""
     return f"{folder}{batch_name(start)}/{MANIFEST}" if flow.mode == Mode.APPEND else f"{folder}{MANIFEST}"
@@ -94,14 +99,27 @@ def query(relation: str, types: Mapping[str, str], part: Part, form: str) -> str
     return f"SELECT {', '.join(f'{value} AS {identifier(name)}' for name, value in values.items())} FROM {rows}"
 
 
-def copy_options(config: Config) -> str:
-    """The options of the COPY that writes a file."""
+def form_of(config: Config, columns: int) -> dict[str, Any]:
+    """What a reader of CSV has to know beside its columns.
+
+    null: how it is written, without quotes; a value that is the same text has some. A line of nothing, as a null alone would be, is
+    none to many readers: a single column has what PostgreSQL writes, and quotes around all else.
+    """
+    if config.format != "csv":
+        return {}
+    return {"delimiter": config.delimiter, "header": config.header, "null": "" if columns > 1 else "\\N"}
+
+
+def copy_options(config: Config, columns: int) -> str:
+    """The options of the COPY that writes a file of so many columns."""
     packed = config.compressed
     if config.format == "parquet":
         return f"FORMAT parquet, COMPRESSION {'uncompressed' if packed == 'none' else packed}"
     if config.format == "csv":
-        header = "true" if config.header else "false"
-        return f"FORMAT csv, HEADER {header}, DELIMITER {literal(config.delimiter)}, COMPRESSION {packed}"
+        form = form_of(config, columns)
+        marks = f"DELIMITER {literal(form['delimiter'])}, NULLSTR {literal(form['null'])}"
+        quoted = ", FORCE_QUOTE *" if columns == 1 else ""
+        return f"FORMAT csv, HEADER {'true' if form['header'] else 'false'}, {marks}{quoted}, COMPRESSION {packed}"
     # A line of JSON holds no control character: with these as marks it is written as it is.
     marks = "DELIMITER '\x01', QUOTE '\x02', ESCAPE '\x02'"
     return f"FORMAT csv, HEADER false, {marks}, COMPRESSION {packed}"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 WRITTEN_BY_OTHERS = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "412", "409", "404")
+DENIED = "AccessDenied"
 AT_ONCE = 1000  # keys of a DeleteObjects
 
 
@@ -94,7 +95,7 @@ class Shelf:
     """The bucket of a connection."""
 
     def __init__(self, s3: S3Client, config: Config, place: str) -> None:
-        self._s3, self._bucket, self._place = s3, config.bucket, place
+        self._s3, self._bucket, self._prefix, self._place = s3, config.bucket, config.prefix, place
         encrypted: dict[str, Any] = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": config.kms_key}
         self._encrypted = encrypted if config.kms_key else {}
 
@@ -134,8 +135,17 @@ class Shelf:
             asked: Any = {"Objects": [{"Key": key} for key in keys[at : at + AT_ONCE]], "Quiet": True}
             with self._explained():
                 answer = self._s3.delete_objects(Bucket=self._bucket, Delete=asked)
-            if errors := answer.get("Errors"):
-                raise RetryLater(f"files of a former result cannot be deleted: {errors[0].get('Code')}", place=self._place)
+            codes = [str(error.get("Code")) for error in answer.get("Errors", ())]
+            if DENIED in codes:
+                raise self._denied("files of a former result may not be deleted")
+            if codes:
+                raise RetryLater(f"files of a former result cannot be deleted: {codes[0]}", place=self._place)
+
+    def _denied(self, what: str) -> DefinitionError:
+        """The error of a right that is missing."""
+        below = f"s3:GetObject, s3:PutObject and s3:DeleteObject on arn:aws:s3:::{self._bucket}/{self._prefix}*"
+        remedy = f"grant the slice's functions {below}, and s3:ListBucket of it: by its stack, deployed anew, and the bucket's policy"
+        return DefinitionError(f"{what} in the bucket {self._bucket}", place=self._place, remedy=f"{remedy}; or lift its object lock")
 
     def folders(self, folder: str) -> list[str]:
         """The folders within one, as they sort."""
@@ -148,6 +158,8 @@ class Shelf:
         try:
             yield
         except ClientError as error:
+            if error.response["Error"]["Code"] == DENIED:
+                raise self._denied("what the publication needs is denied") from None
             if error.response["Error"]["Code"] != "NoSuchBucket":
                 raise
             remedy = "make the bucket, or name another one: see `bucket` of the connection"

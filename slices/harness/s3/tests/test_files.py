@@ -16,12 +16,13 @@ import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
 
-from shared_metadata.errors import DefinitionError
+from shared_metadata.errors import DefinitionError, RetryLater
 from shared_metadata.program import Connection, Mode, Position
+from shared_metadata.program.intervals import Interval
 from slices.harness.s3 import logic
 from slices.harness.s3.client import newest_batches
 from slices.harness.s3.config import read_config
-from slices.harness.s3.manifest import Shelf
+from slices.harness.s3.manifest import Manifest, Shelf
 from slices.harness.s3.tests.under_test import Target
 from tests.conformance.fixtures import Cloud, FakeContext, open_cloud
 from tests.conformance.harness import HarnessConformance, Rows, Way, columns
@@ -94,8 +95,26 @@ def test_csv_tells_nothing_from_an_empty_text_and_keeps_every_digit(cloud: Cloud
 
 def test_csv_has_the_delimiter_and_the_header_that_the_connection_says(cloud: Cloud, target: Target) -> None:
     text = of_form(cloud, target, format="csv", delimiter="|", header=False).decode()
+    (said,) = target.manifests()
+    assert (said["delimiter"], said["header"], said["null"]) == ("|", False, "")
     first, *_ = csv.reader(io.StringIO(text, newline=""), delimiter="|")
     assert (first[0], first[3]) == ("9223372036854775807", ROW["s"])
+
+
+def test_a_null_is_no_empty_line_where_a_csv_has_a_single_column(cloud: Cloud, target: Target) -> None:
+    target.options = {**target.options, "format": "csv"}
+    flow(cloud, target, shape=columns(s="string")).publish([{"s": text} for text in ("a", None, "", "\\N")])
+    (said,), (key,) = target.manifests(), target.files()
+    assert said["null"] == "\\N" and target.body(key).decode().splitlines()[1:] == ['"a"', "\\N", '""', '"\\N"']
+
+
+@pytest.mark.parametrize("delimiter", ['"', "\n", "\r", "\0", "ä", ",\n", "", "||", "\x7f"])
+def test_a_delimiter_that_readers_of_csv_cannot_take_is_refused(delimiter: str) -> None:
+    options = {"bucket": "acme-shelf", "prefix": "out/", "format": "csv"}
+    for good in ("\t", ";", "|", "~", "!", "#"):
+        assert read_config(Connection("shelf", "s3", {**options, "delimiter": good}, PLACE)).delimiter == good
+    with pytest.raises(DefinitionError, match="delimiter"):
+        read_config(Connection("shelf", "s3", {**options, "delimiter": delimiter}, PLACE))
 
 
 @pytest.mark.parametrize("compression", ["none", "zstd"])
@@ -287,6 +306,48 @@ def test_the_newest_batch_is_told_of_tables_and_of_batches(cloud: Cloud, target:
     assert newest_batches(connection, cloud.services(target.slice_id), {"x": "shelf.others"}) == {"x": None}
 
 
+def test_a_prefix_that_lies_in_a_table_s_folder_hides_none_of_the_table_s_batches(cloud: Cloud, target: Target) -> None:
+    """Nor does another flow's manifest under the name of a batch."""
+    for mode in (Mode.REPLACE, Mode.APPEND):
+        interval = flow(cloud, target, mode).publish(rows_of(AA=1))
+        others = target.body(next(key for key in target.stored() if key.endswith("manifest.json"))).replace(
+            b"shelf.carriers", b"in.x"
+        )
+        for name in ("orders", "29991231T000000Z"):
+            target.s3.put_object(Bucket=target.bucket, Key=f"{target.folder}{name}/manifest.json", Body=others)
+        connection, asked = cloud.reader.active_program().connections["shelf"], {"shelf.carriers": "shelf.carriers"}
+        found = newest_batches(connection, cloud.services(target.slice_id), asked)["shelf.carriers"]
+        assert found and found.interval == interval
+        target = Target()
+
+
+def test_a_right_that_is_missing_is_told_with_what_to_grant(cloud: Cloud, target: Target) -> None:
+    """A delete that is refused for the moment is tried again."""
+    shelf = Shelf(Denying(), read_config(Connection("shelf", "s3", target.options, PLACE)), "here")  # type: ignore[arg-type]
+    for asks in (lambda: shelf.manifest("out/x"), lambda: shelf.delete(["out/x"])):
+        with pytest.raises(DefinitionError) as caught:
+            asks()
+        assert f"s3:DeleteObject on arn:aws:s3:::{target.bucket}/out/*" in caught.value.remedy
+    with pytest.raises(RetryLater, match="SlowDown"):
+        Shelf(Denying("SlowDown"), read_config(Connection("shelf", "s3", target.options, PLACE)), "here").delete(["out/x"])  # type: ignore[arg-type]
+
+
+class Denying:
+    """A client whom S3 answers everything with an error."""
+
+    class exceptions:
+        class NoSuchKey(Exception): ...
+
+    def __init__(self, code: str = "AccessDenied") -> None:
+        self._code = code
+
+    def get_object(self, **asked: Any) -> None:
+        raise ClientError({"Error": {"Code": self._code}}, "GetObject")
+
+    def delete_objects(self, **asked: Any) -> dict[str, Any]:
+        return {"Errors": [{"Code": self._code}]}
+
+
 def test_files_and_manifests_are_encrypted_by_the_key_that_the_connection_names(tmp_path: Any) -> None:
     asked = list[dict[str, Any]]()
 
@@ -301,4 +362,7 @@ def test_files_and_manifests_are_encrypted_by_the_key_that_the_connection_names(
     (tmp_path / "x").write_text("x")
     with pytest.raises(ClientError):
         shelf.put_file("out/x", tmp_path / "x")
-    assert [(one["ServerSideEncryption"], one["SSEKMSKeyId"]) for one in asked] == [("aws:kms", key)]
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    assert not shelf.put_manifest("out/manifest.json", Manifest("shelf.x", Interval(moment, moment), 1, "c", (), moment), "")
+    assert [one["Key"] for one in asked] == ["out/x", "out/manifest.json"]
+    assert [(one["ServerSideEncryption"], one["SSEKMSKeyId"]) for one in asked] == [("aws:kms", key)] * 2
