@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -38,7 +39,8 @@ class Group:
 
     def only(self, rows: Collection[int]) -> Group:
         """The rows of these numbers, in their order."""
-        chosen, key = sorted(rows), f"{self.key}.{','.join(map(str, sorted(rows)))}"
+        chosen = sorted(rows)
+        key = f"{self.key}.{hashlib.sha256(','.join(map(str, chosen)).encode()).hexdigest()[:16]}"
         upserts, deletes = ([some[row] for row in chosen] if some else [] for some in (self.upserts, self.deletes))
         return replace(self, key=key, upserts=upserts, deletes=deletes)
 
@@ -50,11 +52,13 @@ class Group:
 class Answer:
     """What an application says of a group, in words that hold no data.
 
-    refused: the rows that it refuses, each with why; it has taken all others.  whole: why it has taken none of the group, where it
-    does not say which rows are at fault: the group is halved then.
+    refused: the rows that it refuses, each with why.  waiting: those that it has not taken yet, each with why, as it refuses them for
+    the moment, or has not come to them: they alone are sent again. It has taken all others.
+    whole: why it has taken none of the group, where it does not say which rows are at fault: the group is halved then.
     """
 
     refused: Mapping[int, str] = field(default_factory=dict)
+    waiting: Mapping[int, str] = field(default_factory=dict)
     whole: str = ""
 
 
@@ -70,6 +74,10 @@ class Application(Protocol):
     rows_a_group: int
     seconds_a_group: float
 
+    def rows_at_once(self, group: Group) -> int:
+        """How many of a group's rows are sent at once: what became of so many is written down before others are sent."""
+        return len(group)
+
     def begin(self, group: Group, noted: str) -> str:
         """What is kept of the group before it is sent, so that a later attempt finds out what became of it; '' for nothing.
 
@@ -81,6 +89,13 @@ class Application(Protocol):
         """Raises RetryLater where it is not known what the application has taken, or where it cannot take it for the moment;
         `after_seconds` is when the application wants it again."""
         ...
+
+    def settle(self, group: Group, deadline: Deadline) -> Answer:
+        """Ends, or waits for, what `begin` has noted of a group whose rows are not sent any more: nothing of it may arrive later.
+
+        Rows that were not taken are waiting. Raises as `send`.
+        """
+        raise NotImplementedError  # of an application that notes nothing
 
     def close(self) -> None: ...
 

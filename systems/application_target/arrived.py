@@ -38,11 +38,11 @@ def attempted(sent: Sent, key: Sequence[str], results: Results, url: str) -> lis
 
 def on_its_way(sent: Sent, key: Sequence[str], results: Results, url: str) -> list[str]:
     """The file of the keys of the group that may be on its way to the application, and be heard after all that is sent from now on;
-    none where all were settled.  url: below which it is written."""
-    first, size = 0, sent.rows_a_group
+    none where all were settled. Rows that wait are of one group.  url: below which it is written."""
+    first, size, next_row = 0, sent.rows_a_group, min(sent.waiting, default=sent.settled)
     for file in sent.changes["files"]:
-        if first <= sent.settled < first + file["rows"]:
-            at = (sent.settled - first) // size * size
+        if first <= next_row < first + file["rows"]:
+            at = (next_row - first) // size * size
             rows = comparison.rows_between(results.relation([file["key"]]), key, at, at + size)
             return [written["key"] for written in results.write(rows, f"{url}/late")]
         first += file["rows"]
@@ -58,10 +58,10 @@ def settled(sent: Sent, base: Receipt, results: Results, url: str) -> Receipt:
     former = results.written(Former(**sent.changes["former"])) if sent.changes["former"] else ""
     if former and list(results.columns(former)) != columns:  # another program's: all is sent again
         return replace(base, result="")
-    first, left = 0, sent.settled
+    first, left, missing = 0, sent.settled, {*sent.refused, *sent.waiting}
     for file in sent.changes["files"]:
-        count, refused = min(left, file["rows"]), [row - first for row in sent.refused if first <= row < first + file["rows"]]
-        rows = comparison.first_rows(results.relation([file["key"]]), columns, count, refused)
+        count, without = min(left, file["rows"]), sorted(row - first for row in missing if first <= row < first + file["rows"])
+        rows = comparison.first_rows(results.relation([file["key"]]), columns, count, without)
         (taken if file["into"] == "upserts" else gone).append(rows)
         first, left = first + file["rows"], left - count
     added = [*([f"SELECT {comparison.names(columns)} FROM {former}"] if former else []), *taken]

@@ -37,7 +37,8 @@ class Sent:
 
     token: of the claim that sends it.  begun: of the one that began.  rerun: whether all of it was to be sent again.
     changes: what `diff` worked out, which every attempt sends alike.  rows_a_group: as it began.
-    settled: how many rows, in the files' order, were taken or refused.  refused: the numbers of the latter ▸ why.
+    settled: how many rows, in the files' order, the application has answered.  refused: the numbers of those that it refuses ▸ why.
+    waiting: of those that it has not taken yet ▸ why.
     noted: the key of a group that is on its way ▸ what the application said of it before it was sent.
     """
 
@@ -50,6 +51,7 @@ class Sent:
     settled: int = 0
     refused: Mapping[int, str] = field(default_factory=dict)
     noted: Mapping[str, str] = field(default_factory=dict)
+    waiting: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, ...] | None:
@@ -246,5 +248,5 @@ def _receipt(said: Mapping[str, Any]) -> Receipt:
 
 
 def _sent(said: Mapping[str, Any]) -> Sent:
-    refused = {int(row): why for row, why in said["refused"].items()}
-    return Sent(**{**said, "start": from_text(said["start"]), "refused": refused})
+    rows = {name: {int(row): why for row, why in said.get(name, {}).items()} for name in ("refused", "waiting")}
+    return Sent(**{**said, **rows, "start": from_text(said["start"])})

@@ -2,8 +2,8 @@
 
 A group that is refused as a whole is halved, until the rows are found that are. Rows are settled in their order, so that one number
 says how far a batch came; and the halves are the same in every attempt, and with them the keys of what is sent. Where an application
-says of each row whether it has taken it, those that it has are settled though more are refused than the program tolerates: the next
-attempt sends the others again, and first.
+says of each row whether it has taken it, those that it has are settled though more are refused than the program tolerates, or some
+wait: they alone are sent again, also by the next attempt, and first.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import json
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import count, islice
+from itertools import chain, count, islice
 from typing import Any
 
 from shared_metadata.contract.harness import allowance
@@ -31,7 +31,11 @@ from systems.application_target.journal import Sent
 KEYS = uuid.UUID("5c0f2a2e-8a53-4d0e-9f0e-2d0a7f6f2b11")  # of groups; any would do that never changes
 HALVED = "some of its rows are refused"
 NOTHING: Mapping[int, str] = {}
+PAUSES_SECONDS = (1, 2, 4, 8)  # before rows that wait are sent again
+REASONS_SHOWN = 5
 REPEATS, LONGEST_PAUSE_SECONDS = 5, 60.0  # of one group within a call, where the application says when it wants it again
+
+Numbered = tuple[Group, Sequence[int]]
 
 
 class Sending:
@@ -43,70 +47,85 @@ class Sending:
         """keep: writes down how far it came, before more is done."""
         self.sent, self._keep = sent, keep
         self._work, self._application, self._results = work, application, results
-        self._deadline, self._before = deadline, sent
+        self._deadline, self._before, self._asked = deadline, sent, 0
         self._allowed = allowance(work, sent.changes)
 
     @property
     def advanced(self) -> bool:
-        """Whether anything was settled in this call."""
-        return self.sent != self._before
+        """Whether anything was settled in this call; that rows still wait is nothing, whatever for."""
+        now, before = (replace(sent, waiting=dict.fromkeys(sent.waiting, "")) for sent in (self.sent, self._before))
+        return now != before
 
     def groups(self) -> Iterator[Sent]:
         """Sends what is left; after each group how far it came.
 
-        Raises Unfinished when the call's time is up and something was settled, RetryLater as the application has it, RowError where
-        more rows are refused than the program tolerates.
+        Raises Unfinished when the call's time is up and something was settled, RetryLater as the application has it or where rows
+        still wait, RowError where more rows are refused than the program tolerates.
         """
-        again = () if self._allowed.allows(len(self.sent.refused)) else self.sent.refused
-        first = 0
-        for file in self.sent.changes["files"] if again else ():
-            yield from self._again(file, first, [row - first for row in again if first <= row < first + file["rows"]])
-            first += file["rows"]
+        yield from self._rest(0, *PAUSES_SECONDS)
+        again = {} if self._allowed.allows(len(self.sent.refused)) else self.sent.refused
+        for group, rows in self._again(again):
+            for sent in self._settle(group, rows, again=True):
+                yield sent
+                yield from self._rest(*PAUSES_SECONDS)
         self._hold_to_allowance()
-        first = 0
+        for group, rows in self._left():
+            for sent in self._settle(group, rows):
+                yield sent
+                yield from self._rest(*PAUSES_SECONDS)
+                self._hold_to_allowance()
+
+    def end(self) -> Sent:
+        """Has what the application has noted come to its end, where these rows are not sent any more; how far they came."""
+        for group, rows in chain(self._again(self.sent.waiting), self._again(self.sent.refused), self._left()):
+            if note := self.sent.noted.get(group.key):
+                self._note(rows, self._application.settle(replace(group, note=note), self._deadline))
+                break
+        return replace(self.sent, noted={})
+
+    def _rest(self, *pauses: float) -> Iterator[Sent]:
+        """Sends the rows that wait, after each pause. Raises RetryLater where some still do."""
+        for seconds in pauses:
+            if not self.sent.waiting or (seconds and self._deadline.seconds_left < self._needed + seconds):
+                break
+            time.sleep(seconds)
+            for group, rows in self._again(self.sent.waiting):
+                yield from self._settle(group, rows, again=True)
+        if self.sent.waiting:
+            why = ", ".join(sorted({*self.sent.waiting.values()})[:REASONS_SHOWN])
+            raise RetryLater(f"the application takes {len(self.sent.waiting)} rows later: {why}", place=self._work.place)
+
+    def _again(self, rows: Collection[int]) -> Iterator[Numbered]:
+        """Rows that were sent, as groups of their own, with their numbers."""
+        size, first = self.sent.rows_a_group, 0
         for file in self.sent.changes["files"]:
-            yield from self._of_file(file, first)
+            own = sorted(row - first for row in rows if first <= row < first + file["rows"])
+            for at in sorted({row // size * size for row in own}):
+                self._asked += 1
+                some = list(islice(self._results.documents(file["key"], at), size))
+                chosen = [row for row in own if at <= row < at + size]
+                group = self._group(file, at, some).only([row - at for row in chosen])
+                yield group, [first + row for row in chosen]
             first += file["rows"]
 
-    def _again(self, file: File, first: int, refused: list[int]) -> Iterator[Sent]:
-        """Sends rows of a file that were refused.  first: the number of its first row."""
-        size = self.sent.rows_a_group
-        for at in sorted({row // size * size for row in refused}):
-            rows = [row - at for row in refused if at <= row < at + size]
-            some = list(islice(self._results.documents(file["key"], at), size))
-            still = self._refused_of(self._group(file, at, some).only(rows))
-            kept = {row: why for row, why in self.sent.refused.items() if row - first - at not in rows}
-            self.sent = replace(self.sent, refused={**kept, **{first + at + rows[number]: why for number, why in still.items()}})
-            yield self.sent
-
-    def _refused_of(self, group: Group) -> dict[int, str]:
-        """Sends a group, and what it is halved to; which of its rows are refused."""
-        found: dict[int, str] = {}
-
-        def attempt(start: int, end: int) -> str:
-            self._hold_to_time()
-            answer = self._send(group.part(start, end))
-            found.update({start + row: why for row, why in answer.refused.items()})
-            return answer.whole
-
-        halved = dict(refused(0, len(group), attempt))
-        return {**found, **halved}
-
-    def _of_file(self, file: File, first: int) -> Iterator[Sent]:
-        """Sends what is left of a file.  first: the number of its first row."""
-        size, done = self.sent.rows_a_group, self.sent.settled - first
-        if done >= file["rows"]:
-            return
-        at = max(done, 0) // size * size
-        rows = self._results.documents(file["key"], at)
-        while at < file["rows"]:
-            some = list(islice(rows, size))
-            if not some:
-                what = "a file of the result has fewer rows than it had"
-                raise DefinitionError(what, place=self._work.place, remedy="run the result's batch again")
-            self._settle(self._group(file, at, some), first + at)
-            at += len(some)
-            yield self.sent
+    def _left(self) -> Iterator[Numbered]:
+        """The groups that are not settled, with the numbers of their rows."""
+        size, first = self.sent.rows_a_group, 0
+        for file in self.sent.changes["files"]:
+            at = max(self.sent.settled - first, 0) // size * size
+            rows: Iterator[str] | None = None
+            while max(at, self.sent.settled - first) < file["rows"]:
+                rows = rows or self._results.documents(file["key"], at)
+                some = list(islice(rows, size))
+                if not some:
+                    what = "a file of the result has fewer rows than it had"
+                    raise DefinitionError(what, place=self._work.place, remedy="run the result's batch again")
+                asked = self._asked
+                yield self._group(file, at, some), range(first + at, first + at + len(some))
+                at += len(some)
+                if self._asked != asked:  # what is read of results ends when anything else is
+                    rows = None
+            first += file["rows"]
 
     def _group(self, file: File, first: int, rows: list[str]) -> Group:
         """Its key is made of all that says which rows these are: another result, file or size makes another one, and a run on purpose
@@ -119,37 +138,55 @@ class Sending:
         types = {column["name"]: column["type"] for column in sent.changes["columns"]}
         return Group(key, self._work.table.dataset, batch, upserts, deletes, sent.token, types)
 
-    def _settle(self, group: Group, at: int) -> None:
-        """Sends a group, and what it is halved to.  at: the number of its first row."""
-        for row, why in refused(0, len(group), lambda start, end: self._attempt(group, at, start, end)):
-            _hold_deletes(group, why, self._work.place)
-            self._hold_to_allowance({at + row: why})
-            self._note(at + row + 1, {at + row: why})
+    def _settle(self, group: Group, rows: Sequence[int], again: bool = False) -> Iterator[Sent]:
+        """Sends a group by parts, and what these are halved to; after each part how far it came.
 
-    def _attempt(self, group: Group, at: int, start: int, end: int) -> str:
+        rows: the numbers of its rows.  again: they were answered before, and not taken.
+        """
+        size = max(1, self._application.rows_at_once(group))
+        for first in range(0, len(group), size):
+            before, end = self.sent, min(first + size, len(group))
+            for row, why in refused(first, end, lambda start, end: self._attempt(group, rows, start, end, again)):
+                _hold_deletes(group, why, self._work.place)
+                if not again:
+                    self._hold_to_allowance({rows[row]: why})
+                self._note(rows[row : row + 1], Answer({0: why}))
+            if self.sent != before:
+                yield self.sent
+
+    def _attempt(self, group: Group, rows: Sequence[int], start: int, end: int, again: bool) -> str:
         """Why these rows of a group are refused as a whole, or ''. What was settled before is not sent; what it is a part of was
         refused."""
-        settled = self.sent.settled - at
-        if end <= settled:
+        if not again and rows[end - 1] < self.sent.settled:
             return ""
-        if start < settled:
+        if not again and rows[start] < self.sent.settled:
             return HALVED
         self._hold_to_time()
         answer = self._send(group.part(start, end))
         if not answer.whole:
             for why in answer.refused.values():
                 _hold_deletes(group, why, self._work.place)
-            self._note(at + end, {at + start + row: why for row, why in answer.refused.items()})
-            self._hold_to_allowance()
+            self._note(rows[start:end], answer)
+            if not again:
+                self._hold_to_allowance()
         return answer.whole
 
-    def _hold_to_time(self) -> None:
-        needed = max(MARGIN_SECONDS, self._application.seconds_a_group)
-        if self.advanced and self._deadline.seconds_left < needed:
-            raise Unfinished("a call's time is over", place=self._work.place)
+    def _note(self, rows: Sequence[int], answer: Answer) -> None:
+        """Keeps what was answered of the rows of these numbers."""
+        former, now, told = self.sent, {*rows}, (answer.refused, answer.waiting)
+        kept = ({row: why for row, why in them.items() if row not in now} for them in (former.refused, former.waiting))
+        refused, waiting = (known | {rows[n]: why for n, why in new.items()} for known, new in zip(kept, told, strict=True))
+        settled = max(former.settled, rows[-1] + 1)
+        self.sent = replace(former, settled=settled, refused=refused, waiting=waiting, noted={})
 
-    def _note(self, settled: int, refused: Mapping[int, str]) -> None:
-        self.sent = replace(self.sent, settled=settled, refused={**self.sent.refused, **refused}, noted={})
+    @property
+    def _needed(self) -> float:
+        """Seconds of a call that a group may take."""
+        return max(MARGIN_SECONDS, self._application.seconds_a_group)
+
+    def _hold_to_time(self) -> None:
+        if self.advanced and self._deadline.seconds_left < self._needed:
+            raise Unfinished("a call's time is over", place=self._work.place)
 
     def _hold_to_allowance(self, more: Mapping[int, str] = NOTHING) -> None:
         """Raises RowError where more rows are refused than the program tolerates."""

@@ -98,6 +98,8 @@ class ApplicationTarget:
                 return Published(rejected=receipt.rejected, unsure=bool(standing.late))
             if standing.tag != changes["seen"]:
                 raise RetryLater("another worker has sent since the changes were worked out", place=work.place)
+            if standing.sent and standing.sent.noted:
+                self._end(work, journal, standing, standing.sent, deadline)
             standing = replace(standing, late=self._late(standing, changes))
         _hold_to_later(work, journal, changes)
         results, application = self._results(work, deadline), self._opened(work, changes)
@@ -123,6 +125,19 @@ class ApplicationTarget:
         receipt = Receipt(start, claim.token, changes["result"], files, *counts, kept, key=key)
         journal.finish(keep.standing, receipt, claim.interval.end)
         return Published(rejected=kept, unsure=bool(standing.late))
+
+    def _end(self, work: Work, journal: Journal, standing: Standing, sent: Sent, deadline: Deadline) -> None:
+        """Has what a batch that is broken off has begun in the application come to its end, and writes down what was taken.
+
+        Raises RetryLater: with that the changes are worked out again.
+        """
+        application, results = self._opened(work, sent.changes), self._results(work, deadline)
+        try:
+            ended = Sending(work, sent, application, results, deadline, _unkept).end()
+        except FileGone:
+            raise _forgotten(work, journal) from None
+        journal.put(replace(standing, sent=ended))
+        raise RetryLater("what another result of the batch had begun has ended since the changes were worked out", place=work.place)
 
     def _late(self, standing: Standing, changes: Mapping[str, Any]) -> tuple[Late, ...]:
         """What may be heard after all that is sent from now on."""
@@ -154,6 +169,10 @@ class _Keep:
         """Raises as `Journal.put`, and RetryLater where a later batch has sent rows since."""
         self.standing = self._journal.put(replace(self.standing, sent=sent))
         _hold_to_later(self._work, self._journal, self._changes)
+
+
+def _unkept(sent: Sent) -> None:
+    raise AssertionError("nothing is begun where something comes to its end")
 
 
 def _windowed(work: Work) -> bool:

@@ -20,7 +20,7 @@ from slices.harness.dynamodb.account import OpenClient, explained, key_of
 from slices.harness.dynamodb.config import read_config
 from slices.harness.dynamodb.items import MARK, Unfit, check_item, item_of
 from slices.harness.dynamodb.logic import TableKey, check_key
-from systems.application_target.application import Answer, Group
+from systems.application_target.application import Answer, Application, Group
 from systems.application_target.target import ApplicationTarget
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ OF_A_ROW = ("ValidationException", "ItemCollectionSizeLimitExceededException")
 OTHERS = "another than this publication has written the item with its key"
 
 
-class Tables:
+class Tables(Application):
     """The tables of a connection; and the Application of systems/application_target."""
 
     rows_a_group, seconds_a_group = ROWS_A_GROUP, 30.0

@@ -65,6 +65,18 @@ class Bulk:
             raise DefinitionError(f"the Bulk job {job} has ended as {told['state']}: {why}", place=self._place, remedy=REMEDY)
         yield from self._results(job, told, records)
 
+    def settle(self, job: str, records: Mapping[int, Record], deadline: Deadline) -> Iterator[tuple[int, str, bool]]:
+        """The same of a job whose rows are not to be sent any more, once it has ended; one without rows is given up."""
+        told = self._told(job)
+        if told and told["state"] == "Open":
+            told = self._session.ask("PATCH", f"{JOBS}/{job}", {"state": "Aborted"})
+        if told and told["state"] not in FINISHED:
+            told = self._finished(job, deadline)
+        if told is None or (told["state"] in GIVEN_UP and not told["numberRecordsProcessed"]):
+            yield from ((number, "the Bulk job was given up", True) for number in records)
+        else:
+            yield from self._results(job, told, records)
+
     def _asked(self) -> dict[str, Any]:
         writing, key = self._writing, self._writing.key
         plain = {"object": writing.object.name, "contentType": "CSV", "lineEnding": "LF"}

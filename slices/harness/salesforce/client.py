@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +18,7 @@ from slices.harness.salesforce.deleting import Deleting
 from slices.harness.salesforce.logic import Writing, writing_of
 from slices.harness.salesforce.reasons import FOR_THE_MOMENT, code_of, reason_of
 from slices.harness.salesforce.values import Unwritable
-from systems.application_target.application import TAKEN, Answer, Group
+from systems.application_target.application import TAKEN, Answer, Application, Group
 from systems.application_target.budget import Budget
 from systems.salesforce.catalog import Catalog
 from systems.salesforce.refusals import Refused
@@ -28,12 +27,11 @@ from systems.salesforce.written import WrittenObject, read_written
 
 COLLECTIONS = "composite/sobjects"
 UNREADABLE = ("JSON_PARSER_ERROR", "INVALID_INPUT")  # of a whole request, of which nothing is written
-ROUNDS, PAUSE_SECONDS = 5, 1.0  # of rows that another's change of the same records keeps waiting
 SPARE_SECONDS = 10  # of a call, to write down what was answered
 Record = Mapping[str, Any]
 
 
-class Salesforce:
+class Salesforce(Application):
     """The Application of systems/application_target."""
 
     def __init__(self, session: Session, budget: Budget, config: Config, work: Work, changes: Mapping[str, Any]) -> None:
@@ -47,32 +45,36 @@ class Salesforce:
             self._writing = self._read(work.flow, changes["columns"], work.table.dataset.partition(".")[2])
         self._deleting, self._bulk = Deleting(session, self._writing), Bulk(session, self._writing, self._place)
 
+    def rows_at_once(self, group: Group) -> int:
+        """A job's rows, or those of a request."""
+        return len(group) if self._bulk.can(group.upserts) and not group.deletes else self._most
+
     def begin(self, group: Group, noted: str) -> str:
         """The Bulk job of many rows; few are sent by collections, of which nothing is known before they are answered."""
-        if group.deletes or len(group) <= self._most or not self._bulk.can(group.upserts):
+        if not noted and (group.deletes or len(group) <= self._most or not self._bulk.can(group.upserts)):
             return ""
         with self._at():
             self._budget.hold(self._session.requests)
             return self._bulk.begin(noted)
 
     def send(self, group: Group, deadline: Deadline) -> Answer:
-        """Rows that Salesforce has taken are never sent again in a call; what it refuses for the moment is, for a while."""
+        """Sends rows once; those wait that Salesforce refuses for the moment, or that a lost answer has kept from being sent."""
         with self._at():
             self._budget.hold(self._session.requests)
             if group.deletes:
-                return TAKEN if self._writing.updates_only else Answer(self._deleting.delete(group.deletes))
+                return TAKEN if self._writing.updates_only else self._deleting.delete(group.deletes)
+            if deadline.seconds_left < SPARE_SECONDS:
+                raise RetryLater("a call's time is over", place=self._place)
             records, refused = self._records(group)
-            for attempt in range(ROUNDS):
-                waiting: dict[int, str] = {}
-                job = group.note if attempt == 0 else ""
-                sent = self._bulk.send(job, records, deadline) if job else self._written(records, deadline)
-                for number, why, again in sent:
-                    (waiting if again else refused)[number] = why
-                records = {number: records[number] for number in waiting}
-                if not records:
-                    return Answer(refused)
-                time.sleep(min(PAUSE_SECONDS * 2**attempt, max(0.0, deadline.seconds_left - SPARE_SECONDS)))
-            raise RetryLater(f"Salesforce refuses rows for the moment: {', '.join(sorted({*waiting.values()}))}", place=self._place)
+            if group.note:
+                return _answer(refused, self._bulk.send(group.note, records, deadline))
+            return _answer(refused, self._written(records))
+
+    def settle(self, group: Group, deadline: Deadline) -> Answer:
+        """Gives a job up that has no rows yet, and waits for any other: what it took when it was stopped would not be sure."""
+        with self._at():
+            records, refused = self._records(group)
+            return _answer(refused, self._bulk.settle(group.note, records, deadline))
 
     def close(self) -> None:
         self._budget.spend(self._session.requests)
@@ -99,17 +101,25 @@ class Salesforce:
                 refused[number] = f"a value that the field cannot hold as it is ({error})"
         return records, refused
 
-    def _written(self, records: Mapping[int, Record], deadline: Deadline) -> Iterator[tuple[int, str, bool]]:
+    def _written(self, records: Mapping[int, Record]) -> Iterator[tuple[int, str, bool]]:
         """Sends the records; of those that are refused their numbers, why, and whether only for the moment."""
-        numbers = sorted(records)
-        for first in range(0, len(numbers), self._most):
-            if deadline.seconds_left < SPARE_SECONDS:
-                raise RetryLater("a call's time is over", place=self._place)
-            yield from self._collection({number: records[number] for number in numbers[first : first + self._most]})
+        told = set[int]()
+        try:
+            for number, why, again in self._collection(records):
+                told.add(number)
+                if why:
+                    yield number, why, again
+        except RetryLater as error:
+            if not told:
+                raise
+            yield from ((number, error.what, True) for number in records if number not in told)
 
     def _collection(self, records: Mapping[int, Record]) -> Iterator[tuple[int, str, bool]]:
-        """Sends records in a request. One that cannot be read is none at all, and is halved until the values are found."""
+        """Sends records in a request, and tells of each, '' where it is taken. One that cannot be read is none at all, and is halved
+        until the values are found."""
         numbers = list(records)
+        if not numbers:
+            return
         try:
             results = self._session.ask(
                 *self._request, {"allOrNone": False, "records": [*map(self._writing.in_json, records.values())]}
@@ -124,8 +134,8 @@ class Salesforce:
                 yield from self._collection({number: records[number] for number in half})
             return
         for number, result in zip(numbers, results, strict=True):
-            if not result["success"]:
-                yield number, reason_of(result["errors"]), code_of(result["errors"]) in FOR_THE_MOMENT
+            why = "" if result["success"] else reason_of(result["errors"])
+            yield number, why, bool(why) and code_of(result["errors"]) in FOR_THE_MOMENT
 
     @property
     def _request(self) -> tuple[str, str]:
@@ -143,3 +153,11 @@ class Salesforce:
             if error.place and not isinstance(error, Refused):
                 raise
             raise DefinitionError(error.what, place=self._place, remedy=error.remedy) from None
+
+
+def _answer(refused: Mapping[int, str], told: Iterable[tuple[int, str, bool]]) -> Answer:
+    """refused: rows that were not sent.  told: of records that are not written, why, and whether only for the moment."""
+    found = list(told)
+    return Answer(
+        {**refused, **{number: why for number, why, again in found if not again}}, {n: why for n, why, again in found if again}
+    )

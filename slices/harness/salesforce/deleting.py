@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote_plus
 
 from slices.harness.salesforce.logic import Writing
-from slices.harness.salesforce.reasons import GONE, code_of, reason_of
+from slices.harness.salesforce.reasons import FOR_THE_MOMENT, GONE, code_of, reason_of
 from slices.harness.salesforce.values import in_soql, written
+from systems.application_target.application import Answer
 from systems.salesforce.session import Session
 
 QUERY, COLLECTIONS = "query", "composite/sobjects"
@@ -26,15 +27,16 @@ class Deleting:
     def __init__(self, session: Session, writing: Writing) -> None:
         self._session, self._writing = session, writing
 
-    def delete(self, keys: Sequence[str]) -> dict[int, str]:
-        """Numbers of the keys, JSON objects, whose record may not go, with why. One that is gone already may."""
-        refused: dict[int, str] = {}
+    def delete(self, keys: Sequence[str]) -> Answer:
+        """Of the keys, JSON objects, those whose record may not go, or not yet. One that is gone already may."""
+        refused, waiting = dict[int, str](), dict[int, str]()
         for some in self._parts(keys):
             found = self._ids([value for _, value in some])
             refused |= {number: SEVERAL for number, value in some if len(found[value]) > 1}
             known = {found[value][0]: number for number, value in some if len(found[value]) == 1}
-            refused |= self._deleted(known)
-        return refused
+            for number, why, again in self._deleted(known):
+                (waiting if again else refused)[number] = why
+        return Answer(refused, waiting)
 
     def _parts(self, keys: Sequence[str]) -> Iterator[list[tuple[int, Any]]]:
         """Numbers and values, as many as a request may ask for."""
@@ -62,12 +64,14 @@ class Deleting:
                 return found
             answer = self._session.get(answer["nextRecordsUrl"])
 
-    def _deleted(self, known: dict[str, int]) -> dict[int, str]:
+    def _deleted(self, known: Mapping[str, int]) -> Iterator[tuple[int, str, bool]]:
+        """Numbers of records that stay, why, and whether only for the moment."""
         if not known:
-            return {}
+            return
         results = self._session.ask("DELETE", COLLECTIONS, query={"ids": ",".join(known), "allOrNone": "false"})
-        told = zip(known.values(), results, strict=True)
-        return {n: reason_of(r["errors"]) for n, r in told if not r["success"] and code_of(r["errors"]) not in GONE}
+        for number, result in zip(known.values(), results, strict=True):
+            if not result["success"] and (code := code_of(result["errors"])) not in GONE:
+                yield number, reason_of(result["errors"]), code in FOR_THE_MOMENT
 
     @property
     def _key(self) -> Any:

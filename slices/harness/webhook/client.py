@@ -13,7 +13,7 @@ from shared_metadata.program import Connection
 from slices.harness.webhook.config import Config
 from slices.harness.webhook.logic import body_of, meaning, told_of
 from slices.harness.webhook.receiver import Receiver
-from systems.application_target.application import Answer, Group
+from systems.application_target.application import Answer, Application, Group
 
 if TYPE_CHECKING:
     import urllib3
@@ -22,7 +22,7 @@ SPARE_SECONDS = 10  # of a call, to write down what was answered
 ANSWER_BYTES = 1 << 16  # nothing of an answer is used; what is longer closes the connection
 
 
-class Webhook:
+class Webhook(Application):
     """The Application of systems/application_target."""
 
     def __init__(self, connection: Connection, config: Config, receiver: Receiver, services: Services) -> None:

@@ -123,7 +123,7 @@ def test_a_locked_row_waits_and_the_others_of_its_request_are_not_sent_again(
     cloud: Cloud, contacts: Contacts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept = list[float]()
-    monkeypatch.setattr("slices.harness.salesforce.client.time.sleep", slept.append)
+    monkeypatch.setattr("systems.application_target.sending.time.sleep", slept.append)
     locked = "UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record", list[str]()
     contacts.org.records.refusals.add("Contact", *locked, lambda row: row["Customer_Key__c"] == "a", 2)
     way = contacts.way(cloud, mode=Mode.APPEND, whole=False)
