@@ -55,7 +55,7 @@ class Sent:
 
     @property
     def key(self) -> tuple[str, ...] | None:
-        """By which its rows are matched; None where there is none, or an earlier version has begun it."""
+        """The columns by which its rows are matched; None where there are none, or an earlier version has begun it."""
         return tuple(self.changes.get("key") or ()) or None
 
     @property
