@@ -57,7 +57,7 @@ def _describe_field(schema: ObjectSchema, field: Field) -> dict[str, Any]:
     defaulted = field.defaulted or field.type == "boolean" or (field.system and field.name != "Id")
     return {
         "aggregatable": field.filterable, "aiPredictionField": False, "autoNumber": False, "byteLength": byte_length,
-        "calculated": field.calculated, "calculatedFormula": None, "cascadeDelete": False, "caseSensitive": False,
+        "calculated": field.calculated, "calculatedFormula": None, "cascadeDelete": False, "caseSensitive": field.case_sensitive,
         "compoundFieldName": field.compound, "controllerName": None, "createable": writable and field.createable,
         "custom": field.custom,
         "defaultValue": False if field.type == "boolean" else None, "defaultValueFormula": None,

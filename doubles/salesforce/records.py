@@ -8,7 +8,7 @@ from typing import Any
 from doubles.salesforce import identifiers
 from doubles.salesforce.errors import SalesforceError, not_found
 from doubles.salesforce.row_refusals import Refusals
-from doubles.salesforce.schema import COMPOUND_TYPES, TEXT_TYPES, Field, ObjectSchema
+from doubles.salesforce.schema import COMPOUND_TYPES, TEXT_TYPES, Field, ObjectSchema, collated
 from doubles.salesforce.store import Store
 from doubles.salesforce.values import Stored, parse_datetime, store_datetime, to_json, to_stored
 
@@ -127,7 +127,7 @@ class Records:
             value = values.get(field.name)
             if value is None:
                 continue
-            others = self._store.rows(schema, f'"{field.name}" = ? AND "IsDeleted" = 0', [value])
+            others = self._store.rows(schema, f'{collated(field)} = ? AND "IsDeleted" = 0', [value])
             if others and others[0]["Id"] != record_id:
                 message = f"duplicate value found: {field.name} duplicates value on record with id: {others[0]['Id']}"
                 raise SalesforceError(400, "DUPLICATE_VALUE", message, [])
@@ -210,7 +210,7 @@ class Records:
         field = schema.find(field_name)
         if field is None or not (field.external_id or field.name == "Id"):
             raise not_found(f"Provided external ID field does not exist or is not accessible: {field_name}")
-        return self._store.rows(schema, f'"{field.name}" = ? AND "IsDeleted" = 0', [_lookup(field, value)])
+        return self._store.rows(schema, f'{collated(field)} = ? AND "IsDeleted" = 0', [_lookup(field, value)])
 
     def changed(self, name: str, start: datetime, end: datetime) -> list[str]:
         """Ids of the records that were created or changed in the half-open interval."""

@@ -30,6 +30,7 @@ class Field:
     """One field of an object; `length` counts characters, `precision` and `scale` decimal digits.
 
     filters: False for a field by which SOQL takes no condition although its type would allow one.
+    case_sensitive: whether its texts are others in another case, where they are unique, or found by it.
     createable, updateable: False where the user may not write it, in a new record or in one that is there.
     defaulted: whether a new record has a value of its own where it is given none.
     """
@@ -43,6 +44,7 @@ class Field:
     nillable: bool = True
     unique: bool = False
     external_id: bool = False
+    case_sensitive: bool = False
     calculated: bool = False
     filters: bool = True
     createable: bool = True
@@ -98,6 +100,12 @@ SYSTEM_FIELDS = (
     Field("LastModifiedById", "reference", "Last Modified By ID", nillable=False, reference_to=("User",), system=True),
     Field("SystemModstamp", "datetime", "System Modstamp", nillable=False, system=True),
 )
+
+
+def collated(field: Field) -> str:
+    """A column as Salesforce compares it: texts without regard to case, unless the field has it; all else exactly."""
+    text = field.type in TEXT_TYPES - {"id", "reference"} and not field.case_sensitive
+    return f'"{field.name}" COLLATE NOCASE' if text else f'"{field.name}"'
 
 
 def component_fields(compound: Field) -> list[Field]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from doubles.salesforce import identifiers, soql_syntax
 from doubles.salesforce.errors import SalesforceError
-from doubles.salesforce.schema import INTEGER_TYPES, NUMBER_TYPES, Field, ObjectSchema
+from doubles.salesforce.schema import INTEGER_TYPES, NUMBER_TYPES, Field, ObjectSchema, collated
 from doubles.salesforce.soql_syntax import Comparison, Condition, Junction, Not, Select, Token
 from doubles.salesforce.values import Stored, parse_datetime, store_datetime
 
@@ -101,7 +101,7 @@ class _Compiler:
             if not field.filterable:
                 raise self.error(term.field, "INVALID_FIELD", f"field '{field.name}' can not be sorted in a query call")
             direction, nulls = "DESC" if term.descending else "ASC", "LAST" if term.nulls_last else "FIRST"
-            terms.append(f"{_collated(field)} {direction} NULLS {nulls}")
+            terms.append(f"{collated(field)} {direction} NULLS {nulls}")
         return terms
 
     def condition(self, condition: Condition) -> str:
@@ -128,12 +128,12 @@ class _Compiler:
         if values[0] is None and one.operator not in ("=", "!="):
             raise self.error(one.values[0], "MALFORMED_QUERY", f"unexpected token: '{one.values[0].text}'")
         self.parameters.append(values[0])
-        return f"({_collated(field)} {({'=': 'IS', '!=': 'IS NOT'}).get(one.operator, one.operator)} ?)"
+        return f"({collated(field)} {({'=': 'IS', '!=': 'IS NOT'}).get(one.operator, one.operator)} ?)"
 
     def membership(self, field: Field, negated: bool, values: list[Stored]) -> str:
         present = [one for one in values if one is not None]
         self.parameters += present
-        found = f"{_collated(field)} IN ({', '.join('?' * len(present))})"
+        found = f"{collated(field)} IN ({', '.join('?' * len(present))})"
         if None in values:
             found += f' OR "{field.name}" IS NULL'
         return f"(NOT coalesce(({found}), 0))" if negated else f"({found})"
@@ -216,9 +216,3 @@ class _Compiler:
             return inside if operator == "=" else f"(NOT coalesce({inside}, 0))"
         self.parameters.append(first if operator in ("<", ">=") else last)
         return f"({column} {({'<=': '<', '>': '>='}).get(operator, operator)} ?)"
-
-
-def _collated(field: Field) -> str:
-    """A column as SOQL compares it: text without regard to case, ids and everything else exactly."""
-    exact = field.type in NUMBER_TYPES or field.type in _SHOWN_TYPES or field.type in ("id", "reference")
-    return f'"{field.name}"' if exact else f'"{field.name}" COLLATE NOCASE'

@@ -98,8 +98,7 @@ class ApplicationTarget:
                 return Published(rejected=receipt.rejected, unsure=bool(standing.late))
             if standing.tag != changes["seen"]:
                 raise RetryLater("another worker has sent since the changes were worked out", place=work.place)
-            if standing.sent and standing.sent.noted:
-                self._end(work, journal, standing, standing.sent, deadline)
+            self._end(work, journal, standing, deadline)
             standing = replace(standing, late=self._late(standing, changes))
         _hold_to_later(work, journal, changes)
         results, application = self._results(work, deadline), self._opened(work, changes)
@@ -126,11 +125,14 @@ class ApplicationTarget:
         journal.finish(keep.standing, receipt, claim.interval.end)
         return Published(rejected=kept, unsure=bool(standing.late))
 
-    def _end(self, work: Work, journal: Journal, standing: Standing, sent: Sent, deadline: Deadline) -> None:
+    def _end(self, work: Work, journal: Journal, standing: Standing, deadline: Deadline) -> None:
         """Has what a batch that is broken off has begun in the application come to its end, and writes down what was taken.
 
-        Raises RetryLater: with that the changes are worked out again.
+        Raises RetryLater where it had: with that the changes are worked out again.
         """
+        sent = standing.sent
+        if not (sent and sent.noted):
+            return
         application, results = self._opened(work, sent.changes), self._results(work, deadline)
         try:
             ended = Sending(work, sent, application, results, deadline, _unkept).end()

@@ -18,6 +18,7 @@ class WrittenField:
     """A field. required: a new record needs a value of it.  finds: a record is found by it.
 
     refers: to records of which objects.  relationship: what it is called by which these are named.
+    case_sensitive: whether its texts are others in another case.
     """
 
     name: str
@@ -28,6 +29,12 @@ class WrittenField:
     finds: bool
     refers: tuple[str, ...] = ()
     relationship: str = ""
+    case_sensitive: bool = False
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its values are texts of the user's."""
+        return column_type(self.kind) == "string" and self.kind not in ("id", "reference")
 
     @property
     def writable(self) -> bool:
@@ -80,6 +87,5 @@ def _field(told: Mapping[str, Any]) -> WrittenField:
     needed = not told["nillable"] and not told.get("defaultedOnCreate") and bool(told["createable"])
     finds = bool(told.get("externalId") or told.get("idLookup"))
     refers, relationship = tuple(told.get("referenceTo") or ()), str(told.get("relationshipName") or "")
-    return WrittenField(
-        told["name"], told["type"], bool(told["createable"]), bool(told["updateable"]), needed, finds, refers, relationship
-    )
+    may, exact = (bool(told["createable"]), bool(told["updateable"])), bool(told.get("caseSensitive"))
+    return WrittenField(told["name"], told["type"], *may, needed, finds, refers, relationship, exact)

@@ -108,6 +108,10 @@ class Results:
         query, quoted = comparison.csv_rows(f"s3://{self._bucket}/{file['key']}", marks, values, rows)
         self._fetch(f"COPY ({query}) TO {literal(str(path))} (FORMAT csv, HEADER false, FORCE_QUOTE ({', '.join(quoted)}))")
 
+    def ask(self, query: str, files: Sequence[str]) -> list[tuple[Any, ...]]:
+        """What a query answers over these files, which it calls `rows`."""
+        return self._fetch(f"WITH rows AS (SELECT * FROM {self.relation(files)}) {query}")
+
     def write_file(self, query: str, path: Path, options: str) -> None:
         """The query's rows as a file.  options: of DuckDB's COPY."""
         self._fetch(f"COPY ({query}) TO {literal(str(path))} ({options})")

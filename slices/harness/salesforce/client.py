@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from shared_metadata.contract.runtime.deadline import Deadline
@@ -15,6 +16,7 @@ from shared_metadata.spelling import did_you_mean
 from slices.harness.salesforce.bulk import Bulk
 from slices.harness.salesforce.config import Config
 from slices.harness.salesforce.deleting import Deleting
+from slices.harness.salesforce.keys import Keys, OpenResults
 from slices.harness.salesforce.logic import Writing, writing_of
 from slices.harness.salesforce.reasons import FOR_THE_MOMENT, code_of, reason_of
 from slices.harness.salesforce.values import Unwritable
@@ -34,7 +36,9 @@ Record = Mapping[str, Any]
 class Salesforce(Application):
     """The Application of systems/application_target."""
 
-    def __init__(self, session: Session, budget: Budget, config: Config, work: Work, changes: Mapping[str, Any]) -> None:
+    def __init__(
+        self, session: Session, budget: Budget, config: Config, work: Work, changes: Mapping[str, Any], open_results: OpenResults
+    ) -> None:
         budget.hold(0)
         self._budget = budget
         self._session, self._catalog, self._place = session, Catalog(session), work.place
@@ -43,6 +47,7 @@ class Salesforce(Application):
         self.rows_a_group = config.rows_a_job if many else self._most
         with self._at():
             self._writing = self._read(work.flow, changes["columns"], work.table.dataset.partition(".")[2])
+        self._keys = Keys(self._writing, changes["result_files"], open_results, self._place)
         self._deleting, self._bulk = Deleting(session, self._writing), Bulk(session, self._writing, self._place)
 
     def rows_at_once(self, group: Group) -> int:
@@ -61,8 +66,10 @@ class Salesforce(Application):
         """Sends rows once; those wait that Salesforce refuses for the moment, or that a lost answer has kept from being sent."""
         with self._at():
             self._budget.hold(self._session.requests)
+            self._keys.check(deadline)
             if group.deletes:
-                return TAKEN if self._writing.updates_only else self._deleting.delete(group.deletes)
+                held = partial(self._keys.held, deadline=deadline)
+                return TAKEN if self._writing.updates_only else self._deleting.delete(group.deletes, held)
             if deadline.seconds_left < SPARE_SECONDS:
                 raise RetryLater("a call's time is over", place=self._place)
             records, refused = self._records(group)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote_plus
 
+from slices.harness.salesforce.keys import folded
 from slices.harness.salesforce.logic import Writing
 from slices.harness.salesforce.reasons import FOR_THE_MOMENT, GONE, code_of, reason_of
 from slices.harness.salesforce.values import in_soql, written
@@ -27,13 +28,18 @@ class Deleting:
     def __init__(self, session: Session, writing: Writing) -> None:
         self._session, self._writing = session, writing
 
-    def delete(self, keys: Sequence[str]) -> Answer:
-        """Of the keys, JSON objects, those whose record may not go, or not yet. One that is gone already may."""
+    def delete(self, keys: Sequence[str], held: Callable[[Collection[str]], set[str]]) -> Answer:
+        """Deletes the records of keys, JSON objects; tells those that may not go, or not yet. One that is gone already may.
+
+        held: which of them are a key of the result too, for Salesforce: their record stays.
+        """
         refused, waiting = dict[int, str](), dict[int, str]()
         for some in self._parts(keys):
-            found = self._ids([value for _, value in some])
-            refused |= {number: SEVERAL for number, value in some if len(found[value]) > 1}
-            known = {found[value][0]: number for number, value in some if len(found[value]) == 1}
+            stays = held([value for _, value in some if isinstance(value, str)])
+            gone = [(number, self._alike(value)) for number, value in some if value not in stays]
+            found = self._ids([value for _, value in gone]) if gone else {}
+            refused |= {number: SEVERAL for number, value in gone if len(found.get(value, ())) > 1}
+            known = {found[value][0]: number for number, value in gone if len(found.get(value, ())) == 1}
             for number, why, again in self._deleted(known):
                 (waiting if again else refused)[number] = why
         return Answer(refused, waiting)
@@ -52,14 +58,14 @@ class Deleting:
             yield part
 
     def _ids(self, values: Sequence[Any]) -> defaultdict[Any, list[str]]:
-        """Key ▸ the Ids of its records. Salesforce compares texts whatever their case; here they are the same or others."""
+        """Key ▸ the Ids of its records."""
         name, field = self._writing.object.name, self._key.field.name
         soql = f"SELECT Id, {field} FROM {name} WHERE {field} IN ({', '.join(map(in_soql, values))})"
         found: defaultdict[Any, list[str]] = defaultdict(list)
         answer = self._session.get(QUERY, {"q": soql})
         while True:
             for record in answer["records"]:
-                found[record[field]].append(record["Id"])
+                found[self._alike(record[field])].append(record["Id"])
             if answer["done"]:
                 return found
             answer = self._session.get(answer["nextRecordsUrl"])
@@ -72,6 +78,10 @@ class Deleting:
         for number, result in zip(known.values(), results, strict=True):
             if not result["success"] and (code := code_of(result["errors"])) not in GONE:
                 yield number, reason_of(result["errors"]), code in FOR_THE_MOMENT
+
+    def _alike(self, value: Any) -> Any:
+        """The same for keys that are one for Salesforce."""
+        return folded(value, self._key) if isinstance(value, str) and self._key.field.is_text else value
 
     @property
     def _key(self) -> Any:

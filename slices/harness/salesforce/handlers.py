@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from shared_metadata.contract.discovery import Catalog, DiscoverStep
@@ -19,6 +19,7 @@ from slices.harness.salesforce.slice import SLICE
 
 def open_target(connection: Connection, secret: Mapping[str, Any], services: Services) -> Target:
     """Imported on demand: plan and commit never open the target."""
+    from shared_metadata.contract.results.results import Results
     from slices.harness.salesforce.client import Salesforce
     from slices.harness.salesforce.config import read_config
     from slices.harness.salesforce.sessions import session_of
@@ -30,7 +31,8 @@ def open_target(connection: Connection, secret: Mapping[str, Any], services: Ser
 
     def opened(work: Work, changes: Mapping[str, Any]) -> Salesforce:
         budget = Budget(services, connection.name, config.calls_a_day, work.place)
-        return Salesforce(session_of(connection, read, services.grant), budget, config, work, changes)
+        results = partial(Results, services, work.place)
+        return Salesforce(session_of(connection, read, services.grant), budget, config, work, changes, results)
 
     return ApplicationTarget(opened, services, takes_back=SLICE.capabilities.takes_back)
 
