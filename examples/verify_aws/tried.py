@@ -56,7 +56,7 @@ def slice_named(text: str) -> str:
 
 
 def _uses(found: Any) -> bool:
-    return found.stage == "organize" or found.system in DATABASES
+    return (found.stage == "organize" and not found.functions) or found.system in DATABASES
 
 
 def _tried(found: Any, options: str) -> Tried:

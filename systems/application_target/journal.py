@@ -102,6 +102,7 @@ class Journal:
         self._s3, self._bucket, self._flow, self._place = s3, bucket, flow, place
         self._where = hashlib.sha256(where.encode()).hexdigest()[:32] if where else ""
         self._prefix = f"{naming.journal_prefix(slice_id)}{flow}/"
+        self._batches = f"{self._prefix}batches/"
 
     def standing(self, batch: datetime | None = None) -> Standing:
         """Where the flow stands; batch: where this one of it does."""
@@ -213,10 +214,6 @@ class Journal:
     @property
     def _key(self) -> str:
         return f"{self._prefix}standing.json"
-
-    @property
-    def _batches(self) -> str:
-        return f"{self._prefix}batches/"
 
     def _key_of(self, start: datetime) -> str:
         return f"{self._batches}{to_text(start)}.json"

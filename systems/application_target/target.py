@@ -86,8 +86,7 @@ class ApplicationTarget:
         self, work: Work, changes: Mapping[str, Any], staging: Staging, resume: Mapping[str, Any] | None, deadline: Deadline
     ) -> Published:
         """Sends group after group. It goes on from the journal; the token only says that there is more to send."""
-        journal, claim = self._journal(work), work.claim
-        start = claim.interval.start
+        journal, claim, start = self._journal(work), work.claim, work.claim.interval.start
         standing = journal.standing(None if work.flow.supersedes else start)
         if changes["nothing"]:
             return Published(rejected=tuple(changes["rejected"]), unsure=bool(standing.late))

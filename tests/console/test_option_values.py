@@ -26,6 +26,9 @@ OF_A_LIBRARY = re.compile(
 )
 
 
+ALIKE = (("collect", "harness"), ("harness", "collect"))  # stages whose slices open the same connections
+
+
 def _statement(slice_: Slice, options: str) -> str:
     if slice_.stage == "organize":
         return f"CREATE WAREHOUSE it USING {slice_.works_in} WITH ({options});"
@@ -33,8 +36,10 @@ def _statement(slice_: Slice, options: str) -> str:
 
 
 def _needed(slice_: Slice, but: str = "") -> list[str]:
-    """The options that a slice needs, each with one that it takes, or what its own description gives as an example."""
-    required = {key: field for key, field in names_of(config_model(slice_)).items() if field.is_required() and key != but}
+    """The options that a slice needs, or another one of its system, each with one that it takes, or what its description gives."""
+    beside = [one for one in installed().values() if one.works_in == slice_.works_in and (one.stage, slice_.stage) in ALIKE]
+    named = [pair for one in (slice_, *beside) for pair in names_of(config_model(one)).items()]
+    required = {key: field for key, field in reversed(named) if field.is_required() and key != but}
     return [f"{key} = '{_example(field)}'" for key, field in required.items()]
 
 

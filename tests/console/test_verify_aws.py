@@ -176,7 +176,9 @@ WAREHOUSES: dict[str, tuple[str, Mapping[str, str]]] = {
 OF_DATABASES = {"postgres": "postgresql://u:p@h/d", "mysql": "mysql://u:p@h/"}
 
 
-@pytest.mark.parametrize("slice_id", [name for name, found in installed().items() if found.stage == "organize"])
+@pytest.mark.parametrize(
+    "slice_id", [name for name, found in installed().items() if found.stage == "organize" and not found.functions]
+)
 def test_the_program_is_run_by_a_slice(account: None, called: list[Any], slice_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify, "secret_of", lambda *_: "")
     options, _ = WAREHOUSES.get(slice_id.partition(".")[2], ("", {}))

@@ -31,7 +31,7 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     bucket: str = Field(pattern=_BUCKET, description="the name of a bucket, such as 'acme-shelf'")
-    prefix: str = Field(pattern=_PREFIX, description="a path that ends with /, without *, ? and $")
+    prefix: str = Field(pattern=_PREFIX, description="a path that ends with /, such as 'out/', without *, ? and $")
     format: Literal["parquet", "csv", "json"]
     compression: Literal["", "none", "gzip", "zstd"] = ""
     kms_key: str = Field("", pattern=_KEY, description="the ARN of a key, arn:aws:kms:<region>:<account>:key/<id>")

@@ -51,7 +51,7 @@ def lake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lake]:
 
 def maintain(lake: Lake, event: dict[str, Any] | None = None, seconds: float = 900) -> dict[str, Any]:
     step = MaintainStep(SLICE, lake.cloud.services(SLICE.id), open_driver)
-    with granted("organize", "maintain"):
+    with granted(SLICE, "maintain"):
         return step({"dataset": FLIGHTS} if event is None else event, FakeContext(seconds))
 
 
