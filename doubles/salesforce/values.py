@@ -55,7 +55,7 @@ def _text(field: Field, value: Any) -> str:
         shown = value if len(value) <= 40 else value[:40] + "..."
         message = f"{field.label or field.name}: data value too large: {shown} (max length={field.length})"
         raise SalesforceError(400, "STRING_TOO_LONG", message, [field.name])
-    return value.strip() if field.external_id else value  # Salesforce cuts blanks off texts; here where it tells keys apart
+    return str(value).strip() if field.external_id else str(value)  # Salesforce cuts blanks off texts; here where it tells keys apart
 
 
 def _identifier(field: Field, value: Any) -> str:
