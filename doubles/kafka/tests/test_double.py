@@ -68,19 +68,23 @@ class Keys(CredentialProvider):  # type: ignore[misc]
         return Credentials("AKIA", "secret")
 
 
-TOKEN = generate_auth_token_from_credentials_provider("eu-central-1", Keys())[0]
+def signed() -> str:
+    """A token, which is one for a quarter of an hour."""
+    return str(generate_auth_token_from_credentials_provider("eu-central-1", Keys())[0])
 
 
 def test_a_token_is_of_the_key_that_signed_it() -> None:
-    assert access_key(TOKEN, {"AKIA": "secret", "other": "x"}) == "AKIA"
+    token = signed()
+    assert access_key(token, {"AKIA": "secret", "other": "x"}) == "AKIA"
     for keys in ({"AKIA": "another"}, {"other": "secret"}):
         with pytest.raises(Refused):
-            access_key(TOKEN, keys)
+            access_key(token, keys)
 
 
 @given(at=st.integers(0, 10_000), put=st.sampled_from("0aZ"))
 def test_a_token_that_was_changed_is_refused(at: int, put: str) -> None:
-    url = base64.urlsafe_b64decode(TOKEN + "=" * (-len(TOKEN) % 4)).decode().partition("&User-Agent=")[0]
+    token = signed()
+    url = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode().partition("&User-Agent=")[0]
     begin = url.index("?") + 1
     at = begin + at % (len(url) - begin)
     changed = url[:at] + put + url[at + 1 :]
