@@ -99,7 +99,7 @@ def make_app(program: Program, settings: Settings, context: Mapping[str, Any] | 
     """The app, checked by cdk-nag when it is synthesised."""
     slices = [installed()[name] for name in program.slice_ids]
     settings.sizes.check(slices, did_you_mean)
-    settings = settings.for_slices(slices)
+    settings = settings.for_program(program, slices)
     app = cdk.App(context={**FLAGS, **(context or {})}, **app_settings)
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     add_stacks(app, program, settings)

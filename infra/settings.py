@@ -11,7 +11,9 @@ from typing import Any
 
 from infra.concurrency import Ceilings
 from infra.sizes import MEMORY_MB, PART_MB, TMP_MB, Sizes
+from shared_metadata.contract import made_for
 from shared_metadata.contract.declaration import Slice
+from shared_metadata.program import Program
 
 DEPENDENCIES = "ATOLL_DEPENDENCIES"
 # The names of the context values; docs/deploying.md has a line for each.
@@ -62,7 +64,7 @@ class Settings:
     log_days: how long logs are kept; one of CloudWatch's retention periods.
     key_arn: an existing key instead of one of Atoll's own.  keep_data: what holds data outlives its stack.
     permissions_boundary: the ARN, or the name, of the policy that bounds every role.  tags: on every resource.
-    ceilings: how many functions may run at once.  reserved: the same, shared out between the program's slices (`for_slices`).
+    ceilings: how many functions may run at once.  reserved: the same, shared out between the program's slices (`for_program`).
     running: how many batches the conductor lets run at once; 0 for as many as it does by itself.
     sizes: of functions, where they are not to be those of their slices' stacks.
     task_image: what tasks of Fargate run in, by its digest; '' where no program asks for tasks.
@@ -85,9 +87,10 @@ class Settings:
     reserved: Mapping[str, int] = field(default_factory=dict)
     task_image: str = ""
 
-    def for_slices(self, slices: Iterable[Slice]) -> Settings:
-        """These settings with the ceilings shared out between the slices of a program. Raises ValueError where they are too low."""
-        return replace(self, reserved=self.ceilings.of({one.id: len(one.steps) for one in slices}))
+    def for_program(self, program: Program, slices: Iterable[Slice]) -> Settings:
+        """These settings with the ceilings shared out between a program's slices. Raises ValueError where they are too low."""
+        counts = {one.id: len(one.steps) + len(made_for.functions(one, program)) for one in slices}
+        return replace(self, reserved=self.ceilings.of(counts))
 
     def stack_name(self, id: str) -> str:
         """'Conductor' ▸ 'Atoll-Conductor'. CloudFormation knows a stack by this name alone, whoever made it."""

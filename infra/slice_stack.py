@@ -48,6 +48,11 @@ NO_STEPS = (*BESIDE, receiving.STEP)
 SYNC_RULE = "rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"
 
 
+def in_code(function: str) -> str:
+    """What the function of a program's is called among those of its slice: no step's name."""
+    return f"function {function}"
+
+
 class SliceStack(AtollStack):
     """Functions, state machine, alarm and dashboard of one slice.
 
@@ -82,7 +87,13 @@ class SliceStack(AtollStack):
         if ceiling is None:
             return {}
         beside = [name for name in self.declaration.steps if name in BESIDE]
-        return of_functions(ceiling, self.declaration.id, [name for name in self.declaration.steps if name not in BESIDE], beside)
+        working = [name for name in self.declaration.steps if name not in BESIDE]
+        working += map(in_code, made_for.functions(self.declaration, self.program))
+        return of_functions(ceiling, self.declaration.id, working, beside)
+
+    def reserved(self, function: str) -> int | None:
+        """How many of a function may run at once; None where nothing is said.  function: a step's name, or of `in_code`."""
+        return self._reserved.get(function)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -153,7 +164,7 @@ class SliceStack(AtollStack):
             timeout_seconds,
             tmp_mb,
             {**self._environment(has_task=name in self._as_tasks), "POWERTOOLS_SERVICE_NAME": self.declaration.id},
-            reserved=self._reserved.get(name),
+            reserved=self.reserved(name),
             made=self._made,
         )
         made = self.steps[name] = AtollFunction(self, name.capitalize(), wanted, self.settings, self.network)

@@ -60,6 +60,11 @@ def calls(declaration: Slice, program: Program) -> Iterator[tuple[Call, str]]:
             yield from ((call, flow.id) for call in flow.calls)
 
 
+def functions(declaration: Slice, program: Program) -> tuple[str, ...]:
+    """The functions in code that a slice runs, each of which is one of Lambda's too, by name."""
+    return tuple(sorted({call.function for call, _ in calls(declaration, program)}))
+
+
 def tasks(declaration: Slice, program: Program) -> tuple[str, ...]:
     """The steps of a slice that the program may have run as tasks; none where it asks for no task."""
     asked = [run_of(program.warehouses[name].options) for name in warehouses(declaration, program)]

@@ -13,6 +13,7 @@ from infra.bundling import LAMBDA, Bundle
 from infra.functions import AtollFunction, FunctionSettings
 from infra.settings import Settings
 from infra.slice_bundle import requirements_of
+from infra.slice_stack import in_code
 from shared_metadata import naming
 from shared_metadata.contract import made_for
 from shared_metadata.program import Call, Program
@@ -53,6 +54,7 @@ class SliceStack(LakeStack):
             options.timeout_seconds + 30,  # in which it brings rows, and says that its code did not end
             TMP_MB,
             {"POWERTOOLS_SERVICE_NAME": SLICE.id},
+            reserved=self.reserved(in_code(call.function)),
         )
         made = AtollFunction(self, f"Function-{call.function}", wanted, self.settings, self.network)
         made.function.configure_async_invoke(retry_attempts=0, max_event_age=Duration.minutes(5))
