@@ -137,9 +137,20 @@ def _named(templates: Templates, kind: str, name: str) -> Iterator[str]:
                 yield resource["Properties"][name]
 
 
+def detach_policies() -> None:
+    """Detaches managed policies, as CloudFormation does before it deletes their roles, and moto does not."""
+    iam = boto3.client("iam")
+    for page in iam.get_paginator("list_roles").paginate():
+        for role in page["Roles"]:
+            for policy in iam.list_attached_role_policies(RoleName=role["RoleName"])["AttachedPolicies"]:
+                iam.detach_role_policy(RoleName=role["RoleName"], PolicyArn=policy["PolicyArn"])
+
+
 def test_a_trial_is_deployed_destroyed_and_deployed_again(trial: Assembly) -> None:
     cloudformation = boto3.client("cloudformation")
     for _ in range(2):
-        for name in reversed(deploy(trial)):
+        names = deploy(trial)
+        detach_policies()
+        for name in reversed(names):
             cloudformation.delete_stack(StackName=name)
         assert naming.METADATA_TABLE not in boto3.client("dynamodb").list_tables()["TableNames"]
