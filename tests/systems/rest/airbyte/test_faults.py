@@ -16,7 +16,7 @@ from tests.systems.rest import things
 from tests.systems.rest.airbyte.under_test import CodedUnderTest
 from tests.systems.rest.test_faults import ANSWERS, Answering, FaultyThings
 
-pytestmark = [pytest.mark.deep, pytest.mark.nightly(4), pytest.mark.timeout(1800), pytest.mark.budget(600)]
+pytestmark = [pytest.mark.deep, pytest.mark.nightly, pytest.mark.timeout(1800), pytest.mark.budget(600)]
 PAGE = 5
 RUN_KILLED = "run killed"
 
