@@ -59,7 +59,7 @@ class TestConformance(HarnessConformance):
     """The object has the columns of the result: Atoll makes none in Salesforce."""
 
     limits = Limits(
-        described=DESCRIBED, infinity=False, names=UNNAMEABLE, extremes=(EXTREME_COLUMNS, EXTREMES), own=frozenset({"id"})
+        cut=True, described=DESCRIBED, infinity=False, names=UNNAMEABLE, extremes=(EXTREME_COLUMNS, EXTREMES), own=frozenset({"id"})
     )
 
     def way(self, cloud: Cloud, target: Any, shape: Sequence[SchemaColumn] = CARRIERS, **more: Any) -> Way:
