@@ -83,7 +83,7 @@ class Application(Protocol):
 
         noted: what is kept of it already. Raises as `send`.
         """
-        ...
+        return ""
 
     def send(self, group: Group, deadline: Deadline) -> Answer:
         """Raises RetryLater where it is not known what the application has taken, or where it cannot take it for the moment;

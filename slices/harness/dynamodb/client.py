@@ -64,10 +64,6 @@ class Tables(Application):
             self._keys[name] = found
         return self._keys[name]
 
-    def begin(self, group: Group, noted: str) -> str:
-        """Nothing: an item's condition tells what became of it."""
-        return ""
-
     def send(self, group: Group, deadline: Deadline) -> Answer:
         """Writes or deletes the rows beside one another; each has an answer of its own, and is begun only while there is time."""
         self._hold_to_time(deadline)

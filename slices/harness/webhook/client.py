@@ -40,10 +40,6 @@ class Webhook(Application):
             self._receiver.authority, urllib3.Timeout(total=self.seconds_a_group), secret=self._config.secret, place=self._place
         )
 
-    def begin(self, group: Group, noted: str) -> str:
-        """Nothing: its key says all of a group."""
-        return ""
-
     def send(self, group: Group, deadline: Deadline) -> Answer:
         """All of a group is taken or none. Follows no redirect, so that neither rows nor credentials go elsewhere."""
         import urllib3
